@@ -1,0 +1,1 @@
+"""First-boot provisioning that speaks the Ignition config language exactly."""

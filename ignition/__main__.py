@@ -1,0 +1,10 @@
+"""`python -m ignition` is the program `ignition`."""
+
+from __future__ import annotations
+
+import sys
+
+from ignition.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

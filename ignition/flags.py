@@ -1,0 +1,109 @@
+"""Command lines as Go's `flag` package reads them, which the reference's users type.
+
+`-x` and `--x` are the same, a value follows after `=` or as the next word, a
+boolean takes a value only after `=`, and the first word that is no flag ends
+the flags. Standard parsers abbreviate, reorder or insist on two dashes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ignition.errors import UsageError
+
+__all__ = ["Flag", "HelpWanted", "duration", "parse", "usage"]
+
+TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+
+SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+DURATION = re.compile(r"[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)")
+DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+
+
+class HelpWanted(Exception):
+    """`-h` or `-help` was given: print the usage and end with status 0."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag.
+
+    Attributes:
+        name: without dashes.
+        help: what it means, for the usage.
+        default: the value when it is not given; "" for none.
+        boolean: whether it is a switch.
+    """
+
+    name: str
+    help: str
+    default: str = ""
+    boolean: bool = False
+
+
+def parse(flags: Sequence[Flag], words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Split a command line into flag values and the words after them.
+
+    Returns:
+        Values by flag name, defaults filled in, switches as "true" or "false"; and the rest.
+
+    Raises:
+        UsageError: an unknown flag, a missing value, or a switch with a value that is no boolean.
+        HelpWanted: the user asks for the usage.
+    """
+    known = {flag.name: flag for flag in flags}
+    values = {flag.name: flag.default or ("false" if flag.boolean else "") for flag in flags}
+    rest = list(words)
+    while rest and rest[0].startswith("-") and rest[0] != "-":
+        word = rest.pop(0)
+        if word == "--":
+            break
+        name, equals, value = word.removeprefix("-").removeprefix("-").partition("=")
+        if not name or name.startswith("-"):
+            raise UsageError(f"bad flag syntax: {word}")
+        if name not in known:
+            if name in {"h", "help"}:
+                raise HelpWanted
+            raise UsageError(f"flag provided but not defined: -{name}")
+        if known[name].boolean:
+            values[name] = _boolean(name, value) if equals else "true"
+        elif equals:
+            values[name] = value
+        elif rest:
+            values[name] = rest.pop(0)
+        else:
+            raise UsageError(f"flag needs an argument: -{name}")
+    return values, rest
+
+
+def _boolean(name: str, value: str) -> str:
+    if value in TRUE:
+        return "true"
+    if value in FALSE:
+        return "false"
+    raise UsageError(f'invalid boolean value "{value}" for -{name}')
+
+
+def usage(program: str, flags: Sequence[Flag]) -> str:
+    """The text that explains the flags."""
+    lines = [f"Usage of {program}:"]
+    for flag in sorted(flags, key=lambda flag: flag.name):
+        default = f" (default {flag.default})" if flag.default else ""
+        lines.append(f"  -{flag.name}{'' if flag.boolean else ' value'}")
+        lines.append(f"    \t{flag.help}{default}")
+    return "\n".join(lines) + "\n"
+
+
+def duration(text: str) -> float:
+    """Seconds of a Go duration such as `2m0s`, `1.5h` or `300ms`.
+
+    Raises:
+        UsageError: it is none; a number needs its unit.
+    """
+    if not DURATION.fullmatch(text):
+        raise UsageError(f'invalid duration "{text}": write it like 2m30s')
+    total = sum(float(number) * SECONDS[unit] for number, unit in DURATION_PART.findall(text))
+    return -total if text.startswith("-") else total

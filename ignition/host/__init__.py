@@ -1,0 +1,80 @@
+"""The world a stage may touch: programs, the target root, devices, resources.
+
+A stage gets one `Host` and goes through nothing else, so a test hands in
+another one. `run` and `fetch` are what tests replace; `Root` is real, on a
+temporary directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from ignition.host.command import Command, Ran
+from ignition.host.source import Source
+
+if TYPE_CHECKING:
+    from ignition.host.root import Root
+
+__all__ = ["Devices", "Fetch", "Host", "Run"]
+
+
+class Run(Protocol):
+    """Runs a command to its end; `ignition.host.run.run` is the real one."""
+
+    def __call__(self, command: Command, /) -> Ran:
+        """Run it; raises `CommandFailed` for a status that the command does not accept."""
+
+
+class Fetch(Protocol):
+    """Gets resources; `ignition.resource.Fetcher` is the real one."""
+
+    def bytes(self, source: Source) -> bytes:
+        """The whole resource, decompressed and verified."""
+
+    def file(self, source: Source, into: BinaryIO) -> None:
+        """Stream the resource into `into`, decompressed and verified.
+
+        On an error `into` holds an unusable part; the caller discards it.
+        """
+
+
+class Devices(Protocol):
+    """Block devices as the kernel and udev show them; `ignition.host.devices` has the real one."""
+
+    def wait(self, wanted: Mapping[str, str]) -> None:
+        """Return when each device path exists.
+
+        `wanted` maps device path to who needs it (a config path, printed).
+        Raises `IgnitionError` naming the missing ones and those that are there.
+        """
+
+    def alias(self, device: str) -> str:
+        """A stable path under `/run/ignition/dev_aliases` for a device that exists."""
+
+    def resolve(self, device: str) -> str:
+        """The kernel's node for a device path, all links followed."""
+
+    def settle(self, devices: Iterable[str]) -> None:
+        """Let udev look at the devices again and wait until it has."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """The only things a stage may touch.
+
+    Attributes:
+        run: starts programs.
+        root: files of the machine that is being set up (`--root`).
+        devices: block devices.
+        fetch: resources of the config.
+        system: where the running system (the initramfs) itself is mounted; `/`
+            except in tests. `/proc`, `/sys`, `/dev` and `/run` are found below it.
+    """
+
+    run: Run
+    root: Root
+    devices: Devices
+    fetch: Fetch
+    system: str = "/"

@@ -1,0 +1,153 @@
+"""Stages and what they are made of: look, decide, act.
+
+A stage is a list of steps. A step looks at the machine (`observe`, reads only),
+decides in a pure function (`plan`), and its plan is carried out by `apply`, the
+one place that acts. Within a step everything is decided before anything is
+done; a plan with refusals is not carried out at all.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, TypeVar
+
+from ignition import log
+from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused
+from ignition.host import Host
+from ignition.report import ConfigPath
+from ignition.schemas.config import Config
+from ignition.state import State
+
+__all__ = ["STAGES", "Action", "Plan", "Refusal", "Stage", "Step", "apply", "perform"]
+
+F = TypeVar("F")
+
+
+class Action(Protocol):
+    """One thing to do. Frozen; says what it is before it does it.
+
+    Each action states its own precondition, so that a second run after a crash
+    does the rest and no more.
+    """
+
+    @property
+    def path(self) -> ConfigPath:
+        """The part of the config that asks for it."""
+
+    def describe(self) -> str:
+        """What it does, in one line, without secrets: "creating ext4 on /dev/vdb1"."""
+
+    def perform(self, host: Host) -> State | None:
+        """Do it; returns what later stages must know."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a step will do, or why it will not.
+
+    Attributes:
+        actions: in the order in which they are performed.
+        refusals: if there are any, nothing is performed.
+        keeps: what is already as the config says; one line each, for the log.
+        creates: device paths that exist after the plan was carried out.
+    """
+
+    actions: tuple[Action, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    keeps: tuple[str, ...] = ()
+    creates: frozenset[str] = field(default_factory=frozenset)
+
+
+class Step(Protocol[F]):
+    """One decision of a stage; F is what it has to know of the machine."""
+
+    name: str
+
+    def wanted(self, config: Config) -> bool:
+        """Whether the config gives this step anything to do; if not, nothing is touched."""
+
+    def observe(self, config: Config, host: Host, state: State) -> F:
+        """What the decision rests on. Reads only; asking programs is reading."""
+
+    def plan(self, config: Config, facts: F) -> Plan:
+        """The decision, a pure function."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: its name, which is also its unit's, and where its steps are.
+
+    Attributes:
+        name: the word of `--stage` and of `ignition-<name>.service`.
+        module: the module whose `STEPS` are the stage's steps; imported on use,
+            so that a stage costs the start of no other.
+        clears_keys: whether the keys that earlier stages left end with it.
+    """
+
+    name: str
+    module: str
+    clears_keys: bool = False
+
+    def steps(self) -> tuple[Step[Any], ...]:
+        """The steps in their order."""
+        found: tuple[Step[Any], ...] = importlib.import_module(self.module).STEPS
+        return found
+
+    def wanted(self, config: Config) -> bool:
+        """Whether the config gives this stage anything to do."""
+        return any(step.wanted(config) for step in self.steps())
+
+
+STAGES: Final = (
+    Stage("kargs", "ignition.stages.kargs"),
+    Stage("disks", "ignition.stages.disks"),
+    Stage("mount", "ignition.stages.mount"),
+    Stage("files", "ignition.stages.files", clears_keys=True),
+    Stage("umount", "ignition.stages.umount"),
+)
+"""The stages that act on a machine, in their order."""
+
+
+def perform(stage: Stage, config: Config, host: Host, state: State) -> State:
+    """Run all steps of a stage; returns the state with what they left."""
+    for step in stage.steps():
+        if step.wanted(config):
+            with log.prefix(step.name):
+                state = state + apply(step.plan(config, step.observe(config, host, state)), host)
+    return state
+
+
+def apply(plan: Plan, host: Host) -> State:
+    """Carry a plan out, or refuse it whole.
+
+    Returns:
+        What the actions left for later stages.
+
+    Raises:
+        Refused: the plan has refusals; nothing was done.
+        ActionFailed: an action failed; those after it were not begun.
+    """
+    if plan.refusals:
+        raise Refused(plan.refusals)
+    for line in plan.keeps:
+        log.info(line)
+    left = State()
+    for action in plan.actions:
+        left = left + act(action, host)
+    return left
+
+
+def act(action: Action, host: Host) -> State:
+    """Perform one action inside its log step; what fails names its place in the config."""
+    try:
+        with log.step(action.describe()):
+            return action.perform(host) or State()
+    except ActionFailed:
+        raise
+    except (IgnitionError, OSError) as error:
+        raise ActionFailed(
+            f"{action.describe()}: {error}",
+            path=getattr(error, "path", None) or action.path,
+            hint=getattr(error, "hint", ""),
+        ) from error

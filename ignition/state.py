@@ -1,0 +1,143 @@
+"""What a stage leaves for later ones: a small record on disk.
+
+Shape and file mode as the reference's (engine.md section 5), so that tools which
+look into it keep working. Written atomically, which the reference does not do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from ignition.errors import StateError
+
+__all__ = ["FetchedConfig", "OutputFile", "State", "read", "write"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FetchedConfig:
+    """One config that took part in this boot's config.
+
+    Attributes:
+        kind: "base" or "user".
+        source: where it came from: a provider's name, or the path of its URL.
+        referenced: whether another config named it.
+    """
+
+    kind: str
+    source: str
+    referenced: bool
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A file that the platform wants written in the files stage."""
+
+    path: str
+    source: str
+    mode: int
+
+
+@dataclass(frozen=True)
+class State:
+    """The record. Joins with `+`: what a stage leaves is added to what was there.
+
+    Attributes:
+        fetched: the configs that made up the one that is applied.
+        directories: directories the mount stage created, as paths in the target root.
+        output_files: files that the platform wants written.
+        luks_keys: LUKS name → `data:` URL of its key; secret.
+        luks_volume_keys: file name → `data:` URL of a CEX key file; secret.
+    """
+
+    fetched: tuple[FetchedConfig, ...] = ()
+    directories: tuple[str, ...] = ()
+    output_files: tuple[OutputFile, ...] = ()
+    luks_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    luks_volume_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __add__(self, more: State) -> State:
+        return State(
+            fetched=_union(self.fetched, more.fetched),
+            directories=_union(self.directories, more.directories),
+            output_files=_union(self.output_files, more.output_files),
+            luks_keys={**self.luks_keys, **more.luks_keys},
+            luks_volume_keys={**self.luks_volume_keys, **more.luks_volume_keys},
+        )
+
+    def without_keys(self) -> State:
+        """The record after the keys have been written where they belong."""
+        return replace(self, luks_keys={}, luks_volume_keys={})
+
+
+def read(path: str) -> State:
+    """The record at `path`; a missing file is an empty record.
+
+    Raises:
+        StateError: it is there and cannot be read or understood.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return _from_json(json.load(file))
+    except FileNotFoundError:
+        return State()
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StateError(
+            f"the state of earlier stages in {path} cannot be read",
+            hint="remove the file only if this boot has not run a stage yet",
+        ) from error
+
+
+def write(path: str, state: State) -> None:
+    """Write the record to `path`, for root alone."""
+    directory = os.path.dirname(path) or "."
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    temporary = f"{path}.new"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(_to_json(state), file)
+        file.write("\n")
+    os.rename(temporary, path)
+
+
+def _to_json(state: State) -> dict[str, Any]:
+    fetched = [
+        {"kind": config.kind, "source": config.source, "referenced": config.referenced}
+        for config in state.fetched
+    ]
+    files = [
+        {"path": file.path, "overwrite": True, "contents": {"source": file.source}, "mode": file.mode}
+        for file in state.output_files
+    ]
+    return {
+        "fetchedConfigs": fetched or None,
+        "luksPersistKeyFiles": dict(state.luks_keys) or None,
+        "notatedDirectories": list(state.directories) or None,
+        "providerOutputFiles": files or None,
+        "luksPersistVolumeKeyFiles": dict(state.luks_volume_keys) or None,
+    }
+
+
+def _from_json(raw: Mapping[str, Any]) -> State:
+    return State(
+        fetched=tuple(
+            FetchedConfig(item["kind"], item["source"], item["referenced"])
+            for item in raw.get("fetchedConfigs") or ()
+        ),
+        directories=tuple(raw.get("notatedDirectories") or ()),
+        output_files=tuple(
+            OutputFile(item["path"], item["contents"]["source"], item["mode"])
+            for item in raw.get("providerOutputFiles") or ()
+        ),
+        luks_keys=dict(raw.get("luksPersistKeyFiles") or {}),
+        luks_volume_keys=dict(raw.get("luksPersistVolumeKeyFiles") or {}),
+    )
+
+
+def _union(first: tuple[T, ...], second: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(first + second))

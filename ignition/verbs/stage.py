@@ -1,0 +1,124 @@
+"""`ignition --stage=… --platform=…`: run one stage of the first boot.
+
+Command line and exit codes are the reference's (engine.md section 1.1): 0
+success, 1 the stage failed, 2 usage, 3 what earlier stages left is unreadable.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ignition import flags, log
+from ignition.errors import ConfigError, IgnitionError, UsageError
+from ignition.flags import Flag
+from ignition.version import VERSION
+
+if TYPE_CHECKING:
+    from ignition.engine import StageFailed
+
+__all__ = ["main"]
+
+FLAGS: Final = (
+    Flag("config-cache", "where to keep the rendered config", "/run/ignition.json"),
+    Flag("fetch-timeout", "how long the config may take to be fetched", "2m0s"),
+    Flag("log-to-stdout", "log to stdout instead of syslog", boolean=True),
+    Flag("neednet", "file that says that the network is needed", "/run/ignition/neednet"),
+    Flag("platform", "the platform this machine runs on"),
+    Flag("root", "root of the machine's filesystem", "/"),
+    Flag("stage", "the stage to run: disks, fetch, fetch-offline, files, kargs, mount or umount"),
+    Flag("state-file", "what stages leave for later ones", "/run/ignition/state"),
+    Flag("then", "stages to go on with in the same process, separated by commas"),
+    Flag("version", "print the version and exit", boolean=True),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the stage that the arguments name; returns the exit status."""
+    try:
+        values, _ = flags.parse(FLAGS, arguments)
+    except flags.HelpWanted:
+        sys.stderr.write(flags.usage("ignition", FLAGS))
+        return 0
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n{flags.usage('ignition', FLAGS)}")
+        return error.exit_code
+    if values["version"] == "true":
+        sys.stdout.write(f"Ignition {VERSION}\n")
+        return 0
+    return run(values)
+
+
+def run(values: dict[str, str]) -> int:
+    """Run with the flags' values; a failure leaves the card beside the state file."""
+    from ignition import engine
+
+    try:
+        options = engine.Options(
+            platform=values["platform"],
+            stage=values["stage"],
+            then=tuple(filter(None, values["then"].split(","))),
+            root=values["root"],
+            config_cache=values["config-cache"],
+            neednet=values["neednet"],
+            state_file=values["state-file"],
+            fetch_timeout=flags.duration(values["fetch-timeout"]),
+        )
+        options.check()
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        leave_card(values["state-file"], values["stage"] or "none", error)
+        return error.exit_code
+    log.setup(to_stdout=values["log-to-stdout"] == "true")
+    log.info(f"Ignition {VERSION}")
+    try:
+        engine.run(options)
+    except engine.StageFailed as failure:
+        say(failure)
+        leave_card(options.state_file, failure.stage, failure.cause)
+        return failure.exit_status
+    log.info("Ignition finished successfully")
+    return 0
+
+
+def say(failure: StageFailed) -> None:
+    """Log how the stage ended: the error, or the place of the fault if it is the engine's own."""
+    cause = failure.cause
+    if isinstance(cause, ConfigError):
+        log.report(cause.report)
+    if isinstance(cause, IgnitionError | OSError):
+        if not getattr(cause, "logged", False):
+            log.critical(str(cause))
+    else:
+        log.critical(f"a fault of the engine itself: {described(cause)}")
+    log.critical(f"{failure.stage} failed")
+
+
+def described(error: BaseException) -> str:
+    """An unexpected error's type and places; its message may hold config contents and is left out."""
+    import traceback
+
+    places = (
+        f"{frame.name} ({frame.filename}:{frame.lineno})"
+        for frame in traceback.extract_tb(error.__traceback__)
+    )
+    return f"{type(error).__name__} in {' > '.join(places)}"
+
+
+def leave_card(state_file: str, stage: str, error: BaseException) -> None:
+    """Write the failure card beside the state file, for root alone; the first one stays.
+
+    A card that cannot be written must not hide the failure itself.
+    """
+    from ignition.card import failure_card
+
+    path = os.path.join(os.path.dirname(state_file), "failure")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        log.notice(f"no failure card is written to {path}: {problem.strerror}")
+        return
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(failure_card(stage, error))

@@ -1,0 +1,70 @@
+"""Users and groups.
+
+Source: config-spec section 4.4.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ignition.schemas.base import Node
+from ignition.schemas.marks import keyed, since
+
+__all__ = ["Passwd", "PasswdGroup", "PasswdUser"]
+
+
+class PasswdGroup(Node):
+    """One group."""
+
+    gid: int | None = None
+    """Numeric id of the group."""
+    name: str = ""
+    """Name of the group."""
+    password_hash: str | None = None
+    """Hash of the group's password."""
+    should_exist: Annotated[bool | None, since("3.2.0")] = None
+    """Whether the group must exist (the default) or must not."""
+    system: bool | None = None
+    """Whether a new group gets an id from the range of system groups."""
+
+
+class PasswdUser(Node):
+    """One user."""
+
+    gecos: str | None = None
+    """The comment field of the account, usually the user's full name."""
+    groups: Annotated[tuple[str, ...], keyed()] = ()
+    """Supplementary groups of the user."""
+    home_dir: str | None = None
+    """Home directory of the user."""
+    name: str = ""
+    """Login name of the user."""
+    no_create_home: bool | None = None
+    """Whether not to make the home directory of a new user."""
+    no_log_init: bool | None = None
+    """Whether not to add a new user to the login databases lastlog and faillog."""
+    no_user_group: bool | None = None
+    """Whether not to make a group of the same name for a new user."""
+    password_hash: str | None = None
+    """Hash of the user's password, as `crypt(5)` has it."""
+    primary_group: str | None = None
+    """Name of the user's primary group."""
+    ssh_authorized_keys: Annotated[tuple[str, ...], keyed()] = ()
+    """SSH public keys that may log in as this user."""
+    should_exist: Annotated[bool | None, since("3.2.0")] = None
+    """Whether the user must exist (the default) or must not."""
+    shell: str | None = None
+    """Login shell of the user."""
+    system: bool | None = None
+    """Whether a new user is a system account."""
+    uid: int | None = None
+    """Numeric id of the user."""
+
+
+class Passwd(Node):
+    """Users and groups."""
+
+    groups: Annotated[tuple[PasswdGroup, ...], keyed("name")] = ()
+    """Groups that must exist, or must not."""
+    users: Annotated[tuple[PasswdUser, ...], keyed("name")] = ()
+    """Users that must exist, or must not."""

@@ -1,0 +1,57 @@
+"""What every test gets: guards against real commands and the real network, and doubles that are real.
+
+- `programs`: fake programs on PATH that write down how they were called (`lab/programs.py`);
+- `server`: an HTTP server on loopback that fails on request (`lab/server.py`).
+
+The markers `real_commands` and `real_network` lift the guards for one test.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.guards import Permit, guarded
+from tests.lab.programs import Programs
+from tests.lab.server import HttpServer
+
+
+@pytest.fixture(autouse=True)
+def guards(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither real programs nor sockets outside loopback, unless the test's markers say so."""
+    with guarded(_permit(request.node, tmp_path_factory.getbasetemp())):
+        yield
+
+
+def _permit(test: pytest.Item, own: Path) -> Permit:
+    if test.get_closest_marker("boot"):
+        return Permit(own, programs=None, network=False)
+    named: set[str] = set()
+    programs: frozenset[str] | None = frozenset()
+    for marker in test.iter_markers("real_commands"):
+        if not marker.args:
+            programs = None
+        named.update(marker.args)
+    return Permit(
+        own,
+        programs=None if programs is None else frozenset(named),
+        network=test.get_closest_marker("real_network") is not None,
+    )
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """Fake programs, found on PATH before all others."""
+    fakes = Programs(tmp_path / "programs")
+    monkeypatch.setenv("PATH", f"{fakes.directory}{os.pathsep}{os.environ['PATH']}")
+    return fakes
+
+
+@pytest.fixture
+def server() -> Iterator[HttpServer]:
+    """An HTTP server on loopback."""
+    with HttpServer() as running:
+        yield running

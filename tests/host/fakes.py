@@ -1,0 +1,167 @@
+"""A host for stage tests: answers as told, writes down what it was asked; the target root is real.
+
+    host = FakeHost(tmp_path)
+    host.run.answer("blkid", stdout="TYPE=ext4\\n")              # every call of blkid
+    host.run.answer("useradd", status=9, stderr="no", having="core")   # calls with that argument
+    host.fetch.resources["https://example.com/x"] = b"content"
+    ...
+    assert host.run.argvs == [("useradd", "--root", ..., "core")]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from ignition.errors import CommandFailed, IgnitionError, NotFound
+from ignition.host import Host
+from ignition.host.command import Command, Ran
+from ignition.host.root import Root
+from ignition.host.source import Source
+
+__all__ = ["FakeDevices", "FakeFetch", "FakeHost", "FakeRun"]
+
+Responder = Callable[[Command], Ran]
+
+
+@dataclass
+class _Answer:
+    program: str
+    having: str | None
+    responses: list[Ran | Responder]
+
+    def fits(self, command: Command) -> bool:
+        return command.program == self.program and (
+            self.having is None or self.having in command.real_argv()[1:]
+        )
+
+    def give(self, command: Command) -> Ran:
+        response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+        return response(command) if callable(response) else response
+
+
+class FakeRun:
+    """Answers commands as told; everything not told succeeds without a word.
+
+    `commands` holds every command in the order in which it was run. The answer
+    given last is looked at first; one call of `answer` with several responses is
+    used up in turn, its last one from then on.
+    """
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+        self._answers: list[_Answer] = []
+
+    def answer(
+        self,
+        program: str,
+        *responses: Ran | Responder,
+        stdout: str = "",
+        stderr: str = "",
+        status: int = 0,
+        having: str | None = None,
+    ) -> None:
+        """Say what `program` answers, if given only to calls that have the argument `having`."""
+        given = list(responses) or [Ran(status, stdout, stderr)]
+        self._answers.insert(0, _Answer(program, having, given))
+
+    def __call__(self, command: Command) -> Ran:
+        """Write the command down and answer it, failing as the real gate does."""
+        self.commands.append(command)
+        ran = next((a.give(command) for a in self._answers if a.fits(command)), Ran(0))
+        if ran.status not in command.ok:
+            raise CommandFailed(command, ran)
+        return ran
+
+    @property
+    def argvs(self) -> list[tuple[str, ...]]:
+        """The arguments of every command as the programs got them, secrets included."""
+        return [tuple(command.real_argv()) for command in self.commands]
+
+    def ran(self, program: str) -> list[tuple[str, ...]]:
+        """The calls of one program."""
+        return [argv for argv in self.argvs if argv[0].rpartition("/")[2] == program]
+
+
+class FakeDevices:
+    """Devices that are there as told; without `there`, every device is.
+
+    `waited` holds each mapping that was waited for, `settled` each group that udev
+    was to look at again.
+    """
+
+    def __init__(self) -> None:
+        self.there: set[str] | None = None
+        self.links: dict[str, str] = {}
+        self.waited: list[dict[str, str]] = []
+        self.settled: list[tuple[str, ...]] = []
+
+    def wait(self, wanted: Mapping[str, str]) -> None:
+        """Fail at once if one is not there."""
+        self.waited.append(dict(wanted))
+        missing = [device for device in wanted if self.there is not None and device not in self.there]
+        if missing:
+            raise IgnitionError(f"{missing[0]} did not appear")
+
+    def alias(self, device: str) -> str:
+        """The path under the aliases' directory."""
+        return f"/run/ignition/dev_aliases{device}"
+
+    def resolve(self, device: str) -> str:
+        """What `links` says, else the device itself."""
+        return self.links.get(device, device)
+
+    def settle(self, devices: Iterable[str]) -> None:
+        """Write it down."""
+        self.settled.append(tuple(devices))
+
+
+@dataclass
+class FakeFetch:
+    """Resources by URL; `asked` holds the sources in the order in which they were asked for."""
+
+    resources: dict[str, bytes | Exception] = field(default_factory=dict)
+    asked: list[Source] = field(default_factory=list)
+
+    def bytes(self, source: Source) -> bytes:
+        """The resource; an exception that stands for one is raised."""
+        self.asked.append(source)
+        found = b"" if source.url == "" else self.resources.get(source.url)
+        if found is None:
+            raise NotFound(f"there is no {source.url}")
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def file(self, source: Source, into: BinaryIO) -> None:
+        """The resource, written to `into`."""
+        into.write(self.bytes(source))
+
+
+class FakeHost(Host):
+    """A `Host` whose programs, devices and network are fakes.
+
+    The target root is `directory`/root, the running system `directory`/system;
+    both are made if they are not there.
+    """
+
+    run: FakeRun
+    devices: FakeDevices
+    fetch: FakeFetch
+
+    def __init__(self, directory: Path) -> None:
+        self._make(root := directory / "root", system := directory / "system")
+        super().__init__(
+            run=FakeRun(),
+            root=Root(str(root)),
+            devices=FakeDevices(),
+            fetch=FakeFetch(),
+            system=str(system),
+        )
+
+    @staticmethod
+    def _make(*directories: Path) -> None:
+        for directory in directories:
+            directory.mkdir(parents=True, exist_ok=True)

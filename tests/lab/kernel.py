@@ -1,0 +1,71 @@
+"""The guests' kernel: Debian's own for virtual machines, unpacked into the cache.
+
+It is not installed: installing a kernel package makes the hooks of the host build an
+initramfs for it and rewrite its boot menu, and the host is none of the lab's business.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.lab import cache
+from tests.lab.commands import LabError, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_META_PACKAGE = "linux-image-cloud-amd64"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel: its `uname -r`, and the tree that holds `boot/` and `lib/modules/`."""
+
+    release: str
+    tree: Path
+
+    @property
+    def image(self) -> Path:
+        """What QEMU's `-kernel` takes."""
+        return self.tree / "boot" / f"vmlinuz-{self.release}"
+
+    @property
+    def modules(self) -> Path:
+        """What dracut's `--kmoddir` takes."""
+        return self.tree / "lib" / "modules" / self.release
+
+
+def kernel() -> Kernel:
+    """The kernel that apt would install now; downloaded once.
+
+    Raises:
+        LabError: apt knows no such kernel.
+    """
+    package = _package()
+    version = _version(package)
+    tree = cache.made("kernel", cache.digest([package, version]), lambda folder: _unpack(package, folder))
+    return Kernel(package.removeprefix("linux-image-"), tree)
+
+
+def _package() -> str:
+    depends = run("apt-cache", "depends", _META_PACKAGE)
+    found = re.search(r"Depends: (linux-image-\S+)", depends)
+    if not found:
+        raise LabError(f"apt does not know {_META_PACKAGE}: run `apt-get update` as root")
+    return found[1]
+
+
+def _version(package: str) -> str:
+    return (
+        run("apt-cache", "show", "--no-all-versions", package).partition("\nVersion: ")[2].partition("\n")[0]
+    )
+
+
+def _unpack(package: str, folder: Path) -> None:
+    run("apt-get", "download", package, cwd=folder)
+    (archive,) = folder.glob("*.deb")
+    run("dpkg-deb", "--extract", archive, folder)
+    archive.unlink()
+    run("depmod", "--basedir", folder, package.removeprefix("linux-image-"))

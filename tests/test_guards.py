@@ -1,0 +1,164 @@
+"""The guards of `conftest.py` hold, and the doubles it offers are what they say."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.lab.guards import Guarded, RealCommand, RealNetwork
+from tests.lab.server import Answer, HttpServer
+
+if TYPE_CHECKING:
+    from tests.lab.programs import Programs
+
+
+def test_a_real_command_is_refused_by_every_door() -> None:
+    with pytest.raises(RealCommand, match=r"real_commands\('true'\)"):
+        subprocess.run(["true"], check=True)
+    with pytest.raises(RealCommand):
+        os.system("true")
+    with pytest.raises(RealCommand):
+        os.posix_spawn("/bin/true", ["true"], {})
+
+
+def test_what_a_guard_raises_is_not_an_ordinary_exception() -> None:
+    assert not issubclass(Guarded, Exception)
+
+
+def test_a_guard_reaches_the_test_through_a_worker_thread() -> None:
+    with ThreadPoolExecutor() as pool, pytest.raises(RealCommand):
+        pool.submit(subprocess.run, ["true"]).result()
+
+
+def test_a_missing_program_is_missing_and_not_refused() -> None:
+    with pytest.raises(FileNotFoundError):
+        subprocess.run(["there-is-no-such-program"], check=True)
+
+
+@pytest.mark.real_commands("true")
+def test_a_marker_permits_the_programs_it_names_and_no_other() -> None:
+    assert subprocess.run(["true"], check=True).returncode == 0
+    with pytest.raises(RealCommand):
+        subprocess.run(["false"], check=True)
+
+
+@pytest.mark.real_commands
+def test_a_bare_marker_permits_all_programs() -> None:
+    assert subprocess.run(["false"], check=False).returncode == 1
+
+
+@given(st.integers())
+def test_guards_and_hypothesis_go_together(number: int) -> None:
+    with pytest.raises(RealCommand):
+        subprocess.run(["true", str(number)], check=True)
+
+
+@pytest.mark.parametrize("address", [("192.0.2.1", 9), ("2001:db8::1", 9)])
+def test_sockets_stay_on_loopback(address: tuple[str, int]) -> None:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as outside:
+        with pytest.raises(RealNetwork):
+            outside.connect(address)
+        with pytest.raises(RealNetwork):
+            outside.sendto(b"", address)
+
+
+def test_names_are_looked_up_on_loopback_only() -> None:
+    assert socket.getaddrinfo("localhost", 80)
+    with pytest.raises(RealNetwork):
+        socket.getaddrinfo("example.invalid", 80)
+
+
+@pytest.mark.real_network
+def test_the_network_marker_lifts_the_guard() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outside:
+        outside.bind(("0.0.0.0", 0))
+        assert outside.getsockname()[0] == "0.0.0.0"
+
+
+def test_binding_to_every_address_is_refused() -> None:
+    with socket.socket() as outside, pytest.raises(RealNetwork):
+        outside.bind(("0.0.0.0", 0))
+
+
+def test_fake_programs_answer_and_write_down_their_calls(programs: Programs) -> None:
+    programs.add("mkfs.ext4", stdout="done\n", stderr="it's slow\n", status=3)
+    ran = subprocess.run(["mkfs.ext4", "-L", "a b", ""], input="key", capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("done\n", "it's slow\n", 3)
+    [call] = programs.calls
+    assert call.argv == ("mkfs.ext4", "-L", "a b", "")
+    assert call.stdin == "key"
+
+
+def test_a_fake_program_can_do_something(programs: Programs) -> None:
+    made = programs.directory / "made"
+    programs.add("mkswap", script=f'echo "$1" > {made}')
+    subprocess.run(["mkswap", "/dev/vdb"], stdin=subprocess.DEVNULL, check=True)
+    assert made.read_text() == "/dev/vdb\n"
+    assert programs.argvs == [("mkswap", "/dev/vdb")]
+
+
+def read(url: str, **headers: str) -> bytes:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5) as response:
+        return bytes(response.read())
+
+
+def test_the_server_answers_in_turn_and_repeats_the_last(server: HttpServer) -> None:
+    url = server.answer("/config", Answer(status=503), b"hello")
+    with pytest.raises(urllib.error.HTTPError, match="503") as refused:
+        read(url)
+    refused.value.close()
+    assert [read(url), read(url + "?again")] == [b"hello", b"hello"]
+    assert server.asked("/config") == 3
+
+
+def test_the_server_sees_what_was_sent_and_knows_methods(server: HttpServer) -> None:
+    server.answer("/token", b"put", method="PUT")
+    server.respond("/echo", lambda request: Answer(request.headers["x-mark"].encode()))
+    assert read(server.url("/echo"), **{"X-Mark": "1"}) == b"1"
+    with pytest.raises(urllib.error.HTTPError, match="404") as missing:
+        read(server.url("/token"))
+    missing.value.close()
+
+
+def test_the_server_redirects(server: HttpServer) -> None:
+    target = server.answer("/target", b"there")
+    assert read(server.answer("/from", Answer.redirect(target))) == b"there"
+
+
+def test_the_server_breaks_off(server: HttpServer) -> None:
+    with pytest.raises(OSError, match="Remote end closed connection"):
+        read(server.answer("/dropped", Answer(drop=True)))
+    with pytest.raises(Exception, match="IncompleteRead"):
+        read(server.answer("/short", Answer(b"half", claim=8)))
+
+
+def read_in_vain(url: str) -> None:
+    with pytest.raises(Exception, match="IncompleteRead"):
+        read(url)
+
+
+def test_a_stalled_answer_does_not_outlive_the_server() -> None:
+    with HttpServer() as server:
+        url = server.answer("/stalled", Answer(b"never", stall=600.0))
+        client = threading.Thread(target=read_in_vain, args=[url])
+        client.start()
+        while not server.asked():
+            pass
+    client.join(timeout=5)
+    assert not client.is_alive()
+
+
+def test_the_server_speaks_ipv6() -> None:
+    with HttpServer(host="::1") as server:
+        assert read(server.answer("/", b"six")) == b"six"
