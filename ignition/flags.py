@@ -3,24 +3,24 @@
 `-x` and `--x` are the same, a value follows after `=` or as the next word, a
 boolean takes a value only after `=`, and the first word that is no flag ends
 the flags. Standard parsers abbreviate, reorder or insist on two dashes.
+
+One of the reference's programs uses the package `pflag` instead (`parse_gnu`): two
+dashes only, and flags may follow other words.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ignition.errors import UsageError
 
-__all__ = ["Flag", "HelpWanted", "duration", "parse", "usage"]
+__all__ = ["Flag", "HelpWanted", "duration", "parse", "parse_gnu", "usage"]
 
 TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-DURATION = re.compile(r"[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)")
-DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 
 class HelpWanted(Exception):
@@ -61,22 +61,47 @@ def parse(flags: Sequence[Flag], words: Sequence[str]) -> tuple[dict[str, str], 
         word = rest.pop(0)
         if word == "--":
             break
-        name, equals, value = word.removeprefix("-").removeprefix("-").partition("=")
-        if not name or name.startswith("-"):
-            raise UsageError(f"bad flag syntax: {word}")
-        if name not in known:
-            if name in {"h", "help"}:
-                raise HelpWanted
-            raise UsageError(f"flag provided but not defined: -{name}")
-        if known[name].boolean:
-            values[name] = _boolean(name, value) if equals else "true"
-        elif equals:
-            values[name] = value
-        elif rest:
-            values[name] = rest.pop(0)
-        else:
-            raise UsageError(f"flag needs an argument: -{name}")
+        _take(word, known, values, rest)
     return values, rest
+
+
+def parse_gnu(flags: Sequence[Flag], words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """As `parse`, but flags have two dashes and may stand anywhere before a word `--`."""
+    known = {flag.name: flag for flag in flags}
+    values = {flag.name: flag.default or ("false" if flag.boolean else "") for flag in flags}
+    rest, others = list(words), list[str]()
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return values, others + rest
+        if word.startswith("--"):
+            _take(word, known, values, rest)
+        elif word == "-h":
+            raise HelpWanted
+        elif word.startswith("-") and word != "-":
+            raise UsageError(f"unknown shorthand flag: {word}")
+        else:
+            others.append(word)
+    return values, others
+
+
+def _take(word: str, known: Mapping[str, Flag], values: dict[str, str], rest: list[str]) -> None:
+    """Note the value of one flag; it may be the first of the `rest`."""
+    name, equals, value = word.removeprefix("-").removeprefix("-").partition("=")
+    if not name or name.startswith("-"):
+        raise UsageError(f"bad flag syntax: {word}")
+    if name not in known:
+        if name in {"h", "help"}:
+            raise HelpWanted
+        raise UsageError(f"flag provided but not defined: -{name}")
+    if known[name].boolean:
+        values[name] = _boolean(name, value) if equals else "true"
+    elif equals:
+        values[name] = value
+    elif rest:
+        values[name] = rest.pop(0)
+    else:
+        raise UsageError(f"flag needs an argument: -{name}")
 
 
 def _boolean(name: str, value: str) -> str:
@@ -103,7 +128,11 @@ def duration(text: str) -> float:
     Raises:
         UsageError: it is none; a number needs its unit.
     """
-    if not DURATION.fullmatch(text):
+    import re
+
+    part = "|".join(sorted(SECONDS, key=len, reverse=True))
+    if not re.fullmatch(rf"[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:{part}))+)", text):
         raise UsageError(f'invalid duration "{text}": write it like 2m30s')
-    total = sum(float(number) * SECONDS[unit] for number, unit in DURATION_PART.findall(text))
+    parts = re.findall(rf"(\d+\.?\d*|\.\d+)({part})", text)
+    total = sum(float(number) * SECONDS[unit] for number, unit in parts)
     return -total if text.startswith("-") else total

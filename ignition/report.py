@@ -39,8 +39,19 @@ class Position:
 
 
 def format_path(path: ConfigPath) -> str:
-    """`("storage", "files", 0)` as the reference prints it: `$.storage.files.0`."""
-    return ".".join(("$", *map(str, path)))
+    """`("storage", "files", 0)` as the reference prints it: `$.storage.files.0`.
+
+    Names of unknown keys are the config's own: what is not printable is escaped, so
+    that a config cannot speak to the terminal that shows its report.
+    """
+    return ".".join(("$", *map(_printable, path)))
+
+
+def _printable(element: str | int) -> str:
+    text = str(element)
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ class Entry:
         if self.position is not None:
             at = f"line {self.position.line} col {self.position.column}"
             where.append(at if where else f"at {at}")
-        return f"{' '.join((self.severity.value, ', '.join(where))).rstrip()}: {self.message}"
+        return f"{' '.join((self.severity.value, ', '.join(where))).rstrip()}: {_printable(self.message)}"
 
 
 @dataclass(frozen=True)
