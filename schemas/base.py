@@ -1,27 +1,33 @@
-"""`Node`, the base of all classes of the model: naming, strictness, immutability.
+"""`Node`, the base of all classes of the model: naming, immutability, comparison.
 
-pydantic does the shape only. Its validators are built on first use, which the boot
-path never does: `ignition.config.shape` decodes with the reference's own rules and
-makes the nodes with `Node.of`. Whoever builds a config in Python gets the full
-type check of the ordinary constructor.
+The model is what a config means; how a text becomes nodes is the decoder's business
+(`ignition.config.shape`), which follows the reference's own rules and makes them with
+`Node.of`. Whoever builds a config in Python uses the ordinary constructor instead, and
+gets pydantic's full check of types and names (`ignition.schemas.checked`). The boot
+path never does, and never imports pydantic: under emulation its import alone takes
+longer than everything else that a stage does before it begins.
+
+Annotations of the classes are read at run time. Modules with nodes therefore do without
+`from __future__ import annotations`: real types are cheaper than texts to be evaluated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict
+from ignition.schemas.marks import Secret
 
 if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
+
     from ignition.report import Entry
     from ignition.schemas.spec import Spec
 
 __all__ = ["Node", "json_name"]
 
 _SPELLED = {"mib": "MiB"}
-
-_set = object.__setattr__
 
 
 def json_name(attribute: str) -> str:
@@ -30,51 +36,66 @@ def json_name(attribute: str) -> str:
     return first + "".join(_SPELLED.get(word, word.capitalize()) for word in rest)
 
 
-class Node(BaseModel):
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class NodeType(type):
+    """The type of the node classes: reads a class's annotations when the class is made."""
+
+    annotations: Mapping[str, Any]
+    """Attribute → its annotation, in the order of declaration, inherited ones first."""
+
+    _empty: Any
+
+    def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> None:
+        super().__init__(name, bases, body)
+        inherited: dict[str, Any] = {}
+        for base in reversed(bases):
+            inherited.update(getattr(base, "annotations", {}))
+        cls.annotations = inherited | body.get("__annotations__", {})
+        cls._empty = object.__new__(cls)  # type: ignore[arg-type]
+
+
+class Node(metaclass=NodeType):
     """One JSON object of a config: frozen, hashable, compared by value.
 
     Attributes stand in the order in which the reference visits them, which is the
     order of the entries of a report. Texts after the attributes describe the fields;
-    the published JSON Schemas quote them.
+    the published JSON Schemas quote them. An instance holds what was said; everything
+    else is the class's default.
     """
 
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="forbid",
-        defer_build=True,
-        alias_generator=json_name,
-        populate_by_name=True,
-        protected_namespaces=(),
-    )
+    def __init__(self, **attributes: Any) -> None:
+        """Check the attributes and make the node.
 
-    _defaults: ClassVar[dict[str, Any]]
-    _empty: ClassVar[Node]
+        Raises:
+            pydantic.ValidationError: a name is unknown, or a value is of the wrong type.
+        """
+        from ignition.schemas.checked import checked
 
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
-        cls._defaults = {name: field.default for name, field in cls.model_fields.items()}
-        cls._empty = cls.of({})
+        self.__dict__.update(checked(type(self), attributes).__dict__)
 
     @classmethod
     def of(cls, attributes: Mapping[str, Any]) -> Self:
         """Make a node from attributes that are known to be right; nothing is checked.
 
-        What is not given has its default. This is `model_construct` without its
-        copies and alias handling, ten times as fast.
+        What is not given has its default.
         """
         node = cls.__new__(cls)
-        _set(node, "__dict__", cls._defaults | attributes)  # type: ignore[operator]
-        _set(node, "__pydantic_fields_set__", set(attributes))
-        _set(node, "__pydantic_extra__", None)
-        _set(node, "__pydantic_private__", None)
+        node.__dict__.update(attributes)
         return node
+
+    def but(self, **attributes: Any) -> Self:
+        """The same node with other values for some attributes; nothing is checked."""
+        return self.of(self.__dict__ | attributes)
 
     @classmethod
     def empty(cls) -> Self:
         """The one shared instance with all defaults."""
-        return cls._empty  # type: ignore[return-value]
+        return cls._empty  # type: ignore[no-any-return]
+
+    @property
+    def said(self) -> frozenset[str]:
+        """The attributes that were given, whatever their values."""
+        return frozenset(self.__dict__)
 
     def check(self, spec: Spec) -> Iterator[Entry]:
         """What is wrong with this object in this version, with paths relative to it.
@@ -83,3 +104,44 @@ class Node(BaseModel):
         """
         del spec
         return iter(())
+
+    def check_lesser(self, spec: Spec, *, required: bool) -> Iterator[Entry]:
+        """The same where the version still had a lesser class in this place (`lacking`).
+
+        `required` says that its plain text could not be null there (`not_null_before`).
+        """
+        del required
+        return self.check(spec)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen; `but` makes another one")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.__dict__ == other.__dict__ or self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in type(self).annotations)
+
+    def __repr__(self) -> str:
+        """What was said, without secrets: a config may end up in a log by accident."""
+        said = (f"{name}={self._shown(name)}" for name in type(self).annotations if name in self.__dict__)
+        return f"{type(self).__name__}({', '.join(said)})"
+
+    def _shown(self, name: str) -> str:
+        marks = getattr(type(self).annotations[name], "__metadata__", ())
+        hidden = any(isinstance(mark, Secret) for mark in marks)
+        return "'***'" if hidden and self.__dict__[name] else repr(self.__dict__[name])
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Let pydantic check and embed nodes: `TypeAdapter(Config)`, fields of other people's models."""
+        from ignition.schemas.checked import core_schema_of
+
+        return core_schema_of(cls, handler)

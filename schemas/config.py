@@ -1,14 +1,16 @@
 """`Config`, the whole document. Source: config-spec section 4."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from typing import Annotated
 
+from ignition.report import Entry
 from ignition.schemas.base import Node
+from ignition.schemas.findings import error
 from ignition.schemas.ignition import Ignition
 from ignition.schemas.kargs import KernelArguments
 from ignition.schemas.marks import since
 from ignition.schemas.passwd import Passwd
+from ignition.schemas.spec import Spec
 from ignition.schemas.storage import Storage
 from ignition.schemas.systemd import Systemd
 
@@ -28,3 +30,27 @@ class Config(Node):
     """Disks, arrays, encrypted volumes, filesystems, and the files on them."""
     systemd: Systemd = Systemd.empty()
     """systemd units."""
+
+    def check(self, spec: Spec) -> Iterator[Entry]:
+        """No file, directory or link stands where a unit or a drop-in will."""
+        taken = {
+            path
+            for unit in self.systemd.units
+            for path, contents in (
+                (f"/etc/systemd/system/{unit.name}", unit.contents),
+                *((f"/etc/systemd/system/{unit.name}.d/{one.name}", one.contents) for one in unit.dropins),
+            )
+            if contents
+        }
+        if not taken:
+            return
+        storage = self.storage
+        for name, nodes in (
+            ("files", storage.files),
+            ("directories", storage.directories),
+            ("links", storage.links),
+        ):
+            for index, node in enumerate(nodes):
+                if node.path in taken:
+                    message = "a unit or drop-in of this config is written to this path too"
+                    yield error("unit-path", message, "storage", name, index, "path")

@@ -3,13 +3,17 @@
 Source: config-spec sections 4.2 and 5.3.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from typing import Annotated
 
+from ignition.report import Entry
 from ignition.schemas.base import Node
+from ignition.schemas.findings import error, warning
 from ignition.schemas.marks import keyed, lacking, not_null_before, since
 from ignition.schemas.resource import Resource
+from ignition.schemas.sources import scheme_of
+from ignition.schemas.spec import Spec
+from ignition.schemas.versions import SpecVersionError, spec_of
 
 __all__ = ["Ignition", "IgnitionConfig", "Proxy", "Security", "Timeouts", "Tls"]
 
@@ -22,6 +26,13 @@ class IgnitionConfig(Node):
     replace: Annotated[Resource, lacking("compression", until="3.1.0")] = Resource.empty()
     """The config that takes this one's place."""
 
+    def check(self, spec: Spec) -> Iterator[Entry]:
+        """What is merged has a source."""
+        if spec >= Spec.V3_1:
+            for index, reference in enumerate(self.merge):
+                for entry in reference.check_required_source(spec):
+                    yield entry.under(("merge", index))
+
 
 class Proxy(Node):
     """Proxies for fetching over the network."""
@@ -32,6 +43,21 @@ class Proxy(Node):
     """URL of the proxy for `https` sources."""
     no_proxy: Annotated[tuple[str, ...], keyed()] = ()
     """Hosts, domains and networks that are reached without a proxy."""
+
+    def check(self, spec: Spec) -> Iterator[Entry]:
+        """Proxies are reached by http or https."""
+        for name, proxy in (("httpProxy", self.http_proxy), ("httpsProxy", self.https_proxy)):
+            yield from _check_proxy(proxy, name)
+
+
+def _check_proxy(proxy: str | None, name: str) -> Iterator[Entry]:
+    if proxy is None:
+        return
+    scheme = scheme_of(proxy)
+    if scheme not in ("http", "https"):
+        yield error("proxy", "the proxy is not an http or https URL", name, hint="`http://host:port`")
+    elif scheme == "http" and name == "httpsProxy":
+        yield warning("proxy-insecure", "the proxy for https is reached without encryption", name)
 
 
 class Tls(Node):
@@ -44,6 +70,13 @@ class Tls(Node):
         not_null_before("3.1.0", "source"),
     ] = ()
     """PEM bundles of certificate authorities to trust beside the system's own."""
+
+    def check(self, spec: Spec) -> Iterator[Entry]:
+        """Each bundle has a source."""
+        if spec >= Spec.V3_1:
+            for index, bundle in enumerate(self.certificate_authorities):
+                for entry in bundle.check_required_source(spec):
+                    yield entry.under(("certificateAuthorities", index))
 
 
 class Security(Node):
@@ -75,3 +108,13 @@ class Ignition(Node):
     """How long fetching may take."""
     version: str = ""
     """Version of the spec that this config follows."""
+
+    def check(self, spec: Spec) -> Iterator[Entry]:
+        """The version is the one that the config is judged by."""
+        try:
+            named = spec_of(self.version)
+        except SpecVersionError as wrong:
+            yield error("version", str(wrong), "version")
+            return
+        if named is not spec:
+            yield error("version", f"the version is not {spec}", "version")

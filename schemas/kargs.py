@@ -3,8 +3,6 @@
 Source: config-spec section 4.6.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from ignition.schemas.base import Node

@@ -18,6 +18,7 @@ __all__ = [
     "Keyed",
     "Lacking",
     "NotNull",
+    "Secret",
     "Since",
     "Values",
     "absent_before",
@@ -25,19 +26,20 @@ __all__ = [
     "keyed",
     "lacking",
     "not_null_before",
+    "secret",
     "since",
     "values",
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Since:
     """The field came with this version; before it, the key is simply unused."""
 
     spec: Spec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Values:
     """The values a text field takes, each with the version that brought it.
 
@@ -60,7 +62,7 @@ class Values:
         return dict(self.since).get(value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Keyed:
     """Items of the list are told apart by a key: merged by it, and an error when it repeats.
 
@@ -76,12 +78,12 @@ class Keyed:
     removed_without: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Appended:
     """Merging concatenates the list; repeated items are fine."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lacking:
     """Before `until`, the objects in this place do not have these fields yet."""
 
@@ -89,7 +91,7 @@ class Lacking:
     until: Spec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NotNull:
     """Before `until` the field was a plain string: null and absence meant `""`.
 
@@ -100,11 +102,16 @@ class NotNull:
     attribute: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Absent:
     """Before `until` the object could be null, and that differed from an empty one."""
 
     until: Spec
+
+
+@dataclass(frozen=True)
+class Secret:
+    """The field may hold what nobody should see: contents, keys, tokens."""
 
 
 def since(version: SpecVersion) -> Since:
@@ -139,6 +146,9 @@ def absent_before(version: SpecVersion) -> Absent:
     """Before this version the object could be null, which differed from an empty one."""
     return Absent(Spec.of(version))
 
+
+secret = Secret()
+"""A text that `repr` does not show."""
 
 appended = Appended()
 """A list that merges by concatenation."""

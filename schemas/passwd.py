@@ -3,12 +3,10 @@
 Source: config-spec section 4.4.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from ignition.schemas.base import Node
-from ignition.schemas.marks import keyed, since
+from ignition.schemas.marks import keyed, secret, since
 
 __all__ = ["Passwd", "PasswdGroup", "PasswdUser"]
 
@@ -20,7 +18,7 @@ class PasswdGroup(Node):
     """Numeric id of the group."""
     name: str = ""
     """Name of the group."""
-    password_hash: str | None = None
+    password_hash: Annotated[str | None, secret] = None
     """Hash of the group's password."""
     should_exist: Annotated[bool | None, since("3.2.0")] = None
     """Whether the group must exist (the default) or must not."""
@@ -45,16 +43,16 @@ class PasswdUser(Node):
     """Whether not to add a new user to the login databases lastlog and faillog."""
     no_user_group: bool | None = None
     """Whether not to make a group of the same name for a new user."""
-    password_hash: str | None = None
+    password_hash: Annotated[str | None, secret] = None
     """Hash of the user's password, as `crypt(5)` has it."""
     primary_group: str | None = None
     """Name of the user's primary group."""
     ssh_authorized_keys: Annotated[tuple[str, ...], keyed()] = ()
     """SSH public keys that may log in as this user."""
-    should_exist: Annotated[bool | None, since("3.2.0")] = None
-    """Whether the user must exist (the default) or must not."""
     shell: str | None = None
     """Login shell of the user."""
+    should_exist: Annotated[bool | None, since("3.2.0")] = None
+    """Whether the user must exist (the default) or must not."""
     system: bool | None = None
     """Whether a new user is a system account."""
     uid: int | None = None

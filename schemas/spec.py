@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from typing import Literal
 
-__all__ = ["LATEST", "Spec", "SpecVersion"]
+__all__ = ["LATEST", "STABLE", "Spec", "SpecVersion"]
 
 SpecVersion = Literal["3.0.0", "3.1.0", "3.2.0", "3.3.0", "3.4.0", "3.5.0", "3.6.0", "3.7.0-experimental"]
 """The text of `ignition.version`, one of the known ones."""
@@ -54,3 +54,6 @@ _SPECS = {version: spec for spec, version in _VERSIONS.items()}
 
 LATEST = Spec.V3_7
 """The version every config is brought to before it is merged or used."""
+
+STABLE = Spec.V3_6
+"""The newest version that is no experiment: the one to advise."""

@@ -1,0 +1,112 @@
+"""Filesystems and swap areas.
+
+Source: config-spec sections 4.3 and 5.8.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from ignition.report import Entry
+from ignition.schemas.base import Node
+from ignition.schemas.findings import error
+from ignition.schemas.marks import appended, since, values
+from ignition.schemas.paths import check_path
+from ignition.schemas.spec import Spec
+
+__all__ = ["FORMATS", "LONGEST_LABELS", "Filesystem"]
+
+FORMATS = values(
+    ext4="3.0.0",
+    btrfs="3.0.0",
+    xfs="3.0.0",
+    swap="3.0.0",
+    vfat="3.0.0",
+    none="3.3.0",
+    virtiofs="3.7.0-experimental",
+)
+
+LONGEST_LABELS = {"ext4": 16, "btrfs": 256, "xfs": 12, "swap": 15, "vfat": 11}
+"""In bytes of UTF-8."""
+
+LONGEST_TAG = 36
+"""Of a virtiofs device, in bytes of UTF-8."""
+
+
+class Filesystem(Node):
+    """A filesystem, or a swap area."""
+
+    device: str = ""
+    """Absolute path of the device; for `virtiofs` its tag."""
+    format: Annotated[
+        str | None,
+        FORMATS,
+    ] = None
+    """Type of the filesystem."""
+    label: str | None = None
+    """Label of the filesystem."""
+    mount_options: Annotated[tuple[str, ...], since("3.1.0"), appended] = ()
+    """Options for mounting it while the machine is set up."""
+    options: Annotated[tuple[str, ...], appended] = ()
+    """Further options for the program that makes the filesystem."""
+    path: str | None = None
+    """Where it is mounted while files are written."""
+    uuid: str | None = None
+    """UUID of the filesystem."""
+    wipe_filesystem: bool | None = None
+    """Whether the device is wiped first, whatever is on it."""
+
+    def check(self, spec: Spec) -> Iterator[Entry]:
+        """Device, format and label are right and fit each other."""
+        if self.path:
+            yield from check_path(self.path, "path")
+        virtiofs = self.format == "virtiofs" and FORMATS.accepts(self.format, spec)
+        yield from self._check_tag() if virtiofs else check_path(self.device, "device")
+        yield from self._check_format(spec)
+        yield from self._check_label()
+        if virtiofs:
+            yield from self._check_no_block_device()
+
+    def _check_tag(self) -> Iterator[Entry]:
+        if not self.device:
+            yield error("device-missing", "the tag of the virtiofs device is missing", "device")
+        elif len(self.device.encode()) > LONGEST_TAG:
+            yield error("virtiofs-tag-length", f"a virtiofs tag has at most {LONGEST_TAG} bytes", "device")
+
+    def _check_format(self, spec: Spec) -> Iterator[Entry]:
+        if not self.format:
+            says_more = (
+                self.path
+                or self.label
+                or self.uuid
+                or self.wipe_filesystem
+                or self.options
+                or self.mount_options
+            )
+            if says_more:
+                yield error("format-missing", "the format of the filesystem is missing", "format")
+        elif not FORMATS.accepts(self.format, spec):
+            first = FORMATS.first(self.format)
+            known = ", ".join(FORMATS.known(spec))
+            hint = f"`{self.format}` came with spec {first}" if first else f"spec {spec} knows {known}"
+            yield error("format", "the format of the filesystem is not known", "format", hint=hint)
+
+    def _check_label(self) -> Iterator[Entry]:
+        if not self.label:
+            return
+        if not self.format:
+            yield error("label-without-format", "a label needs a format", "label")
+            return
+        length, longest = len(self.label.encode()), LONGEST_LABELS.get(self.format)
+        if longest is not None and length > longest:
+            message = f"the label has {length} bytes, and {self.format} takes {longest}"
+            yield error("filesystem-label-length", message, "label")
+
+    def _check_no_block_device(self) -> Iterator[Entry]:
+        for name, given in (
+            ("label", self.label),
+            ("uuid", self.uuid),
+            ("wipeFilesystem", self.wipe_filesystem),
+            ("options", self.options),
+        ):
+            if given:
+                yield error("virtiofs-is-no-block-device", f"virtiofs has no {name}", name)

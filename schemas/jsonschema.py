@@ -1,0 +1,270 @@
+"""JSON Schemas (draft 2020-12) for all versions of the spec, made from the one model.
+
+What they say follows from the types, the marks and the texts beside the fields; which
+fields are required, from asking the model about objects that lack them. Where the
+engine only warns, because a key has no effect, they refuse: an editor ought to speak up.
+
+`published/` holds them ready-made. `python -m ignition.schemas.jsonschema` writes it
+anew; a test fails when it is not current.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, TypeAlias, cast
+
+from ignition.report import Severity
+from ignition.schemas.base import Node
+from ignition.schemas.config import Config
+from ignition.schemas.fields import Field, fields_of, since_at
+from ignition.schemas.ignition import Ignition
+from ignition.schemas.marks import Values
+from ignition.schemas.spec import STABLE, Spec, SpecVersion
+
+__all__ = ["published", "schema_for"]
+
+Schema: TypeAlias = dict[str, Any]
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+TYPES: Final[Mapping[type, str]] = {str: "string", int: "integer", bool: "boolean"}
+
+ACRONYMS: Final = ("CEX", "GECOS", "GID", "GUID", "HTTP", "HTTPS", "ID", "LUKS", "MiB", "RAID", "SSH", "TLS",
+                   "TPM2", "UID", "URL", "UUID")  # fmt: skip
+
+FOLDER: Final = "published"
+
+
+def published(version: SpecVersion = STABLE.version) -> Schema:
+    """The JSON Schema of one version of the spec, as it is published.
+
+    Raises:
+        ValueError: no such version is known.
+    """
+    from importlib.resources import files
+
+    known = [spec.version for spec in Spec]
+    if version not in known:
+        raise ValueError(f"there is no schema for {version}, only for {', '.join(known)}")
+    file = files("ignition.schemas").joinpath(FOLDER, _file_name(version))
+    return cast(Schema, json.loads(file.read_text(encoding="utf-8")))
+
+
+def schema_for(spec: Spec) -> Schema:
+    """Make the JSON Schema of one version from the model."""
+    generator = _Generator(spec)
+    config = generator.object(Config)
+    title = {"title": f"Ignition config, spec {spec}"}
+    definitions = dict(sorted(generator.definitions.items()))
+    return {"$schema": DIALECT, **config, **title, "$defs": definitions}
+
+
+class _Generator:
+    """Makes the schemas of objects; `definitions` has those that others refer to."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.definitions: dict[str, Schema] = {}
+
+    def object(self, node: type[Node], place: Field | None = None) -> Schema:
+        """The schema of a class; in a place where it lacks fields, without them."""
+        required = _required(node, self.spec)
+        properties = {
+            field.name: self.property(node, field, required=field.name in required)
+            for field in fields_of(node)
+            if since_at(field, place) <= self.spec
+        }
+        return {
+            "title": _title(node.__name__),
+            "description": (node.__doc__ or "").partition("\n")[0],
+            "type": "object",
+            "properties": properties,
+            "required": [name for name in properties if name in required],
+            "additionalProperties": False,
+        }
+
+    def property(self, node: type[Node], field: Field, *, required: bool) -> Schema:
+        """The schema of one field."""
+        described: Schema = {"title": _title(field.name), "description": self.description(node, field)}
+        if node is Ignition and field.name == "version":
+            return described | {"const": self.spec.version}
+        if field.many:
+            kind = self.list(node, field, required=required)
+        elif field.node is not None:
+            kind = self.reference(node, field)
+        else:
+            kind = self.scalar(field, required=required)
+        return described | kind | ({} if required else {"default": _default(field)})
+
+    def description(self, node: type[Node], field: Field) -> str:
+        """The text beside the field, and what came with which version."""
+        notes = [_texts(node)[field.attribute]]
+        if field.since > Spec.V3_0:
+            notes.append(f"Since spec {field.since}.")
+        if field.values is not None:
+            notes += _history(field.values, self.spec)
+        return " ".join(notes)
+
+    def scalar(self, field: Field, *, required: bool) -> Schema:
+        """A text, a number or a truth value; null says nothing, and stands wherever nothing may."""
+        kind = TYPES[field.kind]
+        if required:
+            return {"type": kind, "minLength": 1}
+        schema: Schema = {"type": [kind, "null"]}
+        values = field.values
+        if values is None or (values.any_since is not None and values.any_since <= self.spec):
+            return schema
+        return schema | {"enum": [*values.known(self.spec), "", None]}
+
+    def list(self, node: type[Node], field: Field, *, required: bool) -> Schema:
+        """A list; texts in it that are told apart by themselves do not repeat."""
+        schema: Schema = {"type": "array", "minItems": 1} if required else {"type": ["array", "null"]}
+        if field.node is not None:
+            return schema | {"items": self.reference(node, field)}
+        schema["items"] = {"type": [TYPES[field.kind], "null"]}
+        return schema if field.keyed is None else schema | {"uniqueItems": True}
+
+    def reference(self, owner: type[Node], field: Field) -> Schema:
+        """An object by reference, with what its owner asks of it in this place."""
+        node, demanded = field.node, _demanded(owner, field, self.spec)
+        assert node is not None
+        if field.lacking is not None and self.spec < field.lacking.until:
+            schema = self.object(node, field)
+        else:
+            if node.__name__ not in self.definitions:
+                self.definitions[node.__name__] = self.object(node)
+            schema = {"$ref": f"#/$defs/{node.__name__}"}
+        if demanded:
+            properties = schema.get("properties", {})
+            schema["properties"] = properties | {
+                name: _narrowed(properties.get(name, {})) for name in demanded
+            }
+            schema["required"] = demanded
+        if field.absent is not None and self.spec < field.absent.until:
+            return {"anyOf": [schema, {"type": "null"}]}
+        return schema
+
+
+@cache
+def _required(node: type[Node], spec: Spec) -> frozenset[str]:
+    """The fields without which an object of this class is wrong."""
+    missing = {
+        str(entry.path[0])
+        for entry in node.of({}).check(spec)
+        if entry.severity is Severity.ERROR and entry.path is not None and len(entry.path) == 1
+    }
+    objects = (field for field in fields_of(node) if field.node is not None and not field.many)
+    missing |= {field.name for field in objects if field.node is not None and _required(field.node, spec)}
+    return frozenset(missing)
+
+
+def _demanded(owner: type[Node], field: Field, spec: Spec) -> list[str]:
+    """The fields that the owner of a list asks of its items, beyond what they ask themselves.
+
+    The owner's entry is about the field, or about the item as a whole; then its code
+    (`source-missing`) names the field.
+    """
+    if not field.many or field.node is None:
+        return []
+    names = {one.name for one in fields_of(field.node)}
+    item = field.node.of({})
+    found = (
+        [entry.path or () for entry in item.check_lesser(spec, required=True)]
+        if _is_lesser(field, spec)
+        else []
+    )
+    for entry in owner.of({field.attribute: (item,)}).check(spec):
+        if entry.severity is Severity.ERROR and entry.path is not None and entry.path[0] == field.name:
+            found += [entry.path, (entry.code.removesuffix("-missing"),)]
+    return sorted({str(path[-1]) for path in found if path and path[-1] in names})
+
+
+def _is_lesser(field: Field, spec: Spec) -> bool:
+    """Whether the items still were of a lesser class, with a plain text that had to be there."""
+    lacking, not_null = field.lacking, field.not_null
+    return lacking is not None and spec < lacking.until and not_null is not None
+
+
+def _narrowed(schema: Schema) -> Schema:
+    """The schema of a text that may be absent, where it may not."""
+    return {key: value for key, value in schema.items() if key != "default"} | {
+        "type": "string",
+        "minLength": 1,
+    }
+
+
+def _history(values: Values, spec: Spec) -> Iterator[str]:
+    """Which values came later than the first ones."""
+    earliest = min(first for _, first in values.since)
+    later = [f"`{value}` since spec {first}" for value, first in values.since if earliest < first <= spec]
+    if later:
+        yield f"Value {', '.join(later)}."
+    if values.any_since is not None and values.any_since <= spec:
+        yield f"Any text since spec {values.any_since}."
+
+
+def _default(field: Field) -> Any:
+    """What a field is when the config does not say, as JSON."""
+    if isinstance(field.default, Node):
+        return {}
+    return list(field.default) if field.many else field.default
+
+
+def _title(name: str) -> str:
+    """`httpHeaders` and `HttpHeaders` as people write it: `HTTP headers`."""
+    spelled = {word.lower(): word for word in ACRONYMS}
+    words = re.findall(r"MiB|[A-Z]?[a-z0-9]+", name)
+    title = " ".join(spelled.get(word.lower(), word.lower()) for word in words)
+    return title[0].upper() + title[1:]
+
+
+@cache
+def _texts(node: type[Node]) -> dict[str, str]:
+    """The texts that stand beside the fields of a class, its bases' included.
+
+    They are no docstrings to Python, so they are read from the source.
+    """
+    texts: dict[str, str] = {}
+    for one in reversed(node.__mro__):
+        if issubclass(one, Node) and one is not Node:
+            texts |= _texts_of_module(one.__module__)[one.__name__]
+    return texts
+
+
+@cache
+def _texts_of_module(module: str) -> dict[str, dict[str, str]]:
+    source = Path(str(sys.modules[module].__file__)).read_text(encoding="utf-8")
+    return {
+        node.name: {
+            before.target.id: str(after.value.value)
+            for before, after in zip(node.body, node.body[1:], strict=False)
+            if isinstance(before, ast.AnnAssign)
+            and isinstance(before.target, ast.Name)
+            and isinstance(after, ast.Expr)
+            and isinstance(after.value, ast.Constant)
+        }
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def _file_name(version: SpecVersion) -> str:
+    return f"ignition-{version}.json"
+
+
+def _write() -> None:
+    """Write all published schemas anew."""
+    folder = Path(__file__).resolve().parent / FOLDER
+    for spec in Spec:
+        text = json.dumps(schema_for(spec), indent=2, ensure_ascii=False)
+        (folder / _file_name(spec.version)).write_text(f"{text}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _write()

@@ -1,0 +1,116 @@
+"""Files, directories and links.
+
+Source: config-spec sections 4.3 and 5.5. What they have to do with each other is
+checked by `ignition.schemas.storage`.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from ignition.report import Entry
+from ignition.schemas.base import Node
+from ignition.schemas.findings import error, warning
+from ignition.schemas.marks import appended, not_null_before
+from ignition.schemas.paths import check_path
+from ignition.schemas.resource import Resource
+from ignition.schemas.spec import Spec
+
+__all__ = ["SPECIAL_BITS", "Directory", "File", "Link", "Owner", "PathNode"]
+
+SPECIAL_BITS = 0o7000
+"""setuid, setgid and sticky; only honoured from 3.6.0 on."""
+
+
+class Owner(Node):
+    """A user or a group, by number or by name."""
+
+    id: int | None = None
+    """Numeric id."""
+    name: str | None = None
+    """Name, looked up in the target system."""
+
+    def check(self, spec: Spec) -> Iterator[Entry]:
+        """It is given by number or by name."""
+        if self.id is not None and self.name:
+            yield error("id-and-name", "the owner is given both by id and by name", hint="keep one of them")
+
+
+class PathNode(Node):
+    """What files, directories and links have in common."""
+
+    group: Owner = Owner.empty()
+    """The group it belongs to."""
+    overwrite: bool | None = None
+    """Whether what exists at the path is removed first."""
+    path: str = ""
+    """Absolute path in the target system."""
+    user: Owner = Owner.empty()
+    """The user it belongs to."""
+
+    def check(self, spec: Spec) -> Iterator[Entry]:
+        """The path is right."""
+        yield from check_path(self.path, "path")
+
+
+def _check_mode(mode: int | None, spec: Spec) -> Iterator[Entry]:
+    if mode is None:
+        return
+    if not 0 <= mode <= 0o7777:
+        message = f"the mode {mode} ({_octal(mode)}) is not between 0 and {0o7777} (0o7777)"
+        yield error("mode", message, "mode", hint=_mode_hint(mode))
+    if mode & SPECIAL_BITS and spec < Spec.V3_6:
+        message = f"setuid, setgid and sticky bits of the mode {mode} ({_octal(mode)}) have no effect"
+        yield warning("mode-special-bits", message, "mode", hint=_mode_hint(mode) or "3.6.0 honours them")
+
+
+def _octal(mode: int) -> str:
+    return f"{mode:#o}" if abs(mode) < 2**32 else "huge"
+
+
+def _mode_hint(mode: int) -> str:
+    """Modes are decimal in JSON; one that reads like an octal number was probably meant so."""
+    digits = str(mode)
+    if 3 <= len(digits) <= 4 and set(digits) <= set("01234567"):
+        return f"JSON numbers are decimal; for 0{digits.lstrip('0')} write {int(digits, 8)}"
+    return ""
+
+
+class Directory(PathNode):
+    """A directory that must exist."""
+
+    mode: int | None = None
+    """Permissions as a decimal number; 493 (0755) for a new directory if absent."""
+
+    def check(self, spec: Spec) -> Iterator[Entry]:
+        """Path and mode are right."""
+        yield from super().check(spec)
+        yield from _check_mode(self.mode, spec)
+
+
+class File(PathNode):
+    """A file that must exist."""
+
+    append: Annotated[tuple[Resource, ...], appended] = ()
+    """Contents to be added at the end, in this order."""
+    contents: Resource = Resource.empty()
+    """The contents of the file; if absent an existing file keeps its own."""
+    mode: int | None = None
+    """Permissions as a decimal number; 420 (0644) for a new file if absent."""
+
+    def check(self, spec: Spec) -> Iterator[Entry]:
+        """Path and mode are right, and what is overwritten gets contents."""
+        yield from super().check(spec)
+        yield from _check_mode(self.mode, spec)
+        if self.overwrite and self.contents.source is None:
+            message = "overwrite is true but the contents have no source"
+            hint = "an empty file has the source `data:,`"
+            yield error("overwrite-without-source", message, "overwrite", hint=hint)
+
+
+class Link(PathNode):
+    """A symbolic or hard link that must exist."""
+
+    hard: bool | None = None
+    """Whether the link is a hard one."""
+    target: Annotated[str | None, not_null_before("3.3.0")] = None
+    """What the link points to."""

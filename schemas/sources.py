@@ -1,0 +1,89 @@
+"""Rules on the URLs that resources come from. Source: config-spec section 11.1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ignition.schemas.spec import Spec
+
+if TYPE_CHECKING:
+    from ignition.schemas.findings import Fault
+    from ignition.url import Url
+
+__all__ = ["SCHEMES", "fault_of_source", "scheme_of"]
+
+SCHEMES = {
+    "http": Spec.V3_0,
+    "https": Spec.V3_0,
+    "tftp": Spec.V3_0,
+    "s3": Spec.V3_0,
+    "data": Spec.V3_0,
+    "gs": Spec.V3_2,
+    "arn": Spec.V3_4,
+}
+"""URL schemes, each with the version that brought it."""
+
+
+def fault_of_source(source: str, spec: Spec) -> Fault | None:
+    """What is wrong with the URL of a resource; None if nothing is."""
+    from ignition.url import MalformedUrl, parse_url
+
+    try:
+        url = parse_url(source)
+    except MalformedUrl as wrong:
+        return "url-malformed", f"the URL is malformed: {wrong}", ""
+    first = SCHEMES.get(url.scheme)
+    if first is None or first > spec:
+        return _fault_of_scheme(url.scheme, spec)
+    match url.scheme:
+        case "data":
+            return _fault_of_data(source)
+        case "arn":
+            return _fault_of_arn(url) or _fault_of_version_id(url)
+        case "s3":
+            return _fault_of_version_id(url)
+        case _:
+            return None
+
+
+def scheme_of(source: str | None) -> str:
+    """The scheme of a URL; empty if there is none or the URL is malformed."""
+    from ignition.url import MalformedUrl, parse_url
+
+    try:
+        return parse_url(source or "").scheme
+    except MalformedUrl:
+        return ""
+
+
+def _fault_of_scheme(scheme: str, spec: Spec) -> Fault:
+    first = SCHEMES.get(scheme)
+    known = ", ".join(name for name, since in SCHEMES.items() if since <= spec)
+    hint = f"`{scheme}:` came with spec {first}" if first else f"spec {spec} knows {known}"
+    return "url-scheme", f"the URL's scheme is not one that spec {spec} knows", hint
+
+
+def _fault_of_data(source: str) -> Fault | None:
+    from ignition.dataurl import MalformedDataUrl, decode
+
+    try:
+        decode(source)
+    except MalformedDataUrl as wrong:
+        return "data-url-malformed", f"the data URL is malformed: {wrong}", ""
+    return None
+
+
+def _fault_of_arn(url: Url) -> Fault | None:
+    name = f"{url.scheme}:{url.opaque}"
+    parts = name.split(":", 5)
+    slashes = name.count("/")
+    if len(parts) < 6 or parts[2] != "s3" or slashes < (2 if parts[5].startswith("accesspoint/") else 1):
+        hint = "`arn:aws:s3:::bucket/key`, or `arn:aws:s3:region:account:accesspoint/name/object/key`"
+        return "arn-malformed", "the ARN does not name an object in S3", hint
+    return None
+
+
+def _fault_of_version_id(url: Url) -> Fault | None:
+    if url.first("versionId") == "":
+        return "s3-version-id", "the S3 URL has an empty versionId", ""
+    return None

@@ -1,0 +1,143 @@
+"""The grammar of unit files, as the reference reads them.
+
+More forgiving than systemd in one thing (whatever stands before the first section
+is skipped), stricter in others: an option needs its equals sign, and a line of 2048
+bytes is an error where the reference's reader happens to notice it.
+
+Source: config-spec section 5.11.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+__all__ = ["MalformedUnit", "Option", "parse_unit"]
+
+_LONGEST_LINE = 2048
+_BUFFER = 4096
+_SPACE = "\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+_END_OF_NAME = re.compile(rb"[=\r\n]")
+
+
+class MalformedUnit(ValueError):
+    """The text is no unit file; the message names the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a unit: which section it is in, and its name."""
+
+    section: str
+    name: str
+
+
+def parse_unit(contents: str) -> tuple[Option, ...]:
+    """The options of a unit file.
+
+    Raises:
+        MalformedUnit: the text is none.
+    """
+    return _Reader(contents.encode(errors="replace")).options()
+
+
+class _Reader:
+    """Walks over the text, keeping account of how far the reference's buffer is filled."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+        self.filled = 0
+
+    def options(self) -> tuple[Option, ...]:
+        found: list[Option] = []
+        section: str | None = None
+        while True:
+            self.check_line()
+            character = self.character()
+            if not character:
+                return tuple(found)
+            if character == "[":
+                section = self.section()
+            elif character in "#;":
+                self.skip_comment()
+            elif section is not None and character not in _SPACE:
+                self.at -= len(character.encode())
+                found.append(self.option(section))
+
+    def section(self) -> str:
+        self.check_line()
+        name, complete = self.until(b"]")
+        if not complete:
+            self.fail("the bracket after a section's name is missing")
+        self.check_line()
+        if self.rest_of_line().decode(errors="replace").strip(_SPACE):
+            self.fail("something follows a section's name on its line")
+        return name.decode(errors="replace")
+
+    def skip_comment(self) -> None:
+        self.check_line()
+        while self.rest_of_line().removesuffix(b" ").endswith(b"\\"):
+            pass
+
+    def option(self, section: str) -> Option:
+        self.check_line()
+        end = _END_OF_NAME.search(self.data, self.at)
+        if end is None or end.group() != b"=":
+            self.fail("an option has no equals sign")
+        name = self.data[self.at : end.start()].decode(errors="replace").strip(_SPACE)
+        while self.filled <= end.start():
+            self.filled = min(len(self.data), self.filled + _BUFFER)
+        self.at = end.end()
+        while True:
+            self.check_line()
+            line = self.rest_of_line()
+            if not line.decode(errors="replace").strip(_SPACE) or not line.endswith(b"\\"):
+                return Option(section, name)
+
+    def character(self) -> str:
+        """The next character; empty at the end."""
+        if self.at == len(self.data):
+            return ""
+        first = self.data[self.at]
+        size = 1 if first < 0x80 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+        if self.at + size > self.filled:
+            self.fill()
+        self.at += size
+        return self.data[self.at - size : self.at].decode()
+
+    def rest_of_line(self) -> bytes:
+        line, complete = self.until(b"\n")
+        return line if complete else line.removesuffix(b"\r")
+
+    def until(self, delimiter: bytes) -> tuple[bytes, bool]:
+        """What stands before the delimiter, which is read too, and whether there was one."""
+        start = self.at
+        while True:
+            found = self.data.find(delimiter, self.at, self.filled)
+            if found >= 0:
+                self.at = found + 1
+                return self.data[start:found], True
+            if self.filled == len(self.data):
+                self.at = self.filled
+                return self.data[start:], False
+            if self.filled - self.at >= _BUFFER:
+                self.at = self.filled
+            self.fill()
+
+    def fill(self) -> None:
+        self.filled = min(len(self.data), self.at + _BUFFER)
+
+    def check_line(self) -> None:
+        if self.filled - self.at < _LONGEST_LINE:
+            return
+        ahead = self.data[self.at : self.at + _LONGEST_LINE]
+        if b"\n" not in ahead and b"\r" not in ahead:
+            self.fail(f"a line is longer than {_LONGEST_LINE} bytes")
+
+    def fail(self, message: str) -> NoReturn:
+        line = self.data.count(b"\n", 0, self.at) + 1
+        raise MalformedUnit(f"line {line} of it: {message}")

@@ -1,0 +1,73 @@
+"""The unit grammar, as config-spec section 5.11 tells it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ignition.schemas.unitfile import MalformedUnit, Option, parse_unit
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("", []),
+        ("anything = at all\n", []),
+        ("# [Unit]\n; [Unit]\n[A]\nB=c", [("A", "B")]),
+        ("junk[A]\nB=c\n", [("A", "B")]),
+        ("[A]\n", []),
+        ("[A", None),
+        ("[A\nB]\nC=d", [("A\nB", "C")]),
+        ("[A] \t\r\nB=c", [("A", "B")]),
+        ("[A] B=c", None),
+        ("[A]\n\n  B = c\n#x\n;y\n[C]\nD=\n", [("A", "B"), ("C", "D")]),
+        ("[A]\nB", None),
+        ("[A]\nB\n=c", None),
+        ("[A]\nB=c\\\nd=e\nF=g", [("A", "B"), ("A", "F")]),
+        ("[A]\n#x\\\nB=c\nD=e", [("A", "D")]),
+        ("[A]\nB=c\\", [("A", "B")]),
+        ("[A]\n=c", [("A", "")]),
+        ("[]\nA=b", [("", "A")]),
+        ("[A]\nÄ=ö\u2003", [("A", "Ä")]),
+    ],
+)
+def test_grammar(text: str, options: list[tuple[str, str]] | None) -> None:
+    if options is None:
+        with pytest.raises(MalformedUnit):
+            parse_unit(text)
+    else:
+        assert parse_unit(text) == tuple(Option(*option) for option in options)
+
+
+@pytest.mark.parametrize(
+    ("text", "fine"),
+    [
+        ("[A]\nB=" + "c" * 2000 + "\n", True),
+        ("[A]\nB=" + "c" * 3000 + "\n", False),
+        ("x" * 3000, False),
+        ("x\n" * 3000, True),
+        ("[A]\n" + "B=c\n" * 3000, True),
+    ],
+)
+def test_a_long_line_is_an_error_where_the_reference_notices_it(text: str, *, fine: bool) -> None:
+    if fine:
+        parse_unit(text)
+    else:
+        with pytest.raises(MalformedUnit, match="longer than 2048"):
+            parse_unit(text)
+
+
+def test_the_message_names_the_line_and_quotes_nothing() -> None:
+    with pytest.raises(MalformedUnit, match=r"^line 3 of it: ") as raised:
+        parse_unit("[A]\nB=c\ngeheim\n")
+    assert "geheim" not in str(raised.value)
+
+
+@given(st.text(alphabet="[]=#;\\\n\r aé", max_size=30))
+def test_every_text_is_judged(text: str) -> None:
+    try:
+        options = parse_unit(text)
+    except MalformedUnit:
+        return
+    assert not options or "[" in text
