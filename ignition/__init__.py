@@ -1,1 +1,83 @@
-"""First-boot provisioning that speaks the Ignition config language exactly."""
+"""First-boot provisioning that speaks the Ignition config language exactly.
+
+The config language as a library, for programs that need neither a machine nor root:
+
+    parsed = ignition.parse(data, source="user.ign")     # bytes → config and report
+    merged = ignition.merge(parent, child)               # the child's word counts more
+    rendered = ignition.render(config, fetch)            # follow references
+    data = ignition.dump(config, version="3.4.0")        # canonical JSON
+    schema = ignition.schema("3.4.0")                    # JSON Schema
+
+`docs/config-api.md` has an example of each. A name is imported when it is first used,
+so that the program's own start does not pay for it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ignition.config.dump import dump
+    from ignition.config.merge import merge
+    from ignition.config.parse import Parsed, parse
+    from ignition.config.render import Rendered, render
+    from ignition.errors import ConfigError, EmptyConfig, IgnitionError
+    from ignition.host.source import Source
+    from ignition.report import Entry, Position, Report, Severity
+    from ignition.schemas.config import Config
+    from ignition.schemas.jsonschema import published as schema
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "EmptyConfig",
+    "Entry",
+    "IgnitionError",
+    "Parsed",
+    "Position",
+    "Rendered",
+    "Report",
+    "Severity",
+    "Source",
+    "dump",
+    "merge",
+    "parse",
+    "render",
+    "schema",
+]
+
+_HOMES = {
+    "Config": "schemas.config:Config",
+    "ConfigError": "errors:ConfigError",
+    "EmptyConfig": "errors:EmptyConfig",
+    "Entry": "report:Entry",
+    "IgnitionError": "errors:IgnitionError",
+    "Parsed": "config.parse:Parsed",
+    "Position": "report:Position",
+    "Rendered": "config.render:Rendered",
+    "Report": "report:Report",
+    "Severity": "report:Severity",
+    "Source": "host.source:Source",
+    "dump": "config.dump:dump",
+    "merge": "config.merge:merge",
+    "parse": "config.parse:parse",
+    "render": "config.render:render",
+    "schema": "schemas.jsonschema:published",
+}
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for granted
+
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, _, original = home.partition(":")
+        value = getattr(import_module(f"{__name__}.{module}"), original)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

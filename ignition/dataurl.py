@@ -19,17 +19,17 @@ class MalformedDataUrl(ValueError):
     """The text is no `data:` URL; the message says why and never quotes the text."""
 
 
-_CHARACTER = r"""[^\x00-\x20\x7f-\U0010ffff()<>@,;:\\"/\[\]?=]"""
+_CHARACTER = r"[!#-'*+\-.0-9A-Z^-z{|}~]"
 _TYPE = rf"(?:(?:text|image|audio|video|application|message|multipart){_CHARACTER}*|[xX]-{_CHARACTER}*)"
 _HEAD = re.compile(
     rf"""data:
-    (?:{_TYPE}/{_CHARACTER}+)?
+    (?:{_TYPE}/{_CHARACTER}*)?
     (?:;{_CHARACTER}+=(?:"(?:[^"\\\r]|\\.)*"|{_CHARACTER}+))*
     (?P<base64>;base64)?
     ,""",
     re.VERBOSE | re.DOTALL,
 )
-_PLAIN = re.compile(r"""[^\x00-\x20\x7f-\U0010ffff<>#"{}|\\^\[\]`]*""")
+_PLAIN = re.compile(r"[!$-;=?-Z_a-z~]*")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
@@ -70,8 +70,5 @@ def _decode_plain(text: str) -> bytes:
         raise MalformedDataUrl("the data holds a character that must be percent-encoded")
     if _BAD_ESCAPE.search(text):
         raise MalformedDataUrl("a percent sign is not followed by two hexadecimal digits")
-    if "%" not in text:
-        return text.encode("ascii")
-    from urllib.parse import unquote_to_bytes
-
-    return unquote_to_bytes(text)
+    first, *escaped = text.encode("ascii").split(b"%")
+    return first + b"".join(bytes((int(part[:2], 16),)) + part[2:] for part in escaped)

@@ -1,0 +1,48 @@
+"""All objects of a config with their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ignition.report import ConfigPath
+from ignition.schemas.base import Node
+from ignition.schemas.fields import Field, fields_of
+
+__all__ = ["children", "leads_somewhere", "walk"]
+
+
+def walk(node: Node, path: ConfigPath = ()) -> Iterator[tuple[ConfigPath, Node]]:
+    """An object and all that is below it, outer ones before inner ones."""
+    yield path, node
+    for _, below, child in children(node, path):
+        yield from walk(child, below)
+
+
+def children(node: Node, path: ConfigPath) -> Iterator[tuple[Field, ConfigPath, Node]]:
+    """The objects right below one, except those that are shared defaults and hold nothing."""
+    for field in fields_of(node.__class__):
+        if field.node is None:
+            continue
+        value = getattr(node, field.attribute)
+        if field.many:
+            for index, item in enumerate(value):
+                yield field, (*path, field.name, index), item
+        elif value is not field.default:
+            yield field, (*path, field.name), value
+
+
+def leads_somewhere(node: Node, path: ConfigPath) -> bool:
+    """Whether a path names a field of the object, or of what is below it, or an item of a list."""
+    value: object = node
+    for step in path:
+        if isinstance(step, int):
+            if not isinstance(value, tuple) or not 0 <= step < len(value):
+                return False
+            value = value[step]
+        else:
+            fields = fields_of(type(value)) if isinstance(value, Node) else ()
+            field = next((one for one in fields if one.name == step), None)
+            if field is None:
+                return False
+            value = getattr(value, field.attribute)
+    return True

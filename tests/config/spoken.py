@@ -1,0 +1,39 @@
+"""Short ways to say a config and to read a verdict, for tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ignition.config.parse import Checked, check
+from ignition.schemas.spec import Spec
+
+LETTERS = {"error": "E", "warning": "W"}
+
+
+def text(fragment: dict[str, Any], spec: Spec = Spec.V3_6) -> bytes:
+    """The document that says this beside its version."""
+    ignition = {**fragment.get("ignition", {}), "version": spec.version}
+    return json.dumps({**fragment, "ignition": ignition}, ensure_ascii=False).encode()
+
+
+def verdict(fragment: dict[str, Any], spec: Spec = Spec.V3_6) -> list[str]:
+    """The findings on a fragment, each as `E $.path` or `W $.path`."""
+    return findings(check(text(fragment, spec)))
+
+
+def findings(checked: Checked) -> list[str]:
+    return [
+        f"{LETTERS[entry.severity.value]} {'.'.join(('$', *map(str, entry.path or ())))}"
+        for entry in checked.report
+    ]
+
+
+def since(spec: Spec) -> list[Spec]:
+    """All versions from this one on."""
+    return [one for one in Spec if one >= spec]
+
+
+def before(spec: Spec) -> list[Spec]:
+    """All versions up to, but not with, this one."""
+    return [one for one in Spec if one < spec]

@@ -1,0 +1,99 @@
+"""Every reason against a document is a finding with a code, a place and advice."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ignition.config.codes import codes
+from ignition.config.parse import check
+from ignition.config.verdict import Verdict, judge, unreadable
+from ignition.report import Severity
+from tests.corpus import ALL, GOOD
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_document_is_valid_without_a_word(name: str) -> None:
+    verdict = judge(GOOD[name], name)
+    assert (verdict.valid, verdict.findings) == (True, ())
+    assert verdict.version
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_verdict_is_that_of_the_report(name: str) -> None:
+    checked, verdict = check(ALL[name]), judge(ALL[name], name)
+    assert verdict.valid == (checked.failure is None)
+    shown = [(f.entry.severity, f.entry.path, f.entry.position, f.entry.message) for f in verdict.findings]
+    told = [(e.severity, e.path, e.position, e.message) for e in checked.report]
+    assert shown[: len(told)] == told
+    assert len(shown) == len(told) or not checked.report.is_fatal
+    assert all(finding.entry.code in codes() for finding in verdict.findings)
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "column", "message", "hint"),
+    [
+        (b"", "empty", 0, "is empty", '{"ignition": {"version": "3.6.0"}}'),
+        (b"{}", "spec-version", 2, "is missing", '"version": "3.6.0"'),
+        (b'{"ignition": {}}', "spec-version", 15, "is missing", '"version": "3.6.0"'),
+        (b'{"ignition": {"version": "2.2.0"}}', "spec-version", 26, "not supported", "translate"),
+        (b'{"ignition": {"version": "3"}}', "spec-version", 26, "three numbers", "3.0.0"),
+    ],
+)
+def test_a_document_that_cannot_be_judged_has_a_finding(
+    data: bytes, code: str, column: int, message: str, hint: str
+) -> None:
+    verdict = judge(data, "x.ign")
+    (finding,) = verdict.findings
+    assert (verdict.valid, verdict.version) == (False, None)
+    assert (finding.entry.severity, finding.entry.code) == (Severity.ERROR, code)
+    assert finding.character == column
+    assert message in finding.entry.message
+    assert hint in finding.entry.hint
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ('"mode": "0644"', "JSON numbers are decimal; for 0644 write 420"),
+        ('"mode": "0o755"', "JSON numbers are decimal; for 0755 write 493"),
+        ('"mode": "420"', "write 420 if that is decimal, and 272 if 0420 is meant"),
+        ('"mode": "9"', "write it without the quotes"),
+        ('"overwrite": "true"', "write it without the quotes"),
+        ('"overwrite": "yes"', ""),
+        ('"overwrite": 1', ""),
+        ('"contents": "1"', ""),
+    ],
+)
+def test_what_to_write_instead_of_a_value_of_the_wrong_type(value: str, hint: str) -> None:
+    data = f'{{"ignition": {{"version": "3.4.0"}}, "storage": {{"files": [{{"path": "/a", {value}}}]}}}}'
+    (finding,) = judge(data.encode(), "x.ign").findings
+    assert (finding.entry.code, finding.entry.hint) == ("wrong-type", hint)
+
+
+def test_what_cannot_be_read_is_not_valid() -> None:
+    verdict = unreadable("x.ign", "No such file or directory")
+    assert not verdict.valid
+    assert [finding.entry.code for finding in verdict.findings] == ["unreadable"]
+
+
+def mutated(data: bytes, start: int, length: int, instead: bytes) -> bytes:
+    return data[:start] + instead + data[start + length :]
+
+
+@given(
+    st.builds(
+        mutated,
+        st.sampled_from([data for data in ALL.values() if len(data) < 2000]),
+        st.integers(0, 400),
+        st.integers(0, 12),
+        st.one_of(
+            st.binary(max_size=6), st.sampled_from([b'"', b"{", b"[", b",", b"null", b"\n", b"3", b"}}"])
+        ),
+    )
+)
+def test_no_document_is_too_broken_to_be_judged(data: bytes) -> None:
+    verdict = judge(data, "x.ign")
+    assert isinstance(verdict, Verdict)
+    assert verdict.valid == (verdict.count(Severity.ERROR) == 0)

@@ -1,0 +1,88 @@
+"""`data:` URLs by the reference's grammar (config-spec section 11.2)."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ignition.dataurl import MalformedDataUrl, decode, encode
+
+
+@pytest.mark.parametrize(
+    ("url", "contents"),
+    [
+        ("data:,", b""),
+        ("data:,hello%20world%21", b"hello world!"),
+        ("data:,a?b&c=d+e", b"a?b&c=d+e"),
+        ("data:,a,b;c", b"a,b;c"),
+        ("data:text/plain,x", b"x"),
+        ("data:text/,x", b"x"),
+        ("data:textual/bar,x", b"x"),
+        ("data:x-foo/bar,x", b"x"),
+        ("data:X-/bar,x", b"x"),
+        ("data:text/plain;charset=utf-8,x", b"x"),
+        ('data:;x="q q;,",ab', b"ab"),
+        ("data:;base64,", b""),
+        ("data:;base64,Zm9v", b"foo"),
+        ("data:;base64,Zg==", b"f"),
+        ("data:;base64,Zh==", b"f"),
+        ("data:text/plain;charset=utf-8;base64,Zm9vYg==", b"foob"),
+        ("data:;charset=x;base64,Zm9v", b"foo"),
+        ("data:,%C3%A9%00", b"\xc3\xa9\x00"),
+    ],
+)
+def test_contents(url: str, contents: bytes) -> None:
+    assert decode(url) == contents
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "data:",
+        "DATA:,x",
+        "http://a",
+        "data:foo/bar,x",
+        "data:text,x",
+        "data:base64,Zm9v",
+        "data:;Base64,Zm9v",
+        "data:;base64;charset=x,Zm9v",
+        "data:;charset,x",
+        "data:;,x",
+        'data:;x="q,ab',
+        "data:,hello world",
+        "data:,é",
+        "data:,a#b",
+        "data:,<",
+        "data:,a\n",
+        "data:,%",
+        "data:,%zz",
+        "data:;base64,Zm9",
+        "data:;base64,Zm9v\n",
+        "data:;base64,Zm9v%3D",
+        "data:;base64,Zm-_",
+        "data:;base64,Z===",
+        "data:;base64,====",
+    ],
+)
+def test_what_is_none(url: str) -> None:
+    with pytest.raises(MalformedDataUrl):
+        decode(url)
+
+
+@given(st.binary())
+def test_what_was_encoded_is_decoded(contents: bytes) -> None:
+    assert decode(encode(contents)) == contents
+
+
+@given(st.text(alphabet='data:,;=base64"%\\text/pl Zm9v', max_size=20))
+def test_every_text_is_one_or_not_and_never_quoted(text: str) -> None:
+    with contextlib.suppress(MalformedDataUrl):
+        decode(f"data:{text}")
+        return
+    with pytest.raises(MalformedDataUrl) as raised:
+        decode(f"data:{text}")
+    assert len(text) < 8 or text not in str(raised.value)
