@@ -1,0 +1,203 @@
+"""Everything that comes from somewhere else: resources of the config, and what providers ask for.
+
+    fetcher = Fetcher(Settings(total=120))
+    contents = fetcher.bytes(Source("https://example.com/a.ign", hash="sha512-…"))
+
+One scheme, one module; this one sends each URL to its own. Contents stream:
+they are decompressed, hashed and written as they come, never held whole.
+Settings are fixed for the life of a fetcher; a config that brings others gets
+another fetcher. Nothing here reads the environment.
+
+Source: engine.md section 7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from ignition.errors import FetchError, NeedNetwork
+from ignition.host.source import Source
+from ignition.resource import tls
+from ignition.resource.identity import NOBODY, Identity
+from ignition.resource.proxy import Proxies
+from ignition.resource.redact import redact
+from ignition.resource.request import Request, Response
+from ignition.resource.retry import SYSTEM_CLOCK, Clock
+from ignition.resource.stream import Sink
+
+if TYPE_CHECKING:
+    from ignition.resource.azure_blob import BlobStorage
+    from ignition.resource.gs import CloudStorage
+    from ignition.resource.http import Http
+    from ignition.resource.s3 import S3
+
+__all__ = ["Fetcher", "Identity", "Request", "Response", "Settings", "redact"]
+
+HTTP: Final = frozenset({"http", "https"})
+SCHEMES: Final = frozenset({"data", "http", "https", "tftp", "s3", "arn", "gs"})
+"""What a source may be; config-spec section 11.1."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a config says about fetching. Times are in seconds.
+
+    Attributes:
+        response_headers: for the headers of an answer, per attempt; 0 for no limit.
+        total: for one fetch with all its attempts; 0 for no limit.
+        http_proxy: URL of the proxy for `http://`; empty for none.
+        https_proxy: URL of the proxy for `https://`; empty for none.
+        no_proxy: hosts that are asked directly (`proxy.Proxies.exempt`).
+        certificate_authorities: PEM bundles, trusted beside the system's.
+    """
+
+    response_headers: float = 10.0
+    total: float = 0.0
+    http_proxy: str = field(default="", repr=False)
+    https_proxy: str = field(default="", repr=False)
+    no_proxy: tuple[str, ...] = ()
+    certificate_authorities: tuple[bytes, ...] = field(default=(), repr=False)
+
+    @property
+    def proxies(self) -> Proxies:
+        """The proxy settings by themselves."""
+        return Proxies(self.http_proxy, self.https_proxy, self.no_proxy)
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """Gets resources by URL; any number of threads may use it at once.
+
+    It asks as anybody unless it is given an identity. Offline, it refuses every URL
+    that needs the network with `NeedNetwork`, before anything is sent. Tests may hand
+    in a clock of their own.
+
+    Raises:
+        FetchError: a bundle of certificate authorities is not one.
+    """
+
+    settings: Settings = Settings()
+    offline: bool = False
+    identity: Identity = NOBODY
+    clock: Clock = field(default=SYSTEM_CLOCK, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for bundle in self.settings.certificate_authorities:
+            tls.certificates(bundle)
+
+    def with_settings(self, settings: Settings) -> Fetcher:
+        """A fetcher with other settings."""
+        return replace(self, settings=settings)
+
+    def with_identity(self, identity: Identity) -> Fetcher:
+        """A fetcher that can show who this machine is."""
+        return replace(self, identity=identity)
+
+    def with_offline(self) -> Fetcher:
+        """A fetcher that does not use the network."""
+        return replace(self, offline=True)
+
+    def bytes(self, source: Source) -> bytes:
+        """The whole resource, decompressed and verified.
+
+        Raises:
+            NeedNetwork: it needs the network, and this fetcher is offline.
+            NotFound: there is no such thing.
+            VerificationFailed: it is not what its hash says.
+            TimedOut: it did not come within the total time.
+            FetchError: it cannot be had for another reason.
+        """
+        contents = BytesIO()
+        self.file(source, contents)
+        return contents.getvalue()
+
+    def file(self, source: Source, into: BinaryIO) -> None:
+        """Stream the resource into `into`, decompressed and verified; errors are those of `bytes`.
+
+        `into` must be able to seek: what came may have to be taken back. After an
+        error it holds an unusable part. An empty URL stands for no bytes at all,
+        which are neither decompressed nor verified, as in the reference.
+        """
+        if not source.url:
+            return
+        scheme = self._admitted(source.url, SCHEMES)
+        sink = Sink(source, into)
+        self._bring(scheme, source, sink)
+        sink.finish()
+
+    def _bring(self, scheme: str, source: Source, sink: Sink) -> None:
+        """Send the URL to the module of its scheme."""
+        match scheme:
+            case "data":
+                from ignition.resource.data import read
+
+                read(source.url, sink)
+            case "tftp":
+                from ignition.resource.tftp import Tftp
+
+                Tftp(self.settings, clock=self.clock).fetch(source.url, sink)
+            case "s3" | "arn":
+                self._s3.fetch(source, sink)
+            case "gs":
+                self._cloud_storage.fetch(source.url, sink)
+            case _ if self.identity.azure and self._is_blob(source.url):
+                self._blob_storage.fetch(source, sink)
+            case _:
+                self._http.fetch(Request(source.url, headers=source.headers), sink)
+
+    def request(self, request: Request) -> Response:
+        """One exchange with a metadata service; retried like every other, never decompressed.
+
+        Raises:
+            NotFound: 404, unless the request accepts it.
+            NeedNetwork, TimedOut, FetchError: as for `bytes`.
+        """
+        self._admitted(request.url, HTTP)
+        body = BytesIO()
+        answer = self._http.fetch(request, Sink(Source(request.url), body))
+        return replace(answer, body=body.getvalue())
+
+    def _admitted(self, url: str, schemes: frozenset[str]) -> str:
+        """The URL's scheme, if this fetcher may and can use it."""
+        scheme = url.partition(":")[0].lower() if ":" in url else ""
+        if self.offline and scheme != "data":
+            raise NeedNetwork(f"{redact(url)} needs the network")
+        if scheme in schemes:
+            return scheme
+        raise FetchError(
+            f"{redact(url)}: {f'{scheme}: is not a scheme that can be fetched' if scheme else 'not a URL'}",
+            hint=f"use one of {', '.join(f'{each}:' for each in sorted(schemes))}",
+        )
+
+    @staticmethod
+    def _is_blob(url: str) -> bool:
+        from ignition.resource.azure_blob import is_blob
+
+        return is_blob(url)
+
+    @cached_property
+    def _http(self) -> Http:
+        from ignition.resource.http import Http
+
+        return Http(self.settings, clock=self.clock)
+
+    @cached_property
+    def _s3(self) -> S3:
+        from ignition.resource.s3 import S3
+
+        return S3(self._http, self.identity, total=self.settings.total, clock=self.clock)
+
+    @cached_property
+    def _cloud_storage(self) -> CloudStorage:
+        from ignition.resource.gs import CloudStorage
+
+        return CloudStorage(self._http, self.identity)
+
+    @cached_property
+    def _blob_storage(self) -> BlobStorage:
+        from ignition.resource.azure_blob import BlobStorage
+
+        return BlobStorage(self._http, self.identity, total=self.settings.total, clock=self.clock)

@@ -1,0 +1,22 @@
+"""`data:` URLs: the contents are already here."""
+
+from __future__ import annotations
+
+from ignition.dataurl import MalformedDataUrl, decode
+from ignition.errors import FetchError
+from ignition.resource.stream import Sink
+
+__all__ = ["read"]
+
+
+def read(url: str, sink: Sink) -> None:
+    """Decode the URL into the sink.
+
+    Raises:
+        FetchError: it is no `data:` URL; the message does not quote it.
+    """
+    try:
+        contents = decode(url)
+    except MalformedDataUrl as caught:
+        raise FetchError(f"the data URL cannot be decoded: {caught}") from caught
+    sink.write(contents)

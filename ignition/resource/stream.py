@@ -1,0 +1,210 @@
+"""What happens to bytes on their way in: decompressed, hashed, written, a piece at a time.
+
+    source → gunzip, if the config says gzip → digest and destination
+
+The hash describes the decompressed bytes. Memory stays bounded whatever comes:
+a small piece of gzip can stand for gigabytes, so it too is unpacked in pieces.
+
+Source: engine.md section 7.6, config-spec sections 11.3 and 11.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from ignition.errors import FetchError, VerificationFailed
+from ignition.host.source import Source
+from ignition.resource.redact import redact
+
+if TYPE_CHECKING:
+    import hashlib
+    import zlib
+
+__all__ = ["PIECE", "Gunzip", "NotGzip", "Sink"]
+
+PIECE: Final = 256 * 1024
+"""Bytes that are read, or unpacked, at once."""
+
+GZIP_MAGIC: Final = b"\x1f\x8b"
+HASH_FUNCTIONS: Final = ("sha512", "sha256")
+
+
+class Sink:
+    """Where the bytes of one resource go; takes them as they come over the wire.
+
+    Feed it with `write`, then call `finish`, which is what verifies. `restart`
+    forgets everything: for a server that cannot continue where it broke off.
+
+    Raises:
+        FetchError: compression or hash function are unknown.
+    """
+
+    def __init__(self, source: Source, into: BinaryIO) -> None:
+        self.name = redact(source.url)
+        self.received = 0
+        """Bytes taken since the start, as they came: compressed ones if they are."""
+        self._compression = source.compression
+        self._function, self._expected = self._expectation(source.hash)
+        self._into = into
+        self._head = b""
+        self._gunzip: Gunzip | None = None
+        self._digest: hashlib._Hash | None = None
+        self._start = into.tell()
+        self._begin()
+
+    def restart(self) -> None:
+        """Throw away what came so far."""
+        if self.received:
+            self._into.seek(self._start)
+            self._into.truncate()
+        self._begin()
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            FetchError: they are not what the config says, or cannot be stored.
+        """
+        if not self._head:
+            self._head = data[:512]
+        self.received += len(data)
+        if self._gunzip is None:
+            self._store(data)
+            return
+        try:
+            for piece in self._gunzip.unpack(data):
+                self._store(piece)
+        except NotGzip as caught:
+            raise self._not_gzip(caught) from caught
+
+    def finish(self) -> None:
+        """There is no more: check that it is complete and what it ought to be.
+
+        Raises:
+            FetchError: the compressed data is incomplete.
+            VerificationFailed: the digest is another one.
+        """
+        if self._gunzip is not None:
+            try:
+                self._gunzip.finish()
+            except NotGzip as caught:
+                raise self._not_gzip(caught) from caught
+        if self._digest is not None and self._digest.hexdigest() != self._expected:
+            raise VerificationFailed(
+                f"{self.name}: the {self._function} of what came is {self._digest.hexdigest()}, "
+                f"the config expects {self._expected}",
+                hint=self._page_hint()
+                or "compare with the digest of the file on the server; it may have been replaced, "
+                "and for compressed files the digest is that of the unpacked bytes",
+            )
+
+    def _begin(self) -> None:
+        self.received = 0
+        self._head = b""
+        self._gunzip = self._unpacker()
+        self._digest = self._new_digest()
+
+    def _unpacker(self) -> Gunzip | None:
+        if self._compression == "":
+            return None
+        if self._compression == "gzip":
+            return Gunzip()
+        raise FetchError(f'{self.name}: unknown compression "{self._compression}"', hint='use "gzip"')
+
+    def _expectation(self, wanted: str) -> tuple[str, str]:
+        function, _, digest = wanted.partition("-")
+        if wanted and function not in HASH_FUNCTIONS:
+            raise FetchError(
+                f'{self.name}: unknown hash function "{function}"',
+                hint=f"known are {' and '.join(HASH_FUNCTIONS)}",
+            )
+        if not set(digest) <= set("0123456789abcdefABCDEF"):
+            raise VerificationFailed(f"{self.name}: the hash to compare with is not hexadecimal")
+        return function, digest.lower()
+
+    def _new_digest(self) -> hashlib._Hash | None:
+        if not self._function:
+            return None
+        import hashlib
+
+        return hashlib.new(self._function)
+
+    def _store(self, data: bytes) -> None:
+        if self._digest is not None:
+            self._digest.update(data)
+        try:
+            self._into.write(data)
+        except OSError as caught:
+            raise FetchError(f"{self.name}: what came cannot be stored: {caught.strerror}") from caught
+
+    def _not_gzip(self, caught: NotGzip) -> FetchError:
+        return FetchError(
+            f"{self.name}: the config says gzip, but {caught}",
+            hint=self._page_hint() or "remove `compression` if the file is not compressed",
+        )
+
+    def _page_hint(self) -> str:
+        """What came in place of the file, if that can be told from how it starts."""
+        start = self._head.lstrip().lower()
+        wanted = self.name.partition("?")[0].endswith((".html", ".htm"))
+        if start.startswith((b"<!doctype html", b"<html")) and not wanted:
+            return "the server sent an HTML page: a login, error or directory page in place of the file?"
+        if self._compression == "" and self._head.startswith(GZIP_MAGIC):
+            return "what came is compressed with gzip; should the config say `compression: gzip`?"
+        return ""
+
+
+class NotGzip(ValueError):
+    """The data is not, or not completely, in gzip's format; the message says how."""
+
+
+class Gunzip:
+    """Unpacks gzip, any number of members in a row, in pieces of bounded size."""
+
+    def __init__(self) -> None:
+        self._member: zlib._Decompress | None = None
+        self._members = 0
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        """The bytes that `data` adds, in pieces of at most `PIECE`.
+
+        Raises:
+            NotGzip: it cannot be unpacked.
+        """
+        import zlib
+
+        while data:
+            if self._member is None:
+                self._member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+                self._members += 1
+                self._check_start(data)
+            try:
+                piece = self._member.decompress(data, PIECE)
+            except zlib.error as caught:
+                raise NotGzip("the compressed data is damaged") from caught
+            if piece:
+                yield piece
+            if self._member.eof:
+                data, self._member = self._member.unused_data, None
+            else:
+                data = self._member.unconsumed_tail
+
+    def finish(self) -> None:
+        """Say that there is no more.
+
+        Raises:
+            NotGzip: the last member is incomplete, or there is none.
+        """
+        if not self._members:
+            raise NotGzip("nothing came")
+        if self._member is not None:
+            raise NotGzip("the compressed data ends too early")
+
+    def _check_start(self, data: bytes) -> None:
+        """Tell what is no gzip at all from what is damaged; `data` may be a single byte."""
+        if GZIP_MAGIC.startswith(data[:2]):
+            return
+        if self._members == 1:
+            raise NotGzip("what came is not gzip data")
+        raise NotGzip("something else follows the compressed data")

@@ -1,0 +1,243 @@
+"""The door of the room: schemes, offline, data URLs, what may be seen of settings."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from ignition.errors import FetchError, NeedNetwork, NotFound, VerificationFailed
+from ignition.host import Fetch
+from ignition.host.source import Source
+from ignition.resource import Fetcher, Request, Settings, tls
+from tests.lab.server import Answer, HttpServer
+from tests.resource.conftest import FakeClock
+
+PROJECT = Path(__file__).parents[2]
+
+
+def test_it_is_what_stages_call_fetch() -> None:
+    fetch: Fetch = Fetcher()
+    assert fetch.bytes(Source("data:,a%20b")) == b"a b"
+
+
+def test_an_empty_url_is_zero_bytes_unpacked_and_unverified() -> None:
+    assert Fetcher(offline=True).bytes(Source("", compression="gzip", hash="sha256-" + "0" * 64)) == b""
+
+
+def test_data_urls_are_unpacked_and_verified() -> None:
+    url = "data:;base64,H4sIAAAAAAACA0tMSgYAwkEkNQMAAAA="
+    digest = f"sha512-{hashlib.sha512(b'abc').hexdigest()}"
+    assert Fetcher(offline=True).bytes(Source(url, compression="gzip", hash=digest)) == b"abc"
+    with pytest.raises(VerificationFailed):
+        Fetcher().bytes(Source("data:,abc", hash="sha512-" + "0" * 128))
+
+
+def test_a_bad_data_url_is_not_quoted() -> None:
+    with pytest.raises(FetchError, match="cannot be decoded") as caught:
+        Fetcher().bytes(Source("data:;base64,c2VjcmV0!"))
+    assert "c2Vj" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://u:secret@h/", "https://h/", "tftp://h/f", "s3://b/k", "foo://x", "foo"]
+)
+def test_offline_nothing_but_data_is_fetched(url: str) -> None:
+    with pytest.raises(NeedNetwork) as caught:
+        Fetcher().with_offline().bytes(Source(url))
+    assert "secret" not in str(caught.value)
+    with pytest.raises(NeedNetwork):
+        Fetcher(offline=True).request(Request(url))
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("tftp://h/", "names no file"),
+        ("s3://bucket", "names no object"),
+        ("gs://bucket/", "names no object"),
+        ("arn:aws:s3:::bucket/", "names no object"),
+        ("ARN:aws:ec2:::bucket/key", "no ARN of S3"),
+        ("foo://x", "foo: is not a scheme"),
+        ("foo", "not a URL"),
+    ],
+)
+def test_what_is_refused(url: str, why: str) -> None:
+    with pytest.raises(FetchError, match=why):
+        Fetcher().bytes(Source(url))
+
+
+def test_what_cannot_be_fetched_is_told_what_can() -> None:
+    with pytest.raises(FetchError) as caught:
+        Fetcher().bytes(Source("ftp://h/f"))
+    assert caught.value.hint == "use one of arn:, data:, gs:, http:, https:, s3:, tftp:"
+
+
+def test_requests_of_providers_are_http() -> None:
+    with pytest.raises(FetchError, match="s3: is not a scheme"):
+        Fetcher().request(Request("s3://bucket/key"))
+
+
+def test_a_file_is_streamed_to_where_it_belongs(server: HttpServer, tmp_path: Path) -> None:
+    contents = os.urandom(3_000_000)
+    url = server.answer("/f.gz", gzip.compress(contents, 1))
+    source = Source(url, compression="gzip", hash=f"sha256-{hashlib.sha256(contents).hexdigest().upper()}")
+    with open(tmp_path / "f", "w+b") as into:
+        Fetcher().file(source, into)
+    assert (tmp_path / "f").read_bytes() == contents
+
+
+def test_other_settings_make_another_fetcher() -> None:
+    first = Fetcher(Settings(total=1), offline=True)
+    second = first.with_settings(Settings(total=2))
+    assert (first.settings.total, second.settings.total, second.offline) == (1, 2, True)
+
+
+def test_a_failure_leaves_the_digest_of_nothing_secret(server: HttpServer) -> None:
+    url = server.answer("/a", Answer(status=403)).replace("http://", "http://user:secret@") + "?sig=secret"
+    with pytest.raises(FetchError) as caught:
+        Fetcher().bytes(Source(url, headers=(("Authorization", "Bearer secret"),)))
+    assert "secret" not in str(caught.value)
+    assert "403 Forbidden" in str(caught.value)
+
+
+def test_nothing_secret_is_seen_of_settings_and_requests() -> None:
+    settings = Settings(http_proxy="http://u:secret@p", certificate_authorities=())
+    request = Request("http://u:secret@h", headers=(("X-Token", "secret"),), body=b"secret")
+    assert "secret" not in repr(settings) + repr(Fetcher(settings)) + repr(request)
+
+
+class TestRequest:
+    """What providers use."""
+
+    def test_a_token_is_put_and_its_headers_are_seen(self, server: HttpServer) -> None:
+        url = server.answer("/token", Answer(b"t0ken", headers={"X-TTL": "60"}), method="PUT")
+        response = Fetcher().request(Request(url, verb="PUT", headers=(("x-aws-ttl-seconds", "60"),)))
+        assert (response.status, response.body, response.headers["x-ttl"]) == (200, b"t0ken", "60")
+        (request,) = server.requests
+        assert (request.method, request.headers["content-length"]) == ("PUT", "0")
+        assert request.headers["x-aws-ttl-seconds"] == "60"
+
+    def test_a_body_is_sent_with_each_attempt(self, server: HttpServer) -> None:
+        url = server.answer("/events", Answer(status=503), Answer(status=204), method="POST")
+        Fetcher(clock=FakeClock()).request(Request(url, verb="POST", body=b'{"state":"ok"}'))
+        assert [request.body for request in server.requests] == [b'{"state":"ok"}'] * 2
+
+    def test_not_found_is_told_from_the_rest(self, server: HttpServer) -> None:
+        with pytest.raises(NotFound):
+            Fetcher().request(Request(server.url("/none")))
+
+    def test_a_status_can_be_accepted(self, server: HttpServer) -> None:
+        url = server.answer("/a", Answer(b"who are you?", status=401))
+        response = Fetcher().request(Request(url, accept=frozenset({200, 401})))
+        assert (response.status, response.body) == (401, b"who are you?")
+
+    def test_a_status_can_be_retried(self, server: HttpServer) -> None:
+        url = server.answer("/a", Answer(status=404), Answer(status=410), b"now")
+        request = Request(url, also_retry=frozenset({404, 410}))
+        assert Fetcher(clock=FakeClock()).request(request).body == b"now"
+
+
+def run_python(program: str, *arguments: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, *arguments],
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == ""
+    return ran.stdout
+
+
+@pytest.mark.real_commands
+def test_a_fetch_that_needs_no_network_loads_nothing_heavy() -> None:
+    loaded = run_python(
+        "import sys; before = set(sys.modules)\n"
+        "from ignition.resource import Fetcher; from ignition.host.source import Source\n"
+        "Fetcher().bytes(Source('data:,x')); print(*sorted(set(sys.modules) - before))"
+    ).split()
+    heavy = {
+        "requests",
+        "urllib3",
+        "ssl",
+        "http",
+        "email",
+        "urllib",
+        "hashlib",
+        "zlib",
+        "ipaddress",
+        "idna",
+    }
+    assert heavy.isdisjoint(module.partition(".")[0] for module in loaded)
+
+
+@pytest.mark.real_commands
+def test_without_a_character_detector_and_authorities_of_python_s_own(server: HttpServer) -> None:
+    """An initramfs carries neither charset_normalizer nor certifi; no warning says so."""
+    program = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in {'charset_normalizer', 'chardet', 'certifi', 'simplejson'}:\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from ignition.resource import Fetcher; from ignition.host.source import Source\n"
+        "print(Fetcher().bytes(Source(sys.argv[1])))\n"
+        "import certifi; print(certifi.where())\n"
+    )
+    bundle = "/etc/ssl/certs/ca-certificates.crt"
+    assert run_python(program, server.answer("/", b"got")) == f"b'got'\n{bundle}\n"
+
+
+def test_a_time_before_urllib3_is_no_warning() -> None:
+    from urllib3.exceptions import SystemTimeWarning
+
+    with warnings.catch_warnings():
+        from ignition.resource.transport import Transport
+
+        Transport(tls.context)
+        warnings.warn("System time is way off", SystemTimeWarning, stacklevel=1)
+
+
+def test_many_threads_share_one_fetcher(server: HttpServer) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    sources = []
+    for number in range(40):
+        contents = bytes([number]) * 50_000
+        url = server.answer(f"/{number}", Answer(status=503), contents)
+        sources.append(Source(url, hash=f"sha256-{hashlib.sha256(contents).hexdigest()}"))
+    fetcher = Fetcher(clock=FakeClock())
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(fetcher.bytes, sources))
+    assert got == [bytes([number]) * 50_000 for number in range(40)]
+
+
+def test_memory_stays_bounded_while_a_large_file_streams(server: HttpServer) -> None:
+    import tracemalloc
+
+    size = 64 * 2**20
+    digest = hashlib.sha256(bytes(size)).hexdigest()
+    url = server.answer("/large", bytes(size))
+    with open(os.devnull, "r+b") as into:
+        fetcher = Fetcher()
+        fetcher.bytes(Source(server.answer("/small", b"")))
+        tracemalloc.start()
+        try:
+            fetcher.file(Source(url, hash=f"sha256-{digest}"), into)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_a_destination_in_memory_is_the_same_as_a_file(server: HttpServer) -> None:
+    into = io.BytesIO()
+    Fetcher().file(Source(server.answer("/a", b"abc")), into)
+    assert into.getvalue() == b"abc"

@@ -1,0 +1,123 @@
+"""Again and again, but never in silence, never beyond the limit, never in step."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ignition.errors import TimedOut
+from ignition.resource.retry import Again, Cause, Deadline, delays, jitter, persist
+from tests.resource.conftest import FakeClock, Log, exactly
+
+REFUSED = Cause("connection refused", "is it up?")
+
+
+class Work:
+    """Fails as often and as told, then answers."""
+
+    def __init__(self, *failures: Again) -> None:
+        self.failures = list(failures)
+        self.calls = 0
+
+    def __call__(self, deadline: Deadline) -> str:
+        self.calls += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return "done"
+
+
+def for_ever(deadline: Deadline) -> str:
+    raise Again(REFUSED)
+
+
+def test_delays_are_those_of_the_reference() -> None:
+    assert list(islice(delays(), 8)) == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+
+
+@given(st.floats(0.001, 100))
+def test_jitter_stays_within_the_reference_figure(delay: float) -> None:
+    assert delay / 2 <= jitter(delay) <= delay
+
+
+def test_it_tries_until_it_works(clock: FakeClock) -> None:
+    work = Work(*[Again(REFUSED)] * 10)
+    assert persist(work, what="GET x", clock=clock, spread=exactly) == "done"
+    assert work.calls == 11
+    assert sum(clock.slept) == pytest.approx(31.2)
+
+
+def test_instant_failures_make_28_attempts_in_two_minutes(clock: FakeClock) -> None:
+    with pytest.raises(TimedOut) as caught:
+        persist(for_ever, what="GET http://h/", total=120, clock=clock, spread=exactly)
+    assert (
+        str(caught.value)
+        == "GET http://h/: not in time (120 s, 28 attempts); last failure: connection refused"
+    )
+    assert caught.value.hint == "is it up?"
+    assert clock.time - 1000 <= 120
+
+
+def test_without_a_limit_it_goes_on_and_says_so_once_a_minute(clock: FakeClock, logged: Log) -> None:
+    work = Work(*[Again(REFUSED)] * 720)
+    persist(work, what="GET http://h/", clock=clock, spread=exactly)
+    assert clock.time - 1000 > 3500
+    reminders = logged.of("warning")
+    assert 55 <= len(reminders) <= 60
+    assert reminders[0].startswith("GET http://h/: still failing after ")
+    assert "connection refused (is it up?)" in reminders[0]
+    assert len(logged.of("info")) == 3  # the first attempt, the first failure, the second attempt
+
+
+def test_each_new_cause_is_said(clock: FakeClock, logged: Log) -> None:
+    other = Cause("no route to the host")
+    persist(Work(Again(REFUSED), Again(REFUSED), Again(other)), what="GET x", clock=clock, spread=exactly)
+    assert [line for line in logged.of("info") if "error" in line] == [
+        "GET x: error: connection refused",
+        "GET x: error: no route to the host",
+    ]
+
+
+def test_a_passing_run_logs_nothing_above_info(clock: FakeClock, logged: Log) -> None:
+    persist(Work(Again(REFUSED)), what="GET x", clock=clock, spread=exactly)
+    assert {level for level, _ in logged.lines} == {"info"}
+    assert logged.lines[0] == ("info", "GET x: attempt #1")
+
+
+def test_the_wait_that_a_server_asks_for_is_kept(clock: FakeClock) -> None:
+    persist(Work(Again(REFUSED, wait=30)), what="GET x", clock=clock, spread=exactly)
+    assert clock.slept == [30]
+
+
+def test_a_wait_beyond_the_limit_is_not_a_reason_to_give_up(clock: FakeClock) -> None:
+    persist(Work(Again(REFUSED, wait=30)), what="GET x", total=20, clock=clock, spread=exactly)
+    assert clock.slept == [0.2]
+
+
+def test_the_last_attempt_has_time_to_fail_by_itself(clock: FakeClock) -> None:
+    left: list[float] = []
+
+    def work(deadline: Deadline) -> str:
+        left.append(deadline.left())
+        raise Again(REFUSED)
+
+    with pytest.raises(TimedOut):
+        persist(work, what="GET x", total=3.05, clock=clock, spread=exactly)
+    assert left == pytest.approx([3.05, 2.85, 2.45, 1.65])
+
+
+def test_progress_starts_the_delays_anew(clock: FakeClock) -> None:
+    failures = [Again(REFUSED), Again(REFUSED), Again(REFUSED, progressed=True), Again(REFUSED)]
+    persist(Work(*failures), what="GET x", clock=clock, spread=exactly)
+    assert clock.slept == [0.2, 0.4, 0.2, 0.4]
+
+
+def test_other_errors_are_not_retried(clock: FakeClock) -> None:
+    def broken(deadline: Deadline) -> str:
+        raise ValueError("a mistake in the program")
+
+    with pytest.raises(ValueError, match="a mistake"):
+        persist(broken, what="GET x", clock=clock)
+    assert not clock.slept

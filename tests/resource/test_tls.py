@@ -1,0 +1,183 @@
+"""Whom HTTPS believes, and what it says when it does not."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from pathlib import Path
+
+import pytest
+
+from ignition.errors import FetchError, TimedOut
+from ignition.host.source import Source
+from ignition.resource import Fetcher, Settings, tls
+from tests.lab.server import HttpServer
+from tests.resource.conftest import Authority, FakeClock, Log
+
+pytestmark = pytest.mark.real_commands("openssl")
+
+ONE = b"-----BEGIN CERTIFICATE-----\n" + base64.b64encode(b"one") + b"\n-----END CERTIFICATE-----\n"
+TWO = ONE.replace(base64.b64encode(b"one"), base64.b64encode(b"two"))
+
+
+@pytest.mark.parametrize(
+    ("bundle", "found"),
+    [
+        (ONE, (b"one",)),
+        (ONE + TWO, (b"one", b"two")),
+        (ONE + b"\n\n  \n", (b"one",)),  # weak point 19: a blank line after the last block
+        (b"# a comment\n" + ONE + b"\ntext between\n" + TWO + b"text after", (b"one", b"two")),
+        (ONE.replace(b"\n", b"\r\n"), (b"one",)),
+        (ONE.rstrip(), (b"one",)),
+        (ONE.replace(b"CERT", b"X509 CERT"), (b"one",)),
+    ],
+)
+def test_bundles(bundle: bytes, found: tuple[bytes, ...]) -> None:
+    assert tls.certificates(bundle) == found
+
+
+@pytest.mark.parametrize(
+    ("bundle", "why"),
+    [
+        (b"", "holds no certificate"),
+        (b"just text", "holds no certificate"),
+        (ONE.replace(b"CERTIFICATE", b"PRIVATE KEY"), "holds a private key where only certificates belong"),
+        (ONE.replace(b"b25l", b"b25"), "damaged block"),
+        (ONE + TWO.partition(b"-----END")[0], "does not end"),
+    ],
+)
+def test_what_is_no_bundle(bundle: bytes, why: str) -> None:
+    with pytest.raises(FetchError, match=why) as caught:
+        Fetcher(Settings(certificate_authorities=(ONE, bundle)))
+    assert "b25l" not in str(caught.value)
+
+
+def test_a_block_that_is_no_certificate() -> None:
+    with pytest.raises(FetchError, match="something that is no certificate"):
+        tls.context((ONE,))
+
+
+def fetch(url: str, *bundles: bytes) -> bytes:
+    """A few attempts, for the fake clock's ten seconds are soon over."""
+    settings = Settings(certificate_authorities=bundles, total=10)
+    return Fetcher(settings, clock=FakeClock()).bytes(Source(url))
+
+
+def refusal(url: str, *bundles: bytes) -> TimedOut:
+    with pytest.raises(TimedOut) as caught:
+        fetch(url, *bundles)
+    return caught.value
+
+
+def test_an_added_authority_is_trusted_and_named(authority: Authority, logged: Log) -> None:
+    with HttpServer(tls=authority.server("good")) as server:
+        url = server.answer("/", b"over TLS")
+        assert fetch(url, authority.bundle + b"\n\n") == b"over TLS"
+        assert fetch(server.url("/", host="localhost"), authority.bundle) == b"over TLS"
+    assert "trusting certificate authority Test Authority" in logged.of("info")
+
+
+def test_it_is_not_trusted_by_those_who_did_not_add_it(authority: Authority) -> None:
+    with HttpServer(tls=authority.server("good")) as server:
+        url = server.answer("/", b"")
+        fetch(url, authority.bundle)
+        refused = refusal(url)
+    assert "127.0.0.1 is not trusted: its certificate comes from an authority that is not trusted" in str(
+        refused
+    )
+    assert "certificateAuthorities" in refused.hint
+
+
+def test_a_self_signed_certificate_can_be_trusted_as_it_is(authority: Authority) -> None:
+    authority.openssl(
+        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-keyout", "self.key", "-out", "self.pem", "-subj", "/CN=self", "-days", "3650",
+        "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE",
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.directory / "self.pem", authority.directory / "self.key")
+    with HttpServer(tls=context) as server:
+        url = server.answer("/", b"own")
+        assert fetch(url, (authority.directory / "self.pem").read_bytes()) == b"own"
+        assert "signed by itself" in str(refusal(url))
+
+
+def test_a_certificate_can_be_trusted_without_its_authority(authority: Authority) -> None:
+    """As in the reference, what a config adds is an anchor, root or not."""
+    with HttpServer(tls=authority.server("leaf")) as server:
+        url = server.answer("/", b"pinned")
+        assert fetch(url, (authority.directory / "leaf.pem").read_bytes()) == b"pinned"
+
+
+def test_another_name(authority: Authority) -> None:
+    with HttpServer(tls=authority.server("other", subject="DNS:elsewhere.example")) as server:
+        assert "its certificate is for another name" in str(
+            refusal(server.url("/", host="localhost"), authority.bundle)
+        )
+        assert "its certificate is not for this address" in str(refusal(server.url("/"), authority.bundle))
+
+
+def test_the_common_name_does_not_count(authority: Authority) -> None:
+    """Certificates here have the subject CN=ignored; as in the reference it names nothing."""
+    with HttpServer(tls=authority.server("plain", subject="DNS:elsewhere.example")) as server:
+        assert "another name" in str(refusal(server.url("/", host="localhost"), authority.bundle))
+
+
+def test_an_expired_certificate(authority: Authority) -> None:
+    with HttpServer(tls=authority.server("old", end="20200102000000Z")) as server:
+        refused = refusal(server.url("/"), authority.bundle)
+    assert f"its certificate has expired (the clock shows {tls.clock()[:4]}" in str(refused)
+
+
+def test_a_certificate_of_the_future_and_a_sound_clock(authority: Authority) -> None:
+    with HttpServer(tls=authority.server("new", start="20980101000000Z")) as server:
+        refused = refusal(server.url("/"), authority.bundle)
+    assert "its certificate is not yet valid (the clock shows 20" in str(refused)
+
+
+def test_a_certificate_of_the_future_and_a_clock_that_never_was(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "clock_is_plausible", lambda: False)
+    monkeypatch.setattr(tls, "clock", lambda: "1970-01-01 01:00 UTC")
+    with HttpServer(tls=authority.server("new", start="20980101000000Z")) as server:
+        refused = refusal(server.url("/"), authority.bundle)
+    assert "this machine's clock, which shows 1970-01-01 01:00 UTC, is wrong" in str(refused)
+    assert "set the clock" in refused.hint
+
+
+def test_a_server_that_does_not_speak_tls(server: HttpServer) -> None:
+    assert "does not speak TLS on that port" in str(refusal(server.url("/").replace("http:", "https:")))
+
+
+def test_the_environment_names_no_authorities(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(authority.directory / "ca.pem"))
+    with HttpServer(tls=authority.server("good")) as server:
+        assert "is not trusted" in str(refusal(server.url("/")))
+
+
+def test_the_system_s_own_bundle_is_used(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls, "system_bundle", lambda: str(authority.directory / "ca.pem"))
+    with HttpServer(tls=authority.server("good")) as server:
+        assert fetch(server.answer("/", b"by the system")) == b"by the system"
+
+
+def test_this_clock_is_right() -> None:
+    assert tls.clock_is_plausible()
+
+
+def test_this_system_has_a_bundle() -> None:
+    assert tls.system_bundle() == "/etc/ssl/certs/ca-certificates.crt"
+
+
+def test_one_connection_serves_many_requests(authority: Authority) -> None:
+    context = authority.server("good")
+    with HttpServer(tls=context) as server:
+        url = server.answer("/", b"again")
+        fetcher = Fetcher(Settings(certificate_authorities=(authority.bundle,)))
+        for _ in range(5):
+            fetcher.bytes(Source(url))
+    assert context.session_stats()["accept"] == 1
