@@ -8,6 +8,7 @@ temporary directory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -58,6 +59,12 @@ class Devices(Protocol):
 
     def settle(self, devices: Iterable[str]) -> None:
         """Let udev look at the devices again and wait until it has."""
+
+    def locked(self, devices: Iterable[str]) -> AbstractContextManager[None]:
+        """Hold the whole-disk locks of these kernel nodes; udev does not touch them meanwhile."""
+
+    def zero(self, device: str, ranges: Iterable[tuple[int, int]]) -> None:
+        """Write zeros over parts of a device (offset, length; in bytes)."""
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,14 @@ class Command:
         why: what the call is for, as the log says it ("creating ext4 on …").
         stdin: bytes the program reads; it reads nothing by default. Never shown.
         ok: exit statuses that are answers, not failures.
+        environment: variables it sees besides those that every program does.
     """
 
     argv: tuple[str | Secret, ...]
     why: str
     stdin: bytes | None = None
     ok: tuple[int, ...] = (0,)
+    environment: tuple[tuple[str, str], ...] = ()
 
     @property
     def program(self) -> str:

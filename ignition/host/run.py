@@ -31,7 +31,7 @@ def run(command: Command) -> Ran:
             input=command.stdin,
             stdin=subprocess.DEVNULL if command.stdin is None else None,
             capture_output=True,
-            env=environment(),
+            env=environment() | dict(command.environment),
             check=False,
         )
     except FileNotFoundError as error:

@@ -1,16 +1,17 @@
-"""A host for stage tests: answers as told, writes down what it was asked; the target root is real.
+r"""A host for stage tests: answers as told, writes down what it was asked; the target root is real.
 
-    host = FakeHost(tmp_path)
-    host.run.answer("blkid", stdout="TYPE=ext4\\n")              # every call of blkid
-    host.run.answer("useradd", status=9, stderr="no", having="core")   # calls with that argument
-    host.fetch.resources["https://example.com/x"] = b"content"
-    ...
-    assert host.run.argvs == [("useradd", "--root", ..., "core")]
+host = FakeHost(tmp_path)
+host.run.answer("blkid", stdout="TYPE=ext4\n")              # every call of blkid
+host.run.answer("useradd", status=9, stderr="no", having="core")   # calls with that argument
+host.fetch.resources["https://example.com/x"] = b"content"
+...
+assert host.run.argvs == [("useradd", "--root", ..., "core")]
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -89,7 +90,8 @@ class FakeDevices:
     """Devices that are there as told; without `there`, every device is.
 
     `waited` holds each mapping that was waited for, `settled` each group that udev
-    was to look at again.
+    was to look at again, `locks` each group that was
+    locked, `zeroed` what was overwritten (device, ranges).
     """
 
     def __init__(self) -> None:
@@ -97,6 +99,8 @@ class FakeDevices:
         self.links: dict[str, str] = {}
         self.waited: list[dict[str, str]] = []
         self.settled: list[tuple[str, ...]] = []
+        self.locks: list[tuple[str, ...]] = []
+        self.zeroed: list[tuple[str, tuple[tuple[int, int], ...]]] = []
 
     def wait(self, wanted: Mapping[str, str]) -> None:
         """Fail at once if one is not there."""
@@ -112,6 +116,16 @@ class FakeDevices:
     def resolve(self, device: str) -> str:
         """What `links` says, else the device itself."""
         return self.links.get(device, device)
+
+    @contextmanager
+    def locked(self, devices: Iterable[str]) -> Iterator[None]:
+        """Write it down."""
+        self.locks.append(tuple(devices))
+        yield
+
+    def zero(self, device: str, ranges: Iterable[tuple[int, int]]) -> None:
+        """Write it down."""
+        self.zeroed.append((device, tuple(ranges)))
 
     def settle(self, devices: Iterable[str]) -> None:
         """Write it down."""

@@ -1,0 +1,75 @@
+"""Two calls of the kernel that Python does not have: openat2 and syncfs.
+
+Source: openat2(2), syncfs(2).
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+from ignition.errors import IgnitionError
+
+if TYPE_CHECKING:
+    import ctypes
+
+__all__ = ["open_in_root", "syncfs"]
+
+OPENAT2: Final = 437
+"""The number of the system call, the same on every architecture that we run on."""
+
+RESOLVE_NO_MAGICLINKS: Final = 0x02
+RESOLVE_IN_ROOT: Final = 0x10
+ATTEMPTS: Final = 128
+
+
+def open_in_root(top: int, path: str, flags: int) -> int:
+    """Open `path` with the directory `top` as root, as after a `chroot`; returns the descriptor.
+
+    The kernel answers EAGAIN when something above was renamed while it looked at `..`.
+    """
+    how = struct.pack("=QQQ", flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+    for _ in range(ATTEMPTS):
+        try:
+            return _call("syscall", OPENAT2, top, os.fsencode(path), how, len(how))
+        except (BlockingIOError, InterruptedError):
+            continue
+        except OSError as error:
+            if error.errno == errno.ENOSYS:
+                raise IgnitionError(
+                    "this kernel cannot resolve paths inside a root (openat2)",
+                    hint="Linux 5.6 or newer is needed",
+                ) from error
+            raise
+    raise OSError(errno.EAGAIN, "the directories above it change all the time")
+
+
+def syncfs(descriptor: int) -> None:
+    """Write the file system of an open file to its disk."""
+    _call("syncfs", descriptor)
+
+
+def _call(function: str, *arguments: int | bytes) -> int:
+    """Call a function of the C library that answers -1 and sets errno on an error."""
+    import ctypes
+
+    words: list[Any] = [each if isinstance(each, bytes) else ctypes.c_long(each) for each in arguments]
+    answer = int(getattr(_c_library(), function)(*words))
+    if answer == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return answer
+
+
+@functools.cache
+def _c_library() -> ctypes.CDLL:
+    """The C library of this process; ctypes is imported only where a path is really resolved."""
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    for function in ("syscall", "syncfs"):
+        getattr(library, function).restype = ctypes.c_long
+    return library

@@ -1,0 +1,28 @@
+"""Commands are values that keep their secrets."""
+
+from __future__ import annotations
+
+from ignition.errors import CommandFailed
+from ignition.host.command import Command, Ran, Secret
+
+COMMAND = Command(
+    ("/usr/sbin/useradd", "--password", Secret("$6$salt$hash"), "core"), "why", stdin=b"passphrase"
+)
+
+
+def test_secrets_are_not_shown_anywhere() -> None:
+    failure = CommandFailed(COMMAND, Ran(1, "", "no"))
+    for text in (str(COMMAND), repr(COMMAND), str(failure), repr(failure), f"{COMMAND.argv[2]}"):
+        assert "hash" not in text
+        assert "passphrase" not in text
+
+
+def test_the_program_gets_them() -> None:
+    assert COMMAND.real_argv() == ["/usr/sbin/useradd", "--password", "$6$salt$hash", "core"]
+    assert COMMAND.program == "useradd"
+
+
+def test_a_failure_tells_the_end_of_what_the_program_said() -> None:
+    failure = CommandFailed(Command(("x", "-y"), "why"), Ran(3, "out", "1\n2\n3\n4\n5\n6\n\n"))
+    assert str(failure) == '"x" "-y" failed with status 3: 2\n3\n4\n5\n6'
+    assert str(CommandFailed(Command(("x",), "why"), Ran(3))).endswith("it printed no error")
