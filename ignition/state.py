@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from ignition import atomic
 from ignition.errors import StateError
 
 __all__ = ["FetchedConfig", "OutputFile", "State", "read", "write"]
@@ -70,6 +71,22 @@ class State:
             luks_volume_keys={**self.luks_volume_keys, **more.luks_volume_keys},
         )
 
+    def luks_key(self, name: str) -> bytes | None:
+        """The key that the disks stage left for an encrypted volume.
+
+        Raises:
+            StateError: it cannot be read.
+        """
+        url = self.luks_keys.get(name)
+        if url is None:
+            return None
+        from ignition import dataurl
+
+        try:
+            return dataurl.decode(url)
+        except dataurl.MalformedDataUrl as error:
+            raise StateError(f"the key of the encrypted volume {name} in the state cannot be read") from error
+
     def without_keys(self) -> State:
         """The record after the keys have been written where they belong."""
         return replace(self, luks_keys={}, luks_volume_keys={})
@@ -86,7 +103,7 @@ def read(path: str) -> State:
             return _from_json(json.load(file))
     except FileNotFoundError:
         return State()
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StateError(
             f"the state of earlier stages in {path} cannot be read",
             hint="remove the file only if this boot has not run a stage yet",
@@ -95,14 +112,8 @@ def read(path: str) -> State:
 
 def write(path: str, state: State) -> None:
     """Write the record to `path`, for root alone."""
-    directory = os.path.dirname(path) or "."
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    temporary = f"{path}.new"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(_to_json(state), file)
-        file.write("\n")
-    os.rename(temporary, path)
+    os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+    atomic.write(path, json.dumps(_to_json(state)).encode() + b"\n", 0o600)
 
 
 def _to_json(state: State) -> dict[str, Any]:

@@ -9,6 +9,7 @@ done; a plan with refusals is not carried out at all.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
@@ -82,37 +83,62 @@ class Stage:
         name: the word of `--stage` and of `ignition-<name>.service`.
         module: the module whose `STEPS` are the stage's steps; imported on use,
             so that a stage costs the start of no other.
+        wanted: whether a config gives the stage anything to do. It is asked
+            when the config is fetched, for all stages, and so stands here.
+        fetches: the part of the config whose resources it fetches; None if it fetches nothing.
         clears_keys: whether the keys that earlier stages left end with it.
     """
 
     name: str
     module: str
+    wanted: Callable[[Config], bool]
+    fetches: ConfigPath | None = None
     clears_keys: bool = False
+
+    def needs(self, resource: ConfigPath) -> bool:
+        """Whether it fetches the resource at this place of the config."""
+        return self.fetches is not None and resource[: len(self.fetches)] == self.fetches
 
     def steps(self) -> tuple[Step[Any], ...]:
         """The steps in their order."""
         found: tuple[Step[Any], ...] = importlib.import_module(self.module).STEPS
         return found
 
-    def wanted(self, config: Config) -> bool:
-        """Whether the config gives this stage anything to do."""
-        return any(step.wanted(config) for step in self.steps())
+
+def _arguments(config: Config) -> bool:
+    wanted = config.kernel_arguments
+    return bool(wanted.should_exist or wanted.should_not_exist)
+
+
+def _storage(config: Config) -> bool:
+    storage = config.storage
+    return bool(storage.disks or storage.raid or storage.luks or storage.filesystems)
+
+
+def _mounts(config: Config) -> bool:
+    return any(filesystem.path for filesystem in config.storage.filesystems)
+
+
+def _always(config: Config) -> bool:  # noqa: ARG001  the files stage leaves its result on every machine
+    return True
 
 
 STAGES: Final = (
-    Stage("kargs", "ignition.stages.kargs"),
-    Stage("disks", "ignition.stages.disks"),
-    Stage("mount", "ignition.stages.mount"),
-    Stage("files", "ignition.stages.files", clears_keys=True),
-    Stage("umount", "ignition.stages.umount"),
+    Stage("kargs", "ignition.stages.kargs", _arguments),
+    Stage("disks", "ignition.stages.disks", _storage, fetches=("storage", "luks")),
+    Stage("mount", "ignition.stages.mount", _mounts),
+    Stage("files", "ignition.stages.files", _always, fetches=("storage", "files"), clears_keys=True),
+    Stage("umount", "ignition.stages.umount", _mounts),
 )
 """The stages that act on a machine, in their order."""
 
 
-def perform(stage: Stage, config: Config, host: Host, state: State) -> State:
-    """Run all steps of a stage; returns the state with what they left."""
+def perform(
+    stage: Stage, config: Config, host: Host, state: State, *, leaving_out: Container[str] = ()
+) -> State:
+    """Run the steps of a stage, but for those named; returns the state with what they left."""
     for step in stage.steps():
-        if step.wanted(config):
+        if step.name not in leaving_out and step.wanted(config):
             with log.prefix(step.name):
                 state = state + apply(step.plan(config, step.observe(config, host, state)), host)
     return state

@@ -1,0 +1,38 @@
+"""The files stage: users and groups, files, units, and what the machine keeps of its provisioning.
+
+The order of the steps is the reference's (engine.md 9.5). Each step looks at the root as the one before
+it left it: owners by name are looked up after the users were made, units after they were written.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ignition.stages import Step
+from ignition.stages.files.finish import Relabel, Sync
+from ignition.stages.files.nodes import Nodes
+from ignition.stages.files.passwd import Passwd
+from ignition.stages.files.result import OutputFiles, Result
+from ignition.stages.files.units import Enablement, Units
+from ignition.stages.later import Later
+
+__all__ = ["STEPS"]
+
+
+def _crypttab() -> Step[Any]:
+    from ignition.stages.files.crypttab import Crypttab
+
+    return Crypttab()
+
+
+STEPS: Final[tuple[Step[Any], ...]] = (
+    Passwd(),
+    Nodes(),
+    Units(),
+    Enablement(),
+    Later("crypttab", lambda config: config.storage.luks, _crypttab),
+    OutputFiles(),
+    Result(),
+    Relabel(),
+    Sync(),
+)

@@ -1,0 +1,297 @@
+"""The step that makes filesystems, or keeps those that are as the config says.
+
+One call of wipefs lists what is on all devices. Those with nothing on them, which is
+all of them on a fresh machine, need no second look and no wiping. The filesystems
+are made side by side, and udev looks at all of them once. Rules: engine.md 9.3.4.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ignition import log
+from ignition.errors import Refusal
+from ignition.host import Host
+from ignition.host.mounts import Use
+from ignition.report import ConfigPath, format_path
+from ignition.schemas.config import Config
+from ignition.schemas.storage import Filesystem
+from ignition.stages import Action, Plan
+from ignition.stages.actions import RunCommand, Together
+from ignition.stages.disks import signatures
+from ignition.stages.disks.modules import LoadModules, mountable_formats
+from ignition.stages.disks.settle import Settle
+from ignition.state import State
+from ignition.tools import mkfs, wipefs
+
+if TYPE_CHECKING:
+    from ignition.preview.host import PreviewHost
+    from ignition.stages.effects import Effect
+
+__all__ = ["DeviceFacts", "Do", "Filesystems", "decide", "differences", "refusals"]
+
+PATH: ConfigPath = ("storage", "filesystems")
+NO_FILESYSTEM: Final = frozenset({"none", ""})
+NOT_MADE: Final = "virtiofs"
+"""Shared by the machine's host: there is no device to make it on, only a tag to mount."""
+
+MOUNTED: Final = mkfs.FORMATS - {"swap"}
+
+REPLACE: Final = "set wipeFilesystem: true to replace it, or correct the config"
+STOP_USING: Final = "unmount or detach it first; what the boot itself uses cannot be changed"
+
+
+class Do(enum.Enum):
+    """What to do about a filesystem of the config."""
+
+    KEEP = "keep"
+    MAKE = "make"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class DeviceFacts:
+    """What has to be known of a device.
+
+    Attributes:
+        node: its kernel node.
+        alias: the path that programs are given.
+        found: what is on it.
+        listed: types of all signatures on it, partition tables and doubtful ones too.
+        in_use: why it is in use, or "".
+        is_mountable: whether the kernel can mount the wanted format without loading a module.
+    """
+
+    node: str
+    alias: str
+    found: wipefs.Signature
+    listed: tuple[str, ...] = ()
+    in_use: str = ""
+    is_mountable: bool = True
+
+
+def refusals(config: Config) -> Iterator[Refusal]:
+    """Formats that no step can make."""
+    known = mkfs.FORMATS | NO_FILESYSTEM | {NOT_MADE}
+    for index, filesystem in enumerate(config.storage.filesystems):
+        if filesystem.format is not None and filesystem.format not in known:
+            reason = f'the format "{filesystem.format}" is not supported'
+            hint = f"use one of {', '.join(sorted(mkfs.FORMATS | {'none', NOT_MADE}))}"
+            yield Refusal((*PATH, index, "format"), reason, hint)
+
+
+def decide(*, wipe: bool, matches: bool, is_empty: bool) -> Do:
+    """The decision for one filesystem.
+
+    Args:
+        wipe: its `wipeFilesystem`.
+        matches: what is on the device is what the config says.
+        is_empty: there is nothing on the device.
+    """
+    if wipe:
+        return Do.MAKE
+    if matches:
+        return Do.KEEP
+    return Do.MAKE if is_empty else Do.REFUSE
+
+
+def differences(wanted: Filesystem, found: wipefs.Signature) -> Iterator[str]:
+    """In what the signature on a device is not what the config says."""
+    format_ = "" if wanted.format in NO_FILESYSTEM else wanted.format
+    if format_ != found.format:
+        yield f"format is {found.format or 'none'}, not {format_ or 'none'}"
+    if wanted.label is not None and wanted.label != found.label:
+        yield f'label is "{found.label}", not "{wanted.label}"'
+    if wanted.uuid is not None and _uuid(wanted, wanted.uuid) != _uuid(wanted, found.uuid):
+        yield f"uuid is {found.uuid or 'not set'}, not {wanted.uuid}"
+
+
+def _uuid(wanted: Filesystem, uuid: str) -> str:
+    uuid = uuid.lower()
+    # libblkid writes volume ids of FAT with a dash that one may leave out.
+    return uuid[:4] + uuid[5:] if wanted.format == "vfat" and uuid[4:5] == "-" else uuid
+
+
+class Filesystems:
+    """The filesystems of the config."""
+
+    name = "filesystems"
+
+    def wanted(self, config: Config) -> bool:
+        """Whether there is any device to look at."""
+        return any(_on_devices(config))
+
+    def observe(self, config: Config, host: Host, state: State) -> dict[int, DeviceFacts]:  # noqa: ARG002
+        """Wait for the devices and see what is on them; by index of the filesystem."""
+        there = dict(_on_devices(config))
+        host.devices.wait({each.device: format_path((*PATH, index)) for index, each in there.items()})
+        # Later stages may know the devices by these names, so each gets one, whatever is done with it.
+        aliases = {index: host.devices.alias(each.device) for index, each in there.items()}
+        judged = {index: alias for index, alias in aliases.items() if there[index].format is not None}
+        if not judged:
+            return {}
+        nodes = {index: host.devices.resolve(there[index].device) for index in judged}
+        listed = signatures.listed(host, tuple(dict.fromkeys(nodes.values())))
+        use, known = Use.now(host.system), mountable_formats(host)
+        return {
+            index: DeviceFacts(
+                node=nodes[index],
+                alias=alias,
+                # What is wiped whatever it is need not be looked at any closer.
+                found=signatures.NOTHING
+                if there[index].wipe_filesystem
+                else _found(host, alias, listed[nodes[index]]),
+                listed=tuple(each.format for each in listed[nodes[index]]),
+                in_use=use.of_any(nodes[index]),
+                is_mountable=there[index].format in known,
+            )
+            for index, alias in judged.items()
+        }
+
+    def plan(self, config: Config, facts: dict[int, DeviceFacts]) -> Plan:
+        """Decide for each filesystem; one refusal refuses all."""
+        decisions = [
+            _Decision(config.storage.filesystems[index], index, each) for index, each in facts.items()
+        ]
+        keeps = tuple(each.kept() for each in decisions if each.do is Do.KEEP)
+        refused = (
+            *(each for decision in decisions for each in decision.refusals()),
+            *_named_twice(decisions),
+        )
+        if refused:
+            return Plan(refusals=refused, keeps=keeps)
+        made = [each for each in decisions if each.do is Do.MAKE]
+        return Plan(
+            actions=tuple(_actions(made)),
+            keeps=keeps,
+            creates=frozenset(path for each in made for path in each.creates()),
+        )
+
+    def effects(self, config: Config, facts: dict[int, DeviceFacts], host: Host) -> Iterator[Effect]:
+        """What happens to what is on each device."""
+        from ignition.stages.disks import outlook
+
+        return outlook.filesystems(config, facts, host)
+
+    def foresee(self, config: Config, facts: dict[int, DeviceFacts], host: PreviewHost) -> None:
+        """The filesystems that will be new."""
+        from ignition.stages.disks import outlook
+
+        host.formatted.update(outlook.formatted(config, facts))
+
+
+def _on_devices(config: Config) -> Iterator[tuple[int, Filesystem]]:
+    for index, filesystem in enumerate(config.storage.filesystems):
+        if filesystem.format != NOT_MADE:
+            yield index, filesystem
+
+
+# What is there.
+
+
+def _found(host: Host, alias: str, listed: Sequence[wipefs.Signature]) -> wipefs.Signature:
+    """The signature that counts: what libblkid says it is."""
+    found = signatures.found(host, alias, listed)
+    if found is not None:
+        return found
+    # As the reference does when its careful probe fails: the first one counts.
+    several = [each for each in listed if not each.is_table]
+    names = ", ".join(each.format for each in several)
+    log.warning(f"there are several signatures on {alias}: {names}; it is taken for {several[0].format}")
+    return several[0]
+
+
+# What is done.
+
+
+@dataclass(frozen=True)
+class _Decision:
+    wanted: Filesystem
+    index: int
+    facts: DeviceFacts
+
+    @property
+    def path(self) -> ConfigPath:
+        return (*PATH, self.index)
+
+    @property
+    def do(self) -> Do:
+        return decide(
+            wipe=self.wanted.wipe_filesystem is True,
+            matches=not any(differences(self.wanted, self.facts.found)),
+            is_empty=not self.facts.found.format,
+        )
+
+    def refusals(self) -> Iterator[Refusal]:
+        device = self.wanted.device
+        if self.do is Do.REFUSE:
+            text = "; ".join(differences(self.wanted, self.facts.found))
+            several = f" (signatures there: {', '.join(self.facts.listed)})" if self.facts.listed[1:] else ""
+            reason = f"what is on {device} is not what the config says: {text}{several}"
+            yield Refusal((*self.path, "wipeFilesystem"), reason, REPLACE)
+        elif self.do is Do.MAKE and self.facts.in_use:
+            reason = f"a filesystem would be made on {device}, and it is {self.facts.in_use}"
+            yield Refusal(self.path, reason, STOP_USING)
+
+    def kept(self) -> str:
+        found = self.facts.found.format
+        return f"{self.wanted.device} has {found or 'no filesystem'} as the config says, it is kept"
+
+    def make(self) -> RunCommand | None:
+        wanted = self.wanted
+        if wanted.format is None or wanted.format in NO_FILESYSTEM:
+            return None
+        command = mkfs.make(
+            wanted.format,
+            self.facts.alias,
+            options=wanted.options,
+            uuid=wanted.uuid,
+            label=wanted.label,
+            shown_as=wanted.device,
+        )
+        return RunCommand(self.path, command)
+
+    @property
+    def needs_module(self) -> bool:
+        """Whether it will be mounted, and the kernel has to learn how."""
+        return bool(self.wanted.path) and self.wanted.format in MOUNTED and not self.facts.is_mountable
+
+    def creates(self) -> Iterator[str]:
+        if self.wanted.label:
+            yield f"/dev/disk/by-label/{self.wanted.label}"
+        if self.wanted.uuid:
+            yield f"/dev/disk/by-uuid/{self.wanted.uuid}"
+
+
+def _actions(made: Sequence[_Decision]) -> Iterator[Action]:
+    if not made:
+        return
+    if full := [each for each in made if each.facts.listed]:
+        devices = [each.wanted.device for each in full]
+        yield RunCommand(PATH, wipefs.erase((each.facts.alias for each in full), shown_as=devices))
+    makers: list[Action] = [maker for each in made if (maker := each.make())]
+    if modules := tuple(dict.fromkeys(each.wanted.format or "" for each in made if each.needs_module)):
+        makers.append(LoadModules(PATH, modules))
+    if len(makers) > 1:
+        yield Together(PATH, f"creating filesystems on {_names(made)}", tuple(makers))
+    else:
+        yield from makers
+    yield Settle(PATH, tuple(each.facts.node for each in made))
+
+
+def _names(made: Iterable[_Decision]) -> str:
+    return ", ".join(each.wanted.device for each in made)
+
+
+def _named_twice(decisions: Iterable[_Decision]) -> Iterator[Refusal]:
+    """Two names of one device: what one entry makes, the other would take for its own or destroy."""
+    first: dict[str, _Decision] = {}
+    for decision in decisions:
+        other = first.setdefault(decision.facts.node, decision)
+        if other is not decision:
+            same = f"{other.wanted.device} ({format_path(other.path)})"
+            reason = f"{decision.wanted.device} is the same device as {same}"
+            yield Refusal(decision.path, reason, "describe a filesystem in one entry")

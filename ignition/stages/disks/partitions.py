@@ -1,0 +1,108 @@
+"""The step that makes partition tables as the config says.
+
+Tables are read without a process (`facts`), decided in pure functions (`changes`,
+`entries`, `geometry`) and written by sfdisk, one call for a disk in the usual case
+(`tables`). Disks are worked on side by side, and udev looks at all of them once.
+What is as the config says is neither written nor shown to udev. Rules and refusals:
+engine.md 9.3.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ignition.errors import Refusal
+from ignition.host import Host
+from ignition.host.mounts import Use
+from ignition.report import ConfigPath, format_path
+from ignition.schemas.config import Config
+from ignition.stages import Action, Plan
+from ignition.stages.actions import Together
+from ignition.stages.disks.changes import DiskChanges, disk_changes
+from ignition.stages.disks.facts import DiskFacts, look
+from ignition.stages.disks.settle import Settle
+from ignition.state import State
+
+if TYPE_CHECKING:
+    from ignition.preview.host import PreviewHost
+    from ignition.stages.effects import Effect
+
+__all__ = ["Partitions"]
+
+PATH: ConfigPath = ("storage", "disks")
+
+
+class Partitions:
+    """The partition tables of all disks."""
+
+    name = "partitions"
+
+    def wanted(self, config: Config) -> bool:
+        """Whether there is any disk."""
+        return bool(config.storage.disks)
+
+    def observe(self, config: Config, host: Host, state: State) -> tuple[DiskFacts, ...]:  # noqa: ARG002
+        """Wait for the disks, read their tables, and see what of them is in use."""
+        disks = config.storage.disks
+        host.devices.wait({disk.device: format_path((*PATH, index)) for index, disk in enumerate(disks)})
+        use = Use.now(host.system)
+        return tuple(look(host, disk.device, use) for disk in disks)
+
+    def plan(self, config: Config, facts: tuple[DiskFacts, ...]) -> Plan:
+        """Decide for each disk by itself; one refusal refuses all."""
+        all_changes = _decided(config, facts)
+        keeps = tuple(line for changes in all_changes for line in changes.keeps())
+        refusals = (
+            *_named_twice(all_changes),
+            *(each for changes in all_changes for each in changes.refusals()),
+        )
+        if refusals:
+            return Plan(refusals=refusals, keeps=keeps)
+        needed = [changes for changes in all_changes if changes.is_needed]
+        return Plan(
+            actions=tuple(_actions(needed)),
+            keeps=keeps,
+            creates=frozenset(path for changes in needed for path in changes.creates()),
+        )
+
+    def effects(self, config: Config, facts: tuple[DiskFacts, ...], host: Host) -> Iterator[Effect]:
+        """What happens to each partition."""
+        from ignition.stages.disks import outlook
+
+        return outlook.partitions(_decided(config, facts), facts, host)
+
+    def foresee(self, config: Config, facts: tuple[DiskFacts, ...], host: PreviewHost) -> None:
+        """The partitions that there will be."""
+        from ignition.stages.disks import outlook
+
+        outlook.make_partitions(_decided(config, facts), host)
+
+
+def _decided(config: Config, facts: tuple[DiskFacts, ...]) -> list[DiskChanges]:
+    return [
+        disk_changes(disk, (*PATH, index), facts[index]) for index, disk in enumerate(config.storage.disks)
+    ]
+
+
+def _actions(needed: Sequence[DiskChanges]) -> Iterator[Action]:
+    if not needed:
+        return
+    writes = tuple(changes.write() for changes in needed)
+    if len(writes) > 1:
+        yield Together(PATH, f"partitioning {len(writes)} disks", writes)
+    else:
+        yield from writes
+    yield Settle(PATH, tuple(changes.facts.disk.node for changes in needed))
+    for changes in needed:
+        yield changes.expect()
+
+
+def _named_twice(all_changes: Iterable[DiskChanges]) -> Iterator[Refusal]:
+    """Two names of one disk: each of the two would be decided without the other."""
+    first: dict[str, DiskChanges] = {}
+    for changes in all_changes:
+        other = first.setdefault(changes.facts.disk.node, changes)
+        if other is not changes:
+            reason = f"{changes.device} is the same disk as {other.device} ({format_path(other.path)})"
+            yield Refusal(changes.path, reason, "put all partitions of a disk into one entry")

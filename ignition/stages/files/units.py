@@ -1,0 +1,299 @@
+"""systemd units: written, masked, unmasked, and enabled so that they really start.
+
+The reference writes a preset file and leaves the rest to the first boot. But systemd applies presets only
+where `/etc/machine-id` is missing or says `uninitialized`; with the empty file that many images have,
+units that the config enables never start, and nobody is told. So here two steps do both:
+
+- `Units` writes drop-ins, units, masks, and the preset file in the reference's form, each line once. It
+  says `disable` also for what is not enabled now, for disabled instances too, and a template without
+  instances gets no trailing blank (engine.md 14, points 7 and 9).
+- `Enablement` looks each unit up as the root now has it and lets `systemctl --root` make or remove the
+  links of its `[Install]` section: one process for all that are enabled, one for those of the disabled
+  that something starts. An alias stands for the unit that it names, a template for its instances.
+
+A unit that cannot be started by enabling it gets a warning that names it and says why. Source:
+engine.md 9.5, point 5.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from ignition import log
+from ignition.errors import CommandFailed
+from ignition.host import Host
+from ignition.report import ConfigPath
+from ignition.schemas.config import Config
+from ignition.schemas.systemd import Unit
+from ignition.stages import Action, Plan
+from ignition.stages.files.unitfiles import UNITS, Installed, generator_source, instance_of, lookup
+from ignition.state import State
+from ignition.tools import systemctl
+
+if TYPE_CHECKING:
+    from ignition.preview.host import PreviewHost
+    from ignition.stages.effects import Effect
+
+__all__ = ["PRESETS", "Enable", "Enablement", "Known", "Mask", "Units", "Unmask", "Write", "preset_lines"]
+
+PRESETS: Final = "/etc/systemd/system-preset/20-ignition.preset"
+NOWHERE: Final = "/dev/null"
+
+
+@dataclass(frozen=True)
+class Write:
+    """Write one file of a unit; what is there, a link too, is replaced."""
+
+    path: ConfigPath
+    place: str
+    text: str = field(repr=False)
+    what: str
+
+    def describe(self) -> str:
+        """Which one."""
+        return f"writing {self.what}"
+
+    def perform(self, host: Host) -> None:
+        """Mode 0644, owned by root."""
+        host.root.write(self.place, self.text.encode("utf-8", "surrogateescape"))
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Make it impossible to start a unit, also if the config gives it contents."""
+
+    path: ConfigPath
+    unit: str
+
+    def describe(self) -> str:
+        """Which one."""
+        return f'masking unit "{self.unit}"'
+
+    def perform(self, host: Host) -> None:
+        """A link to /dev/null takes the place of whatever is there."""
+        place = f"{UNITS}/{self.unit}"
+        found = host.root.find(place)
+        if found and stat.S_ISDIR(found.st_mode):
+            host.root.remove(place)
+        host.root.symlink(NOWHERE, place)
+
+
+@dataclass(frozen=True)
+class Unmask:
+    """Take a mask away; anything else stays."""
+
+    path: ConfigPath
+    unit: str
+
+    def describe(self) -> str:
+        """Which one."""
+        return f'unmasking unit "{self.unit}"'
+
+    def perform(self, host: Host) -> None:
+        """Only a link whose text is exactly /dev/null is a mask."""
+        place = f"{UNITS}/{self.unit}"
+        found = host.root.find(place)
+        if found and stat.S_ISLNK(found.st_mode) and host.root.readlink(place) == NOWHERE:
+            host.root.remove(place)
+
+
+class Units:
+    """The files of all units, in config order, and the preset file."""
+
+    name = "units"
+
+    def wanted(self, config: Config) -> bool:
+        """Whether the config names any unit."""
+        return bool(config.systemd.units)
+
+    def observe(self, config: Config, host: Host, state: State) -> str:
+        """The preset file as it is."""
+        del config, state
+        return host.root.read_text(PRESETS) if host.root.is_file(PRESETS) else ""
+
+    def plan(self, config: Config, facts: str) -> Plan:
+        """Everything is replaced but the preset file, to which missing lines are added."""
+        actions = [action for path, unit in _units(config) for action in _files(path, unit)]
+        presets = _with_lines(facts, preset_lines(config.systemd.units))
+        if presets != facts:
+            actions.append(Write(("systemd", "units"), PRESETS, presets, "presets"))
+        return Plan(tuple(actions))
+
+    def effects(self, config: Config, facts: str, host: Host) -> Iterator[Effect]:
+        """What happens to each unit's files; the preset file is part of enabling them."""
+        del facts
+        from ignition.stages.files import outlook
+
+        return outlook.unit_files(config, host.root)
+
+    def foresee(self, config: Config, facts: str, host: PreviewHost) -> None:
+        """The files that there will be: the preview's root remembers what is done to it."""
+        for action in self.plan(config, facts).actions:
+            action.perform(host)
+
+
+def _units(config: Config) -> Iterator[tuple[ConfigPath, Unit]]:
+    for number, unit in enumerate(config.systemd.units):
+        yield ("systemd", "units", number), unit
+
+
+def _files(path: ConfigPath, unit: Unit) -> Iterator[Action]:
+    """Drop-ins, then the unit, then its mask. An empty drop-in is a file, empty contents are none."""
+    for number, dropin in enumerate(unit.dropins):
+        if dropin.contents is not None:
+            yield Write(
+                (*path, "dropins", number),
+                f"{UNITS}/{unit.name}.d/{dropin.name}",
+                dropin.contents,
+                f'drop-in "{dropin.name}" of unit "{unit.name}"',
+            )
+    if unit.contents:
+        yield Write(path, f"{UNITS}/{unit.name}", unit.contents, f'unit "{unit.name}"')
+    if unit.mask is True:
+        yield Mask(path, unit.name)
+    elif unit.mask is False:
+        yield Unmask(path, unit.name)
+
+
+def preset_lines(units: tuple[Unit, ...]) -> list[str]:
+    """One line per unit, in the reference's order; the enabled instances of a template share a line."""
+    lines: dict[str, list[str]] = {}
+    for unit in units:
+        if unit.enabled is None:
+            continue
+        verb = "enable" if unit.enabled else "disable"
+        split = instance_of(unit.name) if unit.enabled else None
+        name, instance = split or (unit.name, "")
+        words = lines.setdefault(f"{name}-{verb}d", [verb, name])
+        if instance:
+            words.append(instance)
+    return [" ".join(words) for _, words in sorted(lines.items())]
+
+
+def _with_lines(text: str, lines: list[str]) -> str:
+    """`text` and those of `lines` that it does not hold yet."""
+    missing = [line for line in lines if line not in text.split("\n")]
+    separator = "\n" if text and not text.endswith("\n") and missing else ""
+    return text + separator + "".join(f"{line}\n" for line in missing)
+
+
+# Enabled means enabled.
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the root knows of a unit that the config enables or disables.
+
+    `generated_by` is the file from which a unit without a unit file will be made at boot.
+    """
+
+    installed: Installed | None = None
+    generated_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Enable:
+    """Make or remove the links that start units.
+
+    Attributes:
+        enable: each unit with the config path that enables it.
+        disable: each unit with the config path that disables it.
+        warnings: what the user probably did not mean.
+    """
+
+    path: ConfigPath
+    enable: tuple[tuple[ConfigPath, str], ...] = ()
+    disable: tuple[tuple[ConfigPath, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """The units by name."""
+        verbs = (("enabling", self.enable), ("disabling", self.disable))
+        said = [
+            f"{verb} {', '.join(dict.fromkeys(name for _, name in units))}" for verb, units in verbs if units
+        ]
+        return " and ".join(said) or "looking for units to enable"
+
+    def perform(self, host: Host) -> None:
+        """One process for each verb; if it fails, one for each unit, to learn which one it was."""
+        for warning in self.warnings:
+            log.warning(warning)
+        for make, units in ((systemctl.disable, self.disable), (systemctl.enable, self.enable)):
+            if not units:
+                continue
+            try:
+                host.run(make(host.root.path, dict.fromkeys(name for _, name in units)))
+            except CommandFailed:
+                for path, name in units:
+                    try:
+                        host.run(make(host.root.path, (name,)))
+                    except CommandFailed as error:
+                        error.path = path
+                        raise
+        host.root.touch(UNITS)
+
+
+class Enablement:
+    """Each unit that the config enables will be started at the next boot, each it disables will not."""
+
+    name = "enablement"
+
+    def wanted(self, config: Config) -> bool:
+        """Whether the config enables or disables any unit."""
+        return any(unit.enabled is not None for unit in config.systemd.units)
+
+    def observe(self, config: Config, host: Host, state: State) -> dict[str, Known]:
+        """The units as the root has them, now that those of the config are written."""
+        del state
+        return {
+            unit.name: _known(host, unit.name) for unit in config.systemd.units if unit.enabled is not None
+        }
+
+    def plan(self, config: Config, facts: dict[str, Known]) -> Plan:
+        """What systemctl is asked to do, and what it is not, with a warning."""
+        enable, disable, warnings = [], [], []
+        for path, unit in _units(config):
+            installed = facts[unit.name].installed if unit.name in facts else None
+            if unit.enabled:
+                trouble = _trouble(unit.name, facts[unit.name])
+                if trouble:
+                    warnings.append(f'unit "{unit.name}" is enabled in the config, but {trouble}')
+                elif installed:
+                    enable.append((path, installed.name))
+            elif installed and installed.linked:
+                disable.append((path, installed.name))
+        if not (enable or disable or warnings):
+            return Plan(keeps=("no links of units have to change",))
+        return Plan((Enable(("systemd", "units"), tuple(enable), tuple(disable), tuple(warnings)),))
+
+    def effects(self, config: Config, facts: dict[str, Known], host: Host) -> Iterator[Effect]:
+        """What will start each unit."""
+        del host
+        from ignition.stages.files import outlook
+
+        troubles = {name: trouble for name, known in facts.items() if (trouble := _trouble(name, known))}
+        return outlook.enablement(config, facts, troubles)
+
+
+def _known(host: Host, name: str) -> Known:
+    installed = lookup(host.root, name)
+    return Known(installed, None if installed else generator_source(host.root, name))
+
+
+def _trouble(name: str, known: Known) -> str | None:
+    """Why enabling this unit does not start it; `None` if it does."""
+    installed = known.installed
+    if installed is None:
+        if known.generated_by:
+            return None
+        return "the target system has no such unit, nor one that it is an alias or an instance of"
+    if installed.masked:
+        return "it is masked; set mask: false, or do not enable it"
+    if installed.needs_instance:
+        return f"it is a template; enable an instance of it, as in {name.replace('@', '@NAME')}"
+    if not installed.installable:
+        return "nothing in an [Install] section says what is to start it"
+    return None

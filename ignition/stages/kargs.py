@@ -1,0 +1,84 @@
+"""The kargs stage: the arguments that the kernel is to boot with. Source: engine.md 9.2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ignition.errors import IgnitionError
+from ignition.host import Host
+from ignition.host.command import Command
+from ignition.report import ConfigPath
+from ignition.schemas.config import Config
+from ignition.stages import Plan
+from ignition.state import State
+from ignition.tools.kargs import set_arguments
+
+if TYPE_CHECKING:
+    from ignition.stages.effects import Effect
+
+__all__ = ["STEPS", "KernelArguments", "SetKernelArguments"]
+
+PATH: Final[ConfigPath] = ("kernelArguments",)
+
+
+@dataclass(frozen=True)
+class SetKernelArguments:
+    """Hand the arguments to the distribution's helper; it reboots when it has changed anything."""
+
+    command: Command
+    path: ConfigPath = PATH
+
+    def describe(self) -> str:
+        """The command's reason."""
+        return self.command.why
+
+    def perform(self, host: Host) -> None:
+        """Run the helper."""
+        try:
+            host.run(self.command)
+        except IgnitionError as error:
+            raise IgnitionError(
+                f"kernel arguments cannot be set on this distribution: {error}",
+                hint="kernelArguments need a working ignition-kargs-helper, a program of the distribution"
+                " that knows its boot loader; without one, leave kernelArguments out",
+            ) from error
+
+
+class KernelArguments:
+    """One call of the helper for all arguments."""
+
+    name = "kargs"
+
+    def wanted(self, config: Config) -> bool:
+        """Whether the config names any."""
+        arguments = config.kernel_arguments
+        return bool(arguments.should_exist or arguments.should_not_exist)
+
+    def observe(self, config: Config, host: Host, state: State) -> None:
+        """Only the helper can look."""
+
+    def plan(self, config: Config, facts: None) -> Plan:
+        """Those that should be there first, each list in config order."""
+        del facts
+        arguments = config.kernel_arguments
+        return Plan((SetKernelArguments(set_arguments(arguments.should_exist, arguments.should_not_exist)),))
+
+    def effects(self, config: Config, facts: None, host: Host) -> Iterator[Effect]:
+        """Each argument by its name; its value may be nobody's business."""
+        del facts, host
+        from ignition.stages.effects import Does, Effect
+
+        why = (
+            "only the distribution's helper knows what the machine boots with; it reboots if it changes that"
+        )
+        for name in ("should_exist", "should_not_exist"):
+            for index, argument in enumerate(getattr(config.kernel_arguments, name)):
+                wanted = "with" if name == "should_exist" else "without"
+                what = f"booting {wanted} the kernel argument {argument.partition('=')[0]}"
+                key = "shouldExist" if name == "should_exist" else "shouldNotExist"
+                yield Effect((*PATH, key, index), Does.UNKNOWN, what, why)
+
+
+STEPS: Final = (KernelArguments(),)

@@ -1,0 +1,204 @@
+"""The mount stage: mount the config's filesystems in the target root, each after those above it.
+
+Rules: engine.md 9.4. Directories that have to be made are left for the files stage.
+What an earlier run has mounted stays as it is.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from ignition.errors import CommandFailed, IgnitionError, Refusal
+from ignition.host import Host, blocks
+from ignition.host.mounts import Mount, mounted
+from ignition.report import ConfigPath
+from ignition.schemas.config import Config
+from ignition.schemas.storage import Filesystem
+from ignition.stages import Action, Plan
+from ignition.stages.actions import Together
+from ignition.state import State
+from ignition.tools import mount
+
+if TYPE_CHECKING:
+    from ignition.preview.host import PreviewHost
+    from ignition.stages.effects import Effect
+
+__all__ = ["STEPS", "MakeMountpoints", "MountFilesystem", "MountFilesystems", "is_below", "mountable"]
+
+PATH: ConfigPath = ("storage", "filesystems")
+NOT_MOUNTED: Final = frozenset({"", "none", "swap"})
+
+
+def mountable(config: Config) -> Iterator[tuple[int, str, Filesystem]]:
+    """The filesystems that are mounted: index, clean path in the root, and the filesystem itself."""
+    for index, filesystem in enumerate(config.storage.filesystems):
+        if filesystem.path and filesystem.format is not None and filesystem.format not in NOT_MOUNTED:
+            yield index, posixpath.normpath("/" + filesystem.path.lstrip("/")), filesystem
+
+
+def is_below(path: str, other: str) -> bool:
+    """Whether a clean path is in the tree of another one, and not that one itself."""
+    return path != other and path.startswith(other if other == "/" else f"{other}/")
+
+
+@dataclass(frozen=True)
+class MakeMountpoints:
+    """Make the directories at which filesystems will be mounted.
+
+    Attributes:
+        mountpoints: config path → clean path in the target root.
+    """
+
+    path: ConfigPath
+    mountpoints: tuple[tuple[ConfigPath, str], ...]
+
+    def describe(self) -> str:
+        """The directories."""
+        return f"making the directories {', '.join(at for _, at in self.mountpoints)}"
+
+    def perform(self, host: Host) -> State:
+        """Make them; leaves those that were not there."""
+        made: list[str] = []
+        for path, at in self.mountpoints:
+            _refuse_links(host, path, at)
+            made += host.root.make_directories(at)
+        return State(directories=tuple(made))
+
+
+@dataclass(frozen=True)
+class MountFilesystem:
+    """Mount one filesystem; its directory is there.
+
+    Attributes:
+        at: where, as a clean path in the target root.
+    """
+
+    path: ConfigPath
+    filesystem: Filesystem
+    at: str
+
+    def describe(self) -> str:
+        """What and where."""
+        return f"mounting {self.filesystem.device} at {self.at}"
+
+    def perform(self, host: Host) -> None:
+        """Mount."""
+        filesystem = self.filesystem
+        format_ = filesystem.format or ""
+        target = host.root.outside(self.at)
+        try:
+            host.run(mount.mount(format_, filesystem.device, target, filesystem.mount_options))
+        except CommandFailed as error:
+            raise _explained(error, format_) from error
+
+
+def _refuse_links(host: Host, path: ConfigPath, at: str) -> None:
+    """Every part of the path that exists is a directory, and no link to one."""
+    place = ""
+    for part in at.strip("/").split("/"):
+        place = f"{place}/{part}"
+        found = host.root.find(place)
+        if found is None:
+            return
+        if not stat.S_ISDIR(found.st_mode):
+            kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no directory"
+            raise IgnitionError(
+                f"{place} in the target root is {kind}, so nothing can be mounted at {at}",
+                path=path,
+                hint="name the directory itself in `path`",
+            )
+
+
+def _explained(error: CommandFailed, format_: str) -> IgnitionError:
+    if "unknown filesystem type" in error.ran.stderr:
+        return IgnitionError(
+            f"the kernel knows no filesystem {format_}",
+            hint=f"put the kernel module {format_} into the initramfs",
+        )
+    return error
+
+
+class MountFilesystems:
+    """All filesystems with a path."""
+
+    name = "mounts"
+
+    def wanted(self, config: Config) -> bool:
+        """Whether there is any."""
+        return any(mountable(config))
+
+    def observe(self, config: Config, host: Host, state: State) -> frozenset[int]:  # noqa: ARG002
+        """The indices of those which are mounted already."""
+        visible = {each.target: each for each in mounted(host.system)}
+        return frozenset(
+            index
+            for index, path, filesystem in mountable(config)
+            if _is_mounted(host, visible, host.root.outside(path), filesystem)
+        )
+
+    def plan(self, config: Config, facts: frozenset[int]) -> Plan:
+        """Mount the others, each after those above it, and side by side where none is."""
+        wanted = list(mountable(config))
+        keeps = [
+            f"{each.device} is mounted at {path} already" for index, path, each in wanted if index in facts
+        ]
+        missing = [
+            MountFilesystem((*PATH, index), each, path) for index, path, each in wanted if index not in facts
+        ]
+        actions: list[Action] = []
+        for _, group in groupby(sorted(missing, key=partial(_level, missing)), partial(_level, missing)):
+            mounts = tuple(group)
+            actions.append(MakeMountpoints(PATH, tuple((each.path, each.at) for each in mounts)))
+            what = f"mounting at {', '.join(each.at for each in mounts)}"
+            actions.append(Together(PATH, what, mounts) if len(mounts) > 1 else mounts[0])
+        return Plan(actions=tuple(actions), keeps=tuple(keeps))
+
+    def effects(self, config: Config, facts: frozenset[int], host: Host) -> Iterator[Effect | Refusal]:
+        """What is mounted where; a link on the way is refused where it can be seen already."""
+        from ignition.stages.effects import Does, Effect
+
+        mounts = [path for _, path, _ in mountable(config)]
+        for index, path, filesystem in mountable(config):
+            if index in facts:
+                yield Effect((*PATH, index), Does.KEEP, f"{filesystem.device} mounted at {path}")
+                continue
+            try:
+                if not any(is_below(path, above) for above in mounts):
+                    _refuse_links(host, (*PATH, index, "path"), path)
+            except IgnitionError as error:
+                yield Refusal((*PATH, index, "path"), str(error), error.hint)
+            else:
+                yield Effect((*PATH, index), Does.CREATE, f"{filesystem.device} mounted at {path}")
+
+    def foresee(self, config: Config, facts: frozenset[int], host: PreviewHost) -> None:
+        """What lies over the directories of the root: nothing of it can be seen but that it is empty."""
+        for index, path, filesystem in sorted(mountable(config), key=lambda each: each[1]):
+            if index not in facts:
+                new = filesystem.device in host.formatted
+                unseen = f"{filesystem.device}, which will be mounted at {path}, is not mounted"
+                host.root.will_mount(path, "" if new else unseen)
+
+
+def _level(mounts: Iterable[MountFilesystem], one: MountFilesystem) -> int:
+    """How many of the mounts are above one."""
+    return sum(is_below(one.at, each.at) for each in mounts)
+
+
+def _is_mounted(host: Host, visible: Mapping[str, Mount], target: str, filesystem: Filesystem) -> bool:
+    found = visible.get(target)
+    if found is None:
+        return False
+    if found.source == filesystem.device:
+        return True
+    return filesystem.device.startswith("/") and blocks.resolve(
+        host.system, filesystem.device
+    ) == blocks.resolve(host.system, found.source)
+
+
+STEPS = (MountFilesystems(),)

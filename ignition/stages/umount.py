@@ -1,0 +1,101 @@
+"""The umount stage: unmount what the mount stage has mounted, deep ones first. Rules: engine.md 9.6."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ignition import log
+from ignition.errors import CommandFailed, IgnitionError
+from ignition.host import Host
+from ignition.host.mounts import mounted, users
+from ignition.report import ConfigPath
+from ignition.schemas.config import Config
+from ignition.stages import Plan
+from ignition.stages.mount import PATH, mountable
+from ignition.state import State
+from ignition.tools import mount
+
+if TYPE_CHECKING:
+    from ignition.stages.effects import Effect
+
+__all__ = ["STEPS", "Unmount", "UnmountFilesystems"]
+
+ATTEMPTS: Final = 5
+PAUSE: Final = 0.3
+"""Seconds between two attempts; what keeps a mount busy is mostly udev or the journal, for a moment."""
+
+
+@dataclass(frozen=True)
+class Unmount:
+    """Unmount several targets, in this order; one that is busy is tried again.
+
+    Attributes:
+        targets: as the running system knows them.
+    """
+
+    path: ConfigPath
+    targets: tuple[str, ...]
+
+    def describe(self) -> str:
+        """The targets."""
+        return f"unmounting {', '.join(self.targets)}"
+
+    def perform(self, host: Host) -> None:
+        """Unmount."""
+        left: Sequence[str] = self.targets
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                host.run(mount.umount(left))
+            except CommandFailed as error:
+                left = _still_mounted(host, left)
+                if not left:
+                    return
+                if attempt == ATTEMPTS:
+                    raise _busy(host, left) from error
+                log.info(f"trying again in {PAUSE} seconds: {error.ran.stderr.strip()}")
+                time.sleep(PAUSE)
+            else:
+                return
+
+
+def _still_mounted(host: Host, targets: Sequence[str]) -> list[str]:
+    there = {each.target for each in mounted(host.system)}
+    return [target for target in targets if target in there]
+
+
+def _busy(host: Host, targets: Sequence[str]) -> IgnitionError:
+    by = {target: ", ".join(users(host.system, target)) or "no process" for target in targets}
+    return IgnitionError(
+        "cannot unmount " + "; ".join(f"{target} (used by {names})" for target, names in by.items()),
+        hint="end the processes that use it; another mount below it keeps it busy too",
+    )
+
+
+class UnmountFilesystems:
+    """All filesystems that the mount stage mounts."""
+
+    name = "mounts"
+
+    def wanted(self, config: Config) -> bool:
+        """Whether there is any."""
+        return any(mountable(config))
+
+    def observe(self, config: Config, host: Host, state: State) -> tuple[str, ...]:  # noqa: ARG002
+        """The targets that are mounted, deep ones first."""
+        # Whatever is below a path is longer than it.
+        paths = sorted((path for _, path, _ in mountable(config)), key=len, reverse=True)
+        return tuple(_still_mounted(host, [host.root.outside(path) for path in dict.fromkeys(paths)]))
+
+    def plan(self, config: Config, facts: tuple[str, ...]) -> Plan:  # noqa: ARG002
+        """Unmount them with one call."""
+        return Plan(actions=(Unmount(PATH, facts),) if facts else ())
+
+    def effects(self, config: Config, facts: tuple[str, ...], host: Host) -> Iterable[Effect]:  # noqa: ARG002
+        """None beyond the mount stage's."""
+        return ()
+
+
+STEPS = (UnmountFilesystems(),)

@@ -1,0 +1,18 @@
+"""modprobe: loads kernel modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ignition.host.command import Command
+
+__all__ = ["load"]
+
+MISSING = 1
+
+
+def load(modules: Iterable[str]) -> Command:
+    """Load the modules; one that is not there is no failure."""
+    modules = tuple(modules)
+    why = f"loading the kernel module{'s' if len(modules) > 1 else ''} {', '.join(modules)}"
+    return Command(("modprobe", "--quiet", "--all", *modules), why, ok=(0, MISSING))

@@ -1,0 +1,141 @@
+"""Keys in `/etc/luks` and lines in `/etc/crypttab`: private, once, and never in another's place."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ignition import dataurl
+from ignition.errors import Refused, StateError
+from ignition.host.command import Command, Ran
+from ignition.stages.files.crypttab import Crypttab, line_for, with_lines
+from ignition.state import State
+from tests.host.fakes import FakeHost
+from tests.stages.files.lab import config_of, local, run_steps, tree_of
+
+UUIDS = {"vdb": "1111-aaaa", "vdc": "2222-bbbb"}
+KEYS = {"vault": b"secret key", "own": b"\x00other\n"}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> FakeHost:
+    made = FakeHost(tmp_path)
+    made.run.answer("cryptsetup", _uuid, having="luksUUID")
+    return made
+
+
+def _uuid(command: Command) -> Ran:
+    return Ran(0, UUIDS[str(command.argv[-1]).rpartition("/")[2]] + "\n")
+
+
+def state(**keys: bytes) -> State:
+    return State(luks_keys={name: dataurl.encode(key) for name, key in (keys or KEYS).items()})
+
+
+def write(host: FakeHost, left: State | None = None) -> None:
+    volumes = [{"name": "vault", "device": "/dev/vdb"}, {"name": "own", "device": "/dev/vdc"}]
+    run_steps([Crypttab()], config_of(storage={"luks": volumes}), host, state() if left is None else left)
+
+
+VAULT = "vault UUID=1111-aaaa /etc/luks/vault luks,x-initrd.attach\n"
+OWN = "own UUID=2222-bbbb /etc/luks/own luks,x-initrd.attach\n"
+
+
+def mode(host: FakeHost, path: str) -> int:
+    return stat.S_IMODE(local(host, path).stat().st_mode)
+
+
+def test_lines_and_keys(host: FakeHost) -> None:
+    write(host)
+    assert local(host, "/etc/crypttab").read_text() == VAULT + OWN
+    assert {name: local(host, f"/etc/luks/{name}").read_bytes() for name in KEYS} == KEYS
+    assert [mode(host, path) for path in ("/etc/crypttab", "/etc/luks/vault", "/etc/luks", "/etc")] == [
+        *(0o600, 0o600, 0o700, 0o755)
+    ]
+
+
+def test_a_table_that_is_there_is_added_to_and_made_private(host: FakeHost) -> None:
+    host.root.write("/etc/crypttab", b"# ours\nswap /dev/x /dev/urandom swap")
+    write(host)
+    assert local(host, "/etc/crypttab").read_text() == f"# ours\nswap /dev/x /dev/urandom swap\n{VAULT}{OWN}"
+    assert mode(host, "/etc/crypttab") == 0o600
+
+
+def test_however_often_it_runs_lines_are_there_once(host: FakeHost) -> None:
+    write(host)
+    before = tree_of(host.root.path)
+    write(host)
+    assert tree_of(host.root.path) == before
+
+
+def test_a_second_run_without_the_state_changes_nothing(host: FakeHost) -> None:
+    """The stage that has passed has cleared the keys."""
+    write(host)
+    before = tree_of(host.root.path)
+    write(host, State())
+    assert tree_of(host.root.path) == before
+
+
+def test_a_volume_made_anew_gets_its_line_in_the_old_one_s_place(host: FakeHost) -> None:
+    host.root.write("/etc/crypttab", f"{VAULT.replace('1111', '9999')}\n# end\n{OWN}".encode())
+    write(host)
+    assert local(host, "/etc/crypttab").read_text() == f"{VAULT}\n# end\n{OWN}"
+
+
+def refused(host: FakeHost, left: State) -> list[str]:
+    before = tree_of(host.root.path)
+    with pytest.raises(Refused) as caught:
+        write(host, left)
+    assert tree_of(host.root.path) == before
+    assert all(key.decode() not in str(caught.value) for key in KEYS.values())
+    return str(caught.value).splitlines()
+
+
+def test_another_key_in_its_place_is_not_replaced(host: FakeHost) -> None:
+    host.root.write("/etc/luks/vault", b"the only key of another volume")
+    assert refused(host, state()) == [
+        "$.storage.luks.0.name: /etc/luks/vault exists already, with another key"
+    ]
+
+
+def test_a_key_that_nobody_left_is_missed_before_anything_is_written(host: FakeHost) -> None:
+    before = tree_of(host.root.path)
+    with pytest.raises(StateError, match="left no key for the encrypted volume vault") as caught:
+        write(host, state(own=b"x"))
+    assert caught.value.path == ("storage", "luks", 0)
+    assert tree_of(host.root.path) == before
+
+
+def test_a_state_that_cannot_be_read_is_an_error_that_shows_nothing(host: FakeHost) -> None:
+    with pytest.raises(StateError) as caught:
+        write(host, State(luks_keys={"vault": "secret key"}))
+    assert "secret key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "a UUID=1 /etc/luks/a luks,x-initrd.attach\n"),
+        ("b x y\n", "b x y\na UUID=1 /etc/luks/a luks,x-initrd.attach\n"),
+        ("aa x\n", "aa x\na UUID=1 /etc/luks/a luks,x-initrd.attach\n"),
+        ("#a x\n", "#a x\na UUID=1 /etc/luks/a luks,x-initrd.attach\n"),
+        ("  a\tUUID=0 none\nb x\n", "a UUID=1 /etc/luks/a luks,x-initrd.attach\nb x\n"),
+    ],
+)
+def test_a_line_is_known_by_its_first_word(text: str, expected: str) -> None:
+    lines = [line_for("a", "1")]
+    assert with_lines(text, lines) == expected
+    assert with_lines(expected, lines) == expected
+
+
+def test_keys_are_in_no_repr_and_no_line(host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "ignition")
+    step, left = Crypttab(), state()
+    config: Any = config_of(storage={"luks": [{"name": "vault", "device": "/dev/vdb"}]})
+    facts = step.observe(config, host, left)
+    said = f"{facts!r} {step.plan(config, facts)!r}"
+    write(host)
+    assert ("secret key" in said + caplog.text, left.luks_keys["vault"] in said) == (False, False)

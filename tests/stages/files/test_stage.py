@@ -1,0 +1,188 @@
+"""The whole stage: its order, that twice is once, and that a kill anywhere does no harm."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ignition import distro
+from ignition.host.run import run
+from ignition.stages import STAGES, perform
+from ignition.stages.files import STEPS
+from ignition.state import State
+from tests.host.fakes import FakeHost
+from tests.stages.files.lab import accounts, config_of, contents, local, run_steps, tree_of
+
+RESULT = "/etc/.ignition-result.json"
+(STAGE,) = (stage for stage in STAGES if stage.name == "files")
+
+
+@pytest.fixture(autouse=True)
+def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sync of this machine's disks could take minutes."""
+    root = importlib.import_module("ignition.host.root").Root
+    monkeypatch.setattr(root, "sync", lambda self, paths: None)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> FakeHost:
+    return new_host(tmp_path)
+
+
+def new_host(directory: Path) -> FakeHost:
+    host = FakeHost(directory)
+    accounts(host)
+    host.root.write("/usr/lib/systemd/system/ssh.service", b"[Install]\nWantedBy=multi-user.target\n")
+    host.root.write("/etc/hosts", b"127.0.0.1 localhost\n")
+    boot_id = Path(host.system + distro.boot_id_path())
+    boot_id.parent.mkdir(parents=True)
+    boot_id.write_text("boot")
+    return host
+
+
+def everything(host: FakeHost) -> dict[str, Any]:
+    """A config with something of everything; the fetch of `host` knows its contents."""
+    host.fetch.resources["https://example.com/f"] = b"remote"
+    key = {"name": "core", "sshAuthorizedKeys": ["key"], "groups": ["wheel"]}
+    unit = {"name": "own.service", "enabled": True, "contents": "[Install]\nWantedBy=multi-user.target\n"}
+    return {
+        "passwd": {"users": [key]},
+        "storage": {
+            "directories": [
+                {"path": "/opt/data", "mode": 0o750, "user": {"name": "core"}},
+                {"path": "/home", "mode": 0o711},
+            ],
+            "files": [
+                {"path": "/opt/data/f", "contents": {"source": "https://example.com/f"}, "user": {"id": 5}},
+                {"path": "/opt/data/g", "overwrite": True, "contents": contents(host, "g"), "mode": 0o4755},
+                {
+                    "path": "/etc/hosts",
+                    "append": [contents(host, "10.0.0.1 a\n"), contents(host, "10.0.0.2 b\n")],
+                },
+                {"path": "/etc/login.defs", "overwrite": True, "contents": contents(host, "x")},
+            ],
+            "links": [
+                {"path": "/opt/l", "target": "data", "group": {"id": 6}},
+                {"path": "/opt/h", "target": "/opt/data/g", "hard": True},
+            ],
+        },
+        "systemd": {
+            "units": [
+                {**unit, "dropins": [{"name": "a.conf", "contents": "# x\n"}]},
+                {"name": "ssh.service", "enabled": False},
+                {"name": "masked.service", "mask": True},
+            ]
+        },
+    }
+
+
+def test_the_order_is_the_references() -> None:
+    assert [step.name for step in STEPS] == [
+        *("passwd", "nodes", "units", "enablement", "crypttab", "platform", "result", "relabel", "sync")
+    ]
+
+
+def test_a_config_that_asks_for_nothing_leaves_its_result(host: FakeHost) -> None:
+    before = tree_of(host.root.path)
+    perform(STAGE, config_of(), host, State())
+    assert set(tree_of(host.root.path)) - set(before) == {RESULT}
+    assert host.run.argvs == []
+
+
+@pytest.mark.real_commands("useradd", "systemctl")
+def test_twice_is_once_with_the_real_programs(host: FakeHost) -> None:
+    object.__setattr__(host, "run", run)
+    config = everything(host)
+    config["passwd"]["users"].append({"name": "new", "groups": ["wheel"]})
+    config["storage"]["files"].append({"path": "/srv/new", "user": {"name": "new"}, "group": {"name": "new"}})
+    perform(STAGE, config_of(**config), host, State())
+    first = tree_of(host.root.path, but=[RESULT])
+    assert first["/etc/systemd/system/multi-user.target.wants/own.service"][0] == "lrwxrwxrwx"
+    assert first["/srv/new"][1:3] == (1000, 1000)
+    perform(STAGE, config_of(**config), host, State())
+    assert tree_of(host.root.path, but=[RESULT]) == first
+
+
+def test_processes_are_few(host: FakeHost) -> None:
+    """An emulated machine takes a tenth of a second for each."""
+    config = everything(host)
+    config["passwd"]["users"].append({"name": "new", "groups": ["wheel"], "passwordHash": "$y$x"})
+    perform(STAGE, config_of(**config), host, State())
+    assert [argv[0] for argv in host.run.argvs] == ["useradd", "systemctl"]
+
+
+# A kill anywhere.
+
+CHANGES = (
+    "rename",
+    "mkdir",
+    "chown",
+    "fchown",
+    "chmod",
+    "fchmod",
+    "link",
+    "symlink",
+    "unlink",
+    "rmdir",
+    "fsync",
+)
+KILLED = 9
+
+
+def kill_at(number: int, work: Callable[[], None]) -> bool:
+    """Do `work` in a child that dies right before its change number `number`; whether it got there."""
+    child = os.fork()
+    if not child:
+        try:
+            count_changes(number)
+            work()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) == KILLED
+
+
+def count_changes(last: int) -> None:
+    count = 0
+
+    def counted(change: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*arguments: Any, **options: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == last:
+                os._exit(KILLED)
+            return change(*arguments, **options)
+
+        return counting
+
+    for name in CHANGES:
+        setattr(os, name, counted(getattr(os, name)))
+
+
+def test_a_kill_anywhere_and_another_run_give_the_same_tree(tmp_path: Path) -> None:
+    undisturbed = new_host(tmp_path / "undisturbed")
+    config = config_of(**everything(undisturbed))
+    run_steps(STEPS, config, undisturbed)
+    expected = tree_of(undisturbed.root.path, but=[RESULT])
+    for number in range(1, 1000):
+        host = new_host(tmp_path / str(number))
+        everything(host)
+        killed = kill_at(number, lambda host=host: run_steps(STEPS, config, host))  # type: ignore[misc]
+        run_steps(STEPS, config, host)
+        assert tree_of(host.root.path, but=[RESULT]) == expected, f"killed before change {number}"
+        if not killed:
+            assert number > 50
+            return
+    pytest.fail("the work never ended")
+
+
+def test_only_what_was_killed_is_left_in_the_staging_directory(host: FakeHost) -> None:
+    host.root.write("/.ignition-staging/0-contents", b"of an earlier run")
+    run_steps(STEPS, config_of(**everything(host)), host)
+    assert not host.root.exists("/.ignition-staging")
+    assert local(host, "/opt/data/f").read_bytes() == b"remote"

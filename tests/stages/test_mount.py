@@ -1,0 +1,203 @@
+"""The mount stage: order, directories, links, what is mounted already, and the real thing."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ignition.errors import ActionFailed
+from ignition.schemas.config import Config
+from ignition.schemas.storage import Filesystem, Storage
+from ignition.stages import STAGES, Plan, perform
+from ignition.stages.actions import Together
+from ignition.stages.mount import MountFilesystems, is_below, mountable
+from ignition.state import State
+from tests.host.fakes import FakeHost
+from tests.lab import loop
+from tests.lab.sysfs import Sysfs
+
+MOUNT = next(stage for stage in STAGES if stage.name == "mount")
+UMOUNT = next(stage for stage in STAGES if stage.name == "umount")
+
+
+def config(*filesystems: dict[str, Any]) -> Config:
+    return Config(storage=Storage(filesystems=tuple(Filesystem(**each) for each in filesystems)))
+
+
+def fs(path: str, device: str = "/dev/vdb1", format_: str | None = "ext4", **more: Any) -> dict[str, Any]:
+    return {"path": path, "device": device, "format": format_, **more}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> FakeHost:
+    return FakeHost(tmp_path)
+
+
+@pytest.fixture
+def sysfs(host: FakeHost) -> Sysfs:
+    return Sysfs(Path(host.system))
+
+
+def plan(host: FakeHost, wanted: Config) -> Plan:
+    step = MountFilesystems()
+    return step.plan(wanted, step.observe(wanted, host, State()))
+
+
+def test_what_is_mounted_and_what_is_not() -> None:
+    wanted = config(
+        fs("/var"),
+        fs("", "/dev/a"),
+        fs("/swap", "/dev/b", "swap"),
+        fs("/none", "/dev/c", "none"),
+        fs("/null", "/dev/d", None),
+        fs("/empty", "/dev/e", ""),
+        fs("/shared", "tag", "virtiofs"),
+        {"device": "/dev/f", "format": "ext4"},
+    )
+    assert [(index, path) for index, path, _ in mountable(wanted)] == [(0, "/var"), (6, "/shared")]
+    assert not MountFilesystems().wanted(config(fs("/swap", "/dev/b", "swap")))
+
+
+@pytest.mark.parametrize(
+    ("path", "other", "below"),
+    [("/a/b", "/a", True), ("/a", "/", True), ("/ab", "/a", False), ("/a", "/a", False), ("/", "/", False)],
+)
+def test_below(path: str, other: str, below: bool) -> None:
+    assert is_below(path, other) is below
+
+
+def test_each_after_those_above_it_and_side_by_side_where_none_is(host: FakeHost, sysfs: Sysfs) -> None:
+    found = plan(
+        host,
+        config(
+            fs("/var/lib/x", "/dev/d"),
+            fs("/var/lib", "/dev/c"),
+            fs("/var-x/y", "/dev/a"),
+            fs("//srv/", "/dev/b"),
+        ),
+    )
+    assert [action.describe() for action in found.actions] == [
+        "making the directories /var/lib, /var-x/y, /srv",
+        "mounting at /var/lib, /var-x/y, /srv",
+        "making the directories /var/lib/x",
+        "mounting /dev/d at /var/lib/x",
+    ]
+    assert isinstance(found.actions[1], Together)
+
+
+def test_the_root_is_above_everything(host: FakeHost, sysfs: Sysfs) -> None:
+    found = plan(host, config(fs("/a", "/dev/a"), fs("/", "/dev/r")))
+    assert [action.describe() for action in found.actions][1::2] == [
+        "mounting /dev/r at /",
+        "mounting /dev/a at /a",
+    ]
+
+
+def test_the_configs_own_name_of_the_device_and_its_options(host: FakeHost, sysfs: Sysfs) -> None:
+    wanted = config(fs("/var", "/dev/disk/by-label/x", "xfs", mount_options=("noatime", "pquota")))
+    left = perform(MOUNT, wanted, host, State())
+    target = f"{host.root.path}/var"
+    assert host.run.argvs == [
+        ("mount", "-o", "noatime,pquota", "-t", "xfs", "/dev/disk/by-label/x", target),
+    ]
+    assert left.directories == ("/var",)
+
+
+def test_the_directories_that_are_made_are_left_and_others_are_not(host: FakeHost, sysfs: Sysfs) -> None:
+    Path(host.root.path, "var").mkdir()
+    left = perform(MOUNT, config(fs("/var/lib/data"), fs("/srv", "/dev/b")), host, State())
+    assert sorted(left.directories) == ["/srv", "/var/lib", "/var/lib/data"]
+    assert Path(host.root.path, "var/lib/data").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(
+    ("make", "place", "kind"),
+    [
+        (lambda root: (root / "var").symlink_to("/etc"), "/var", "a symbolic link"),
+        (lambda root: (root / "var").symlink_to("missing"), "/var", "a symbolic link"),
+        (
+            lambda root: ((root / "var").mkdir(), (root / "var/lib").symlink_to("..")),
+            "/var/lib",
+            "a symbolic link",
+        ),
+        (lambda root: (root / "var").write_text(""), "/var", "no directory"),
+    ],
+)
+def test_no_part_of_the_path_may_be_a_link(
+    host: FakeHost, sysfs: Sysfs, make: Any, place: str, kind: str
+) -> None:
+    """A mount through a link would land outside the target root, or where the config does not say."""
+    make(Path(host.root.path))
+    with pytest.raises(ActionFailed, match=f"{place} in the target root is {kind}") as caught:
+        perform(MOUNT, config(fs("/var/lib/data")), host, State())
+    assert caught.value.path == ("storage", "filesystems", 0)
+    assert host.run.argvs == []
+
+
+def test_a_kernel_without_the_filesystem_is_named(host: FakeHost, sysfs: Sysfs) -> None:
+    host.run.answer("mount", status=32, stderr="mount: /sysroot/var: unknown filesystem type 'btrfs'.")
+    with pytest.raises(ActionFailed, match="the kernel knows no filesystem btrfs") as caught:
+        perform(MOUNT, config(fs("/var", format_="btrfs")), host, State())
+    assert caught.value.hint == "put the kernel module btrfs into the initramfs"
+
+
+def test_any_other_failure_keeps_mounts_own_words(host: FakeHost, sysfs: Sysfs) -> None:
+    host.run.answer(
+        "mount", status=32, stderr="mount: wrong fs type, bad option, bad superblock on /dev/vdb1"
+    )
+    with pytest.raises(ActionFailed, match="bad superblock"):
+        perform(MOUNT, config(fs("/var")), host, State())
+
+
+def test_what_is_mounted_already_stays_and_the_rest_is_mounted(host: FakeHost, sysfs: Sysfs) -> None:
+    sysfs.link("/dev/disk/by-label/x", "/dev/vdb1")
+    sysfs.mount(f"{host.root.path}/var", "/dev/vdb1", "ext4")
+    sysfs.mount(f"{host.root.path}/shared", "tag", "virtiofs")
+    wanted = config(
+        fs("/var", "/dev/disk/by-label/x"), fs("/shared", "tag", "virtiofs"), fs("/var/lib", "/dev/vdb2")
+    )
+    found = plan(host, wanted)
+    assert [action.describe() for action in found.actions][1:] == ["mounting /dev/vdb2 at /var/lib"]
+    assert found.keeps == (
+        "/dev/disk/by-label/x is mounted at /var already",
+        "tag is mounted at /shared already",
+    )
+
+
+def test_something_else_that_is_mounted_there_is_mounted_over(host: FakeHost, sysfs: Sysfs) -> None:
+    sysfs.mount(f"{host.root.path}/var", "/dev/vdb1", "ext4")
+    sysfs.mount(f"{host.root.path}/var", "tmpfs", "tmpfs")
+    assert len(plan(host, config(fs("/var", "/dev/vdb1"))).actions) == 2
+
+
+@pytest.mark.real_commands(*loop.PROGRAMS, "mkfs.ext4", "mount", "umount")
+def test_mount_and_umount_for_real_in_depth_order_and_again(tmp_path: Path) -> None:
+    with loop.attached(tmp_path / "one", 8 << 20) as outer, loop.attached(tmp_path / "two", 8 << 20) as inner:
+        for node in (outer, inner):
+            subprocess.run(["mkfs.ext4", "-q", node], check=True)
+        host = loop.machine(tmp_path)
+        wanted = config(fs("/var/lib/data", inner), fs("/var", outer, mount_options=("noatime",)))
+        left = perform(MOUNT, wanted, host, State())
+        try:
+            assert left.directories == ("/var", "/var/lib", "/var/lib/data")
+            mounts = [
+                line.split()
+                for line in Path("/proc/mounts").read_text().splitlines()
+                if str(tmp_path) in line
+            ]
+            assert [(each[0], each[1]) for each in mounts] == [
+                (outer, f"{host.root.path}/var"),
+                (inner, f"{host.root.path}/var/lib/data"),
+            ]
+            assert "noatime" in mounts[0][3]
+
+            subprocess.run(["umount", f"{host.root.path}/var/lib/data"], check=True)
+            assert perform(MOUNT, wanted, host, State()).directories == ()
+            assert sum(str(tmp_path) in line for line in Path("/proc/mounts").read_text().splitlines()) == 2
+        finally:
+            perform(UMOUNT, wanted, host, State())
+        assert str(tmp_path) not in Path("/proc/mounts").read_text()
+        perform(UMOUNT, wanted, host, State())

@@ -1,0 +1,110 @@
+"""A plan is refused whole or carried out in order; what fails names its place in the config."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ignition import log
+from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused
+from ignition.host import Host
+from ignition.host.command import Command
+from ignition.report import ConfigPath
+from ignition.stages import Plan, apply
+from ignition.stages.actions import RunCommand, Together
+from ignition.state import State
+from tests.host.fakes import FakeHost
+
+
+@dataclass(frozen=True)
+class Note:
+    """Writes down that it was performed, or fails."""
+
+    name: str
+    done: list[str] = field(compare=False)
+    failure: Exception | None = None
+    path: ConfigPath = ("storage", "files", 0)
+
+    def describe(self) -> str:
+        return f"noting {self.name}"
+
+    def perform(self, host: Host) -> State:
+        if self.failure:
+            raise self.failure
+        self.done.append(self.name)
+        return State(directories=(self.name,))
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> FakeHost:
+    return FakeHost(tmp_path)
+
+
+def test_actions_are_performed_in_order_and_leave_what_they_say(host: FakeHost) -> None:
+    done: list[str] = []
+    left = apply(Plan((Note("a", done), Note("b", done))), host)
+    assert done == ["a", "b"]
+    assert left == State(directories=("a", "b"))
+
+
+def test_a_plan_with_refusals_does_nothing_and_tells_all_of_them(host: FakeHost) -> None:
+    done: list[str] = []
+    refusals = (Refusal(("storage", "disks", 0), "one"), Refusal(("storage", "disks", 1), "two", "try this"))
+    with pytest.raises(Refused, match=r"\$\.storage\.disks\.0: one\n\$\.storage\.disks\.1: two") as caught:
+        apply(Plan((Note("a", done),), refusals), host)
+    assert done == []
+    assert caught.value.hint == "try this"
+
+
+@pytest.mark.parametrize(
+    "failure", [IgnitionError("no", hint="do that"), OSError(28, "No space left on device")]
+)
+def test_the_first_failure_ends_it_and_names_the_place(host: FakeHost, failure: Exception) -> None:
+    done: list[str] = []
+    with pytest.raises(ActionFailed, match=r"noting b: .*no|No space") as caught:
+        apply(Plan((Note("a", done), Note("b", done, failure), Note("c", done))), host)
+    assert done == ["a"]
+    assert caught.value.path == ("storage", "files", 0)
+    assert caught.value.__cause__ is failure
+    assert caught.value.hint == getattr(failure, "hint", "")
+
+
+def test_a_fault_of_the_engine_is_not_dressed_up(host: FakeHost) -> None:
+    with pytest.raises(ZeroDivisionError):
+        apply(Plan((Note("a", [], ZeroDivisionError()),)), host)
+
+
+def test_together_performs_all_and_raises_the_first_failure_in_order(host: FakeHost) -> None:
+    done: list[str] = []
+    actions = (
+        Note("a", done),
+        Note("b", done, IgnitionError("first"), ("b",)),
+        Note("c", done, IgnitionError("second"), ("c",)),
+        Note("d", done),
+    )
+    with pytest.raises(ActionFailed, match="first") as caught:
+        apply(Plan((Together((), "noting all", actions),)), host)
+    assert sorted(done) == ["a", "d"]
+    assert caught.value.path == ("b",)
+
+
+def test_together_leaves_in_order_and_logs_in_order(
+    host: FakeHost, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.setup(to_stdout=True)
+    done: list[str] = []
+    names = [f"n{index}" for index in range(20)]
+    left = apply(Plan((Together((), "noting all", tuple(Note(name, done) for name in names)),)), host)
+    assert left.directories == tuple(names)
+    finished = re.findall(r"\[finished\] noting (n\d+)", capsys.readouterr().out)
+    assert finished == names
+
+
+def test_a_command_is_an_action(host: FakeHost) -> None:
+    action = RunCommand(("x",), Command(("true", "-x"), "doing it"))
+    assert action.describe() == "doing it"
+    apply(Plan((action,)), host)
+    assert host.run.argvs == [("true", "-x")]

@@ -1,0 +1,89 @@
+"""cryptsetup: the calls, and real volumes in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ignition.errors import IgnitionError
+from ignition.host.run import run
+from ignition.tools import cryptsetup
+
+QUICK = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
+UUID = "0c9e2f4a-5b7d-4a52-9e86-3d1f60a7b2c4"
+
+
+def test_making() -> None:
+    command = cryptsetup.format_luks2(
+        "/a/vdb", b"key", label="L", uuid="U", options=["--cipher", "x"], shown_as="/dev/vdb"
+    )
+    assert " ".join(command.real_argv()) == (
+        "cryptsetup luksFormat --type luks2 --key-file - --label L --uuid U --cipher x /a/vdb"
+    )
+    assert (command.stdin, command.why) == (b"key", "creating an encrypted volume on /dev/vdb")
+
+
+def test_opening() -> None:
+    command = cryptsetup.open_volume("/a/vdb", "data", b"key", discard=True, options=["--perf-x"])
+    assert " ".join(command.real_argv()) == (
+        "cryptsetup luksOpen /a/vdb data --key-file - --persistent --allow-discards --perf-x"
+    )
+    assert command.stdin == b"key"
+    assert "--allow-discards" not in cryptsetup.open_volume("/a/vdb", "data", b"key").argv
+
+
+def test_a_key_is_never_shown() -> None:
+    command = cryptsetup.format_luks2("/dev/vdb", b"correct-horse")
+    assert "correct-horse" not in f"{command} {command!r} {command.why}"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"config": []}'])
+def test_metadata_that_cannot_be_understood_is_an_error(text: str) -> None:
+    with pytest.raises(IgnitionError, match="cannot be understood"):
+        cryptsetup.parse_flags(text)
+
+
+def test_flags() -> None:
+    assert cryptsetup.parse_flags('{"config": {"flags": ["allow-discards"]}}') == {"allow-discards"}
+    assert cryptsetup.parse_flags('{"config": {"json_size": "12288"}}') == frozenset()
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> str:
+    file = tmp_path / "volume"
+    with file.open("wb") as made:
+        made.truncate(32 << 20)
+    return str(file)
+
+
+@pytest.mark.real_commands("cryptsetup")
+def test_a_real_volume(device: str) -> None:
+    """The key is taken whole, with newlines and zeros."""
+    key = b"two\nlines\0"
+    run(cryptsetup.format_luks2(device, key, label="L", uuid=UUID, options=QUICK))
+    assert run(cryptsetup.is_luks(device, version_2=True)).status == 0
+    assert run(cryptsetup.is_luks(device, version_2=False)).status == 0
+    assert run(cryptsetup.uuid(device)).stdout == f"{UUID}\n"
+    assert cryptsetup.parse_flags(run(cryptsetup.metadata(device)).stdout) == frozenset()
+    assert run(cryptsetup.try_key(device, "data", key)).status == 0
+
+
+@pytest.mark.real_commands("cryptsetup")
+def test_a_wrong_key_has_its_own_status(device: str) -> None:
+    from ignition.errors import CommandFailed
+
+    run(cryptsetup.format_luks2(device, b"two\nlines", options=QUICK))
+    with pytest.raises(CommandFailed) as caught:
+        run(cryptsetup.try_key(device, "data", b"two"))
+    assert caught.value.ran.status == cryptsetup.WRONG_KEY
+
+
+@pytest.mark.real_commands("cryptsetup")
+def test_versions_are_told_apart(device: str) -> None:
+    assert run(cryptsetup.is_luks(device, version_2=False)).status == 1
+    made = cryptsetup.format_luks2(device, b"key", options=("--pbkdf-force-iterations", "1000"))
+    old = tuple("luks1" if word == "luks2" else word for word in made.argv)
+    run(type(made)(old, made.why, stdin=made.stdin))
+    assert run(cryptsetup.is_luks(device, version_2=False)).status == 0
+    assert run(cryptsetup.is_luks(device, version_2=True)).status == 1

@@ -1,0 +1,69 @@
+"""mdadm: the calls, names, and what members say."""
+
+from __future__ import annotations
+
+import pytest
+
+from ignition.errors import IgnitionError
+from ignition.host.command import Ran
+from ignition.tools import mdadm
+from ignition.tools.mdadm import Superblock
+
+
+def test_create() -> None:
+    command = mdadm.create("data", "raid1", ["/a/vdb", "/a/vdc"], shown_as=["/dev/vdb", "/dev/vdc"])
+    assert " ".join(command.real_argv()) == (
+        "mdadm --create data --force --run --homehost any --level raid1 --raid-devices 2 /a/vdb /a/vdc"
+    )
+    assert command.why == "creating the array data (raid1) of /dev/vdb, /dev/vdc"
+
+
+def test_create_with_spares_and_options() -> None:
+    command = mdadm.create("data", "5", ["a", "b", "c", "d"], spares=1, options=["--chunk", "64"])
+    assert " ".join(command.real_argv()) == (
+        "mdadm --create data --force --run --homehost any --level 5 --raid-devices 3 --spare-devices 1 "
+        "--chunk 64 a b c d"
+    )
+
+
+def test_assemble() -> None:
+    command = mdadm.assemble("data", ["/dev/vdb"])
+    assert command.real_argv() == ["mdadm", "--assemble", "/dev/md/data", "--homehost", "any", "/dev/vdb"]
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "recorded"),
+    [
+        ("data", "/dev/md/data", "data"),
+        ("0", "/dev/md/0", "0"),
+        ("/dev/md/data", "/dev/md/data", "data"),
+        ("/dev/md0", "/dev/md0", "0"),
+        ("/dev/md127", "/dev/md127", "127"),
+        ("/dev/md_data", "/dev/md_data", "data"),
+        ("/dev/md/md0", "/dev/md/md0", "md0"),
+    ],
+)
+def test_names(name: str, device: str, recorded: str) -> None:
+    assert (mdadm.device_of(name), mdadm.recorded_name(name)) == (device, recorded)
+
+
+EXAMINED = "MD_LEVEL=raid1\nMD_DEVICES=2\nMD_NAME=any:a:b\nMD_ARRAY_SIZE=255.00MiB\nMD_UUID=1:2:3:4\n"
+
+
+def test_a_member() -> None:
+    assert mdadm.examine("/dev/vdb").argv == ("mdadm", "--examine", "--export", "/dev/vdb")
+    assert mdadm.parse(Ran(0, EXAMINED), "/dev/vdb") == Superblock("raid1", 2, "a:b", "1:2:3:4")
+
+
+def test_a_member_without_a_name() -> None:
+    old = "MD_LEVEL=raid1\nMD_DEVICES=2\nMD_UUID=1:2:3:4\n"
+    assert mdadm.parse(Ran(0, old), "/dev/vdb") == Superblock("raid1", 2, "", "1:2:3:4")
+
+
+def test_no_member() -> None:
+    assert mdadm.parse(Ran(1, "", "mdadm: No md superblock detected on /dev/vdb."), "/dev/vdb") is None
+
+
+def test_what_cannot_be_understood_is_an_error() -> None:
+    with pytest.raises(IgnitionError, match="what mdadm says about /dev/vdb cannot be understood"):
+        mdadm.parse(Ran(0, "MD_LEVEL=raid1\nMD_DEVICES=many\nMD_UUID=1\n"), "/dev/vdb")

@@ -1,0 +1,17 @@
+"""systemctl on a root that is not running."""
+
+from __future__ import annotations
+
+from ignition.tools.systemctl import disable, enable
+
+
+def test_command_lines() -> None:
+    command = enable("/sysroot", ["a.service", "b@c.timer"])
+    assert command.real_argv() == ["systemctl", "--root=/sysroot", "enable", "--", "a.service", "b@c.timer"]
+    assert command.why == "enabling a.service, b@c.timer"
+    assert disable("/", ["-.mount"]).real_argv() == ["systemctl", "--root=/", "disable", "--", "-.mount"]
+    assert disable("/", ["-.mount"]).why == "disabling -.mount"
+
+
+def test_scripts_of_system_v_are_left_alone() -> None:
+    assert ("SYSTEMCTL_SKIP_SYSV", "1") in enable("/", ["a.service"]).environment
