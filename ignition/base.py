@@ -16,7 +16,6 @@ import os
 
 from ignition import distro, log
 from ignition.config.merge import merge
-from ignition.config.parse import parse
 from ignition.errors import ConfigError, EmptyConfig, IgnitionError
 from ignition.schemas.config import Config
 
@@ -27,7 +26,7 @@ def load(platform: str, system: str = "/") -> Config | None:
     """All fragments for this platform, merged; None if there are none.
 
     Args:
-        platform: the platform's id.
+        platform: the platform's id; "" to leave out what is meant for one platform only.
         system: where the running system is mounted.
 
     Raises:
@@ -35,7 +34,7 @@ def load(platform: str, system: str = "/") -> Config | None:
         IgnitionError: a fragment cannot be read.
     """
     merged: Config | None = None
-    for group in ("base.d", f"base.platform.d/{platform}"):
+    for group in ("base.d", f"base.platform.d/{platform}") if platform else ("base.d",):
         for path in fragments(group, system):
             config = _read(path)
             merged = config if merged is None else merge(merged, config)
@@ -58,6 +57,8 @@ def fragments(group: str, system: str = "/") -> list[str]:
 
 
 def _read(path: str) -> Config:
+    from ignition.config.parse import parse
+
     try:
         with open(path, "rb") as file:
             data = file.read()

@@ -19,38 +19,40 @@ from ignition.errors import (
     Refused,
     TimedOut,
 )
-from ignition.report import ConfigPath, Severity, format_path
+from ignition.report import ConfigPath, Entry, Severity, format_path
 
 __all__ = ["failure_card"]
 
 T = TypeVar("T")
 
 WIDTH: Final = 78
-LINES: Final = 20
+LINES: Final = 18
+"""The console glue puts a prompt below the card; both fit on twenty lines."""
 RULE: Final = "-" * WIDTH
 LABEL_WIDTH: Final = 9
 SHOWN: Final = 5
 """How many findings are listed before the rest is only counted."""
 
 
-def failure_card(stage: str, error: BaseException) -> str:
+def failure_card(stage: str, error: BaseException, place: str = "") -> str:
     """The card for a stage that ended with this error.
 
     Args:
         stage: the stage's name.
         error: what was caught; its causes are followed.
+        place: line and source of the place in the config, where known.
 
     Returns:
-        At most twenty lines of at most 78 characters, with a newline at the end.
+        At most eighteen lines of at most 78 characters, with a newline at the end.
     """
     chain = list(causes(error))
     rows: list[tuple[str, str]] = [("stage", stage)]
     rows += [("config", format_path(path)) for path in first(path_of(link) for link in chain)]
+    rows += [("", f"({place})")] if place else []
     rows += [("doing", link.message.partition(":")[0]) for link in first(actions(chain))]
     rows += [("command", str(link.command)) for link in first(commands(chain))]
     rows += [("cause", line) for line in cause(chain)]
-    hints = [link.hint for link in chain if isinstance(link, IgnitionError) and link.hint]
-    rows.append(("try", hints[0] if hints else general_hint(chain)))
+    rows.append(("try", next(hints(chain), "") or general_hint(chain)))
     return assemble(rows)
 
 
@@ -113,10 +115,12 @@ def first(items: Iterable[T | None]) -> list[T]:
 
 def cause(chain: list[BaseException]) -> Iterator[str]:
     """What went wrong, innermost, without what the other rows already say."""
-    innermost = next((link for link in reversed(chain) if isinstance(link, IgnitionError)), chain[-1])
+    told = [link for link in chain if isinstance(link, IgnitionError) and not isinstance(link, ActionFailed)]
+    system = [link for link in chain if isinstance(link, OSError)]
+    innermost = (told or system or chain)[-1]
     match innermost:
         case ConfigError() if innermost.report:
-            errors = [entry for entry in innermost.report if entry.severity is Severity.ERROR]
+            errors = errors_of(innermost)
             yield innermost.message
             yield from map(str, errors[:SHOWN])
             if len(errors) > SHOWN:
@@ -132,6 +136,20 @@ def cause(chain: list[BaseException]) -> Iterator[str]:
         case _:
             known = isinstance(innermost, IgnitionError | OSError)
             yield str(innermost) if known else f"a fault of the engine itself: {type(innermost).__name__}"
+
+
+def hints(chain: Iterable[BaseException]) -> Iterator[str]:
+    """What the errors, or the findings of a report, say may be tried."""
+    for link in chain:
+        if isinstance(link, IgnitionError) and link.hint:
+            yield link.hint
+        if isinstance(link, ConfigError):
+            yield from (entry.hint for entry in errors_of(link) if entry.hint)
+
+
+def errors_of(error: ConfigError) -> list[Entry]:
+    """The findings that make a config unusable."""
+    return [entry for entry in error.report if entry.severity is Severity.ERROR]
 
 
 def general_hint(chain: list[BaseException]) -> str:

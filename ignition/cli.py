@@ -14,10 +14,14 @@ from typing import Final
 
 __all__ = ["main"]
 
-VERBS: Final = ("initramfs", "validate")
+VERBS: Final = ("apply", "explain", "initramfs", "plan", "resolve", "schema", "validate")
 """The words that may come first; each is a module of `ignition.verbs` with a `main`."""
 
-PROGRAMS: Final = {"ignition-validate": "ignition_validate"}
+PROGRAMS: Final = {
+    "ignition-apply": "ignition_apply",
+    "ignition-rmcfg": "ignition_rmcfg",
+    "ignition-validate": "ignition_validate",
+}
 """Programs under a name of their own, with the reference's command line."""
 
 

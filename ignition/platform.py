@@ -19,7 +19,7 @@ from ignition.errors import CommandFailed, IgnitionError, UsageError
 from ignition.host import Fetch, Run
 from ignition.host.command import Command
 
-__all__ = ["Platform", "Provider", "kernel_arguments", "load"]
+__all__ = ["Platform", "Provider", "first", "kernel_arguments", "load"]
 
 UNMOUNT_TRIES = 3
 
@@ -112,11 +112,14 @@ class Provider:
         fetch: returns the config's bytes; none at all mean that no config was given.
             Raises `NoProvider` if this source has nothing to say, `NeedNetwork` if
             it cannot answer offline.
+        delete: removes the config from where the platform keeps it, so that nobody
+            finds it in the running machine; None where the platform cannot do that.
     """
 
     name: str
     summary: str
     fetch: Callable[[Platform], bytes]
+    delete: Callable[[Platform], None] | None = None
 
 
 def load(name: str) -> Provider:
@@ -133,6 +136,12 @@ def load(name: str) -> Provider:
         )
     provider: Provider = importlib.import_module(f"ignition.providers.{name}").PROVIDER
     return provider
+
+
+def first() -> tuple[Provider, ...]:
+    """The sources that come before the platform, in their order."""
+    names: tuple[str, ...] = importlib.import_module("ignition.providers").FIRST
+    return tuple(importlib.import_module(f"ignition.providers.{name}").PROVIDER for name in names)
 
 
 def kernel_arguments(line: str) -> dict[str, str]:

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import os.path
-
 from ignition import log
 from ignition.errors import IgnitionError, NoProvider
 from ignition.host.source import Source
@@ -45,13 +43,13 @@ def from_drive(platform: Platform, label: str, path: str) -> bytes:
     """The file at `path` on the filesystem labelled `label`; no way leads out of it."""
     if "/" in label or label in {".", ".."}:
         raise IgnitionError(f"{DEVICE} has to be a filesystem label, not a path")
+    from ignition.host.root import Root
+
     with platform.drive(label, limit=DEVICE_LIMIT) as directory:
-        inside = os.path.normpath(f"/{path}")
         try:
-            with open(directory + inside, "rb") as file:
-                return file.read()
+            return Root(directory).read(path)
         except OSError as error:
-            raise IgnitionError(f"couldn't read {inside} on {label}: {error.strerror}") from error
+            raise IgnitionError(f"couldn't read {path} on {label}: {error.strerror}") from error
 
 
 PROVIDER = Provider("cmdline", "the kernel arguments ignition.config.url, or .device and .path", fetch)

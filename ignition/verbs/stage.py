@@ -77,7 +77,7 @@ def run(values: dict[str, str]) -> int:
         engine.run(options)
     except engine.StageFailed as failure:
         say(failure)
-        leave_card(options.state_file, failure.stage, failure.cause)
+        leave_card(options.state_file, failure.stage, failure.cause, failure.place)
         return failure.exit_status
     log.info("Ignition finished successfully")
     return 0
@@ -107,7 +107,7 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__} in {' > '.join(places)}"
 
 
-def leave_card(state_file: str, stage: str, error: BaseException) -> None:
+def leave_card(state_file: str, stage: str, error: BaseException, place: str = "") -> None:
     """Write the failure card beside the state file, for root alone; the first one stays.
 
     A card that cannot be written must not hide the failure itself.
@@ -121,4 +121,4 @@ def leave_card(state_file: str, stage: str, error: BaseException) -> None:
         log.notice(f"no failure card is written to {path}: {problem.strerror}")
         return
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(failure_card(stage, error))
+        file.write(failure_card(stage, error, place))

@@ -1,0 +1,76 @@
+"""QEMU's firmware config, and the disk on machines without one."""
+
+from __future__ import annotations
+
+import pytest
+
+from ignition.errors import CommandFailed, IgnitionError
+from ignition.providers import qemu
+from ignition.providers.qemu import PROVIDER
+
+from .conftest import Machine
+
+
+@pytest.fixture(autouse=True)
+def architecture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+
+
+def firmware(machine: Machine, content: bytes, size: str | None = None) -> None:
+    machine.write(f"{qemu.KEY}/size", size or f"{len(content)}\n")
+    machine.write(f"{qemu.KEY}/raw", content)
+
+
+@pytest.mark.parametrize("content", [b"{}", b"x" * 300_000, b""])
+def test_the_whole_config_is_read(machine: Machine, content: bytes) -> None:
+    firmware(machine, content)
+    assert PROVIDER.fetch(machine.platform) == content
+    assert machine.run.commands == []
+
+
+def test_without_the_key_there_is_no_config(machine: Machine) -> None:
+    (machine.system / qemu.FIRMWARE.lstrip("/")).mkdir(parents=True)
+    assert PROVIDER.fetch(machine.platform) == b""
+
+
+def test_the_module_is_loaded_if_the_device_is_not_there(machine: Machine) -> None:
+    assert PROVIDER.fetch(machine.platform) == b""
+    assert machine.run.argvs == [("modprobe", "qemu_fw_cfg")]
+
+
+def test_a_module_that_cannot_be_loaded_is_an_error(machine: Machine) -> None:
+    machine.run.answer("modprobe", status=1, stderr="not found")
+    with pytest.raises(CommandFailed):
+        PROVIDER.fetch(machine.platform)
+
+
+@pytest.mark.parametrize(("size", "how"), [("3\n", "ends early"), ("1\n", "goes on beyond")])
+def test_a_size_that_does_not_fit_is_an_error(machine: Machine, size: str, how: str) -> None:
+    firmware(machine, b"{}", size)
+    with pytest.raises(IgnitionError, match=how):
+        PROVIDER.fetch(machine.platform)
+
+
+def test_a_size_that_is_no_number_is_an_error(machine: Machine) -> None:
+    firmware(machine, b"{}", "many")
+    with pytest.raises(IgnitionError, match="couldn't parse the size"):
+        PROVIDER.fetch(machine.platform)
+
+
+@pytest.mark.parametrize("name", ["s390x", "ppc64le"])
+def test_machines_without_firmware_device_read_a_disk(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: name)
+    machine.write(qemu.DISK, b"{}" + bytes(510))
+    assert PROVIDER.fetch(machine.platform) == b"{}"
+    assert machine.run.argvs == [("modprobe", "virtio_blk")]
+
+
+def test_a_disk_that_does_not_appear_is_named_after_five_minutes(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "s390x")
+    with pytest.raises(IgnitionError, match="did not appear in 300 s"):
+        PROVIDER.fetch(machine.platform)
+    assert sum(machine.slept) == 300

@@ -1,0 +1,346 @@
+"""A stage from start to end, as the units start it: `ignition --stage=… --platform=file …`."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ignition import state
+from ignition.state import FetchedConfig
+from ignition.verbs import stage as verb
+from tests.lab.programs import Programs
+from tests.lab.server import Answer, HttpServer
+
+MINIMAL = {"ignition": {"version": "3.4.0"}}
+
+
+class Machine:
+    """The directories of a machine, and the engine run on it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.root = directory / "sysroot"
+        self.run = directory / "run" / "ignition"
+        self.cache = directory / "run" / "ignition.json"
+        self.config = directory / "config.ign"
+        for made in (self.root, self.run, directory / "system"):
+            made.mkdir(parents=True)
+
+    def give(self, config: Mapping[str, Any] | bytes | str) -> None:
+        content = config if isinstance(config, bytes | str) else json.dumps(config)
+        self.config.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def stage(self, name: str, *more: str) -> int:
+        return verb.main(
+            [
+                f"--stage={name}",
+                "--platform=file",
+                "-log-to-stdout",
+                f"-root={self.root}",
+                f"-config-cache={self.cache}",
+                f"-neednet={self.run / 'neednet'}",
+                f"-state-file={self.run / 'state'}",
+                "-fetch-timeout=2s",
+                *more,
+            ]
+        )
+
+    @property
+    def gates(self) -> set[str]:
+        return {path.name for path in (self.run / "stages").iterdir()}
+
+    @property
+    def card(self) -> str:
+        return (self.run / "failure").read_text()
+
+    @property
+    def cached(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads(self.cache.read_text())
+        return loaded
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    machine = Machine(tmp_path)
+    cmdline = tmp_path / "cmdline"
+    cmdline.write_text("quiet\n")
+    monkeypatch.setenv("IGNITION_KERNEL_CMDLINE_PATH", str(cmdline))
+    monkeypatch.setenv("IGNITION_CONFIG_FILE", str(machine.config))
+    for name in ("RUNTIME_", "LOCAL_", ""):
+        place = tmp_path / "system" / (name.lower() or "vendor")
+        monkeypatch.setenv(f"IGNITION_SYSTEM_{name}CONFIG_DIR", str(place))
+    return machine
+
+
+def file(path: str, source: str, **more: Any) -> dict[str, Any]:
+    return {"path": path, "contents": {"source": source, **more}}
+
+
+def storage(**parts: Iterable[Any]) -> dict[str, Any]:
+    return {**MINIMAL, "storage": {name: list(items) for name, items in parts.items()}}
+
+
+def inline(config: Mapping[str, Any]) -> str:
+    """A config as the source of a reference."""
+    return "data:;base64," + base64.b64encode(json.dumps(config).encode()).decode()
+
+
+class TestFetchOffline:
+    def test_a_config_without_network_is_cached_with_its_gates(self, machine: Machine) -> None:
+        machine.give(
+            {
+                **storage(
+                    filesystems=[{"device": "/dev/a", "format": "ext4", "path": "/srv"}],
+                    files=[file("/etc/x", "data:,x")],
+                ),
+                "kernelArguments": {"shouldExist": ["quiet"]},
+            }
+        )
+        assert machine.stage("fetch-offline") == 0
+        assert machine.cached["ignition"]["version"] == "3.7.0-experimental"
+        assert machine.cached["storage"]["files"][0]["path"] == "/etc/x"
+        assert machine.gates == {"kargs", "disks", "mount", "files", "umount"}
+        assert not (machine.run / "neednet").exists()
+        assert state.read(str(machine.run / "state")).fetched == (FetchedConfig("user", "file", False),)
+
+    def test_only_stages_with_work_get_a_gate(self, machine: Machine) -> None:
+        machine.give(MINIMAL)
+        assert machine.stage("fetch-offline") == 0
+        assert machine.gates == {"files"}
+
+    def test_the_cache_is_not_for_everybody(self, machine: Machine) -> None:
+        machine.give(MINIMAL)
+        machine.stage("fetch-offline")
+        assert machine.cache.stat().st_mode & 0o007 == 0
+        assert (machine.run / "state").stat().st_mode & 0o777 == 0o600
+
+    def test_a_remote_file_asks_for_the_network_and_keeps_the_cache(self, machine: Machine) -> None:
+        machine.give(storage(files=[file("/x", "data:,x"), file("/y", "http://192.0.2.1/y")]))
+        assert machine.stage("fetch-offline", "--then=files") == 0
+        assert "$.storage.files.1.contents" in (machine.run / "neednet").read_text()
+        assert machine.cache.exists()
+        assert machine.gates == {"files"}
+
+    def test_stages_that_need_no_network_do_not_wait_for_it(
+        self, machine: Machine, programs: Programs
+    ) -> None:
+        programs.add("ignition-kargs-helper")
+        machine.give(
+            {
+                **storage(files=[file("/y", "http://192.0.2.1/y")]),
+                "kernelArguments": {"shouldExist": ["quiet"]},
+            }
+        )
+        assert machine.stage("fetch-offline", "--then=kargs,files") == 0
+        assert [call.argv[1:] for call in programs.calls] == [("--should-exist", "quiet")]
+        assert machine.gates == {"files"}
+
+    def test_stages_that_need_it_do(self, machine: Machine) -> None:
+        machine.give(
+            {
+                **storage(
+                    luks=[{"name": "x", "device": "/dev/a", "keyFile": {"source": "http://192.0.2.1/k"}}],
+                    files=[file("/y", "http://192.0.2.1/y")],
+                ),
+            }
+        )
+        assert machine.stage("fetch-offline", "--then=kargs,disks") == 0
+        assert machine.gates == {"disks", "files"}
+
+    def test_a_remote_reference_asks_for_the_network_and_leaves_no_cache(self, machine: Machine) -> None:
+        machine.give(
+            {"ignition": {"version": "3.4.0", "config": {"merge": [{"source": "http://192.0.2.1/"}]}}}
+        )
+        assert machine.stage("fetch-offline", "--then=kargs,disks") == 0
+        assert (machine.run / "neednet").exists()
+        assert not machine.cache.exists()
+
+    @pytest.mark.parametrize("config", [b"", {"ignition": {"version": "3.0.0"}}])
+    def test_no_config_is_a_config_with_nothing_in_it(self, machine: Machine, config: Any) -> None:
+        machine.give(config)
+        assert machine.stage("fetch-offline") == 0
+        assert machine.cached["ignition"]["version"] == "3.7.0-experimental"
+        assert machine.gates == {"files"}
+
+    def test_local_references_are_merged_at_once(self, machine: Machine) -> None:
+        child = inline(storage(files=[file("/c", "data:,")]))
+        machine.give(
+            {
+                "ignition": {"version": "3.4.0", "config": {"merge": [{"source": child}]}},
+                "storage": {"files": [file("/p", "data:,")]},
+            }
+        )
+        assert machine.stage("fetch-offline") == 0
+        assert [item["path"] for item in machine.cached["storage"]["files"]] == ["/p", "/c"]
+        assert state.read(str(machine.run / "state")).fetched[1] == FetchedConfig("user", "", True)
+
+
+class TestFetch:
+    def test_references_come_over_http(self, machine: Machine, server: HttpServer) -> None:
+        url = server.answer("/child.ign", json.dumps(storage(files=[file("/c", "data:,")])).encode())
+        machine.give({"ignition": {"version": "3.4.0", "config": {"replace": {"source": url}}}})
+        assert machine.stage("fetch-offline") == 0
+        assert machine.stage("fetch") == 0
+        assert [item["path"] for item in machine.cached["storage"]["files"]] == ["/c"]
+        assert state.read(str(machine.run / "state")).fetched == (
+            FetchedConfig("user", "file", False),
+            FetchedConfig("user", "/child.ign", True),
+        )
+
+    def test_a_missing_reference_stops_the_boot_and_names_its_place(
+        self, machine: Machine, server: HttpServer
+    ) -> None:
+        machine.give(
+            {
+                "ignition": {
+                    "version": "3.4.0",
+                    "config": {"merge": [{"source": server.url("/none?sig=s3cret")}]},
+                }
+            }
+        )
+        assert machine.stage("fetch") == 1
+        assert "$.ignition.config.merge.0" in machine.card
+        assert "404" in machine.card
+        assert "s3cret" not in machine.card
+        assert not machine.cache.exists()
+
+    def test_the_config_may_come_from_a_kernel_argument(
+        self, machine: Machine, server: HttpServer, tmp_path: Path
+    ) -> None:
+        url = server.answer("/a.ign", Answer(status=503), json.dumps(MINIMAL).encode())
+        (tmp_path / "cmdline").write_text(f"ignition.config.url={url}\n")
+        assert machine.stage("fetch-offline") == 0
+        assert not machine.cache.exists()
+        assert machine.stage("fetch") == 0
+        assert state.read(str(machine.run / "state")).fetched == (FetchedConfig("user", "cmdline", False),)
+
+    def test_an_empty_reference_is_an_error(self, machine: Machine) -> None:
+        machine.give({"ignition": {"version": "3.4.0", "config": {"merge": [{"source": "data:,"}]}}})
+        assert machine.stage("fetch-offline") == 1
+        assert "empty" in machine.card
+        assert not machine.cache.exists()
+
+
+class TestFailure:
+    @pytest.mark.parametrize(
+        ("config", "part"),
+        [
+            (b"{", "not JSON"),
+            ({"ignition": {"version": "9.9.9"}}, "9.9.9"),
+            (storage(files=[{"path": "relative"}]), "$.storage.files.0.path, line 1 col"),
+            (b"#cloud-config\n", "cloud-init"),
+        ],
+    )
+    def test_a_broken_config_stops_the_boot(self, machine: Machine, config: Any, part: str) -> None:
+        machine.give(config)
+        assert machine.stage("fetch-offline", "--then=disks") == 1
+        assert part in machine.card
+        assert "stage    fetch-offline" in machine.card
+        assert len(machine.card.splitlines()) <= 20
+        assert not machine.cache.exists()
+        assert not (machine.run / "state").exists()
+
+    def test_configs_that_do_not_go_together_stop_the_boot(self, machine: Machine) -> None:
+        child = inline(storage(files=[{"path": "/a", "user": {"name": "x"}}]))
+        machine.give(
+            {
+                "ignition": {"version": "3.4.0", "config": {"merge": [{"source": child}]}},
+                "storage": {"files": [{"path": "/a", "user": {"id": 5}}]},
+            }
+        )
+        assert machine.stage("fetch-offline") == 1
+        assert "$.storage.files.0.user" in machine.card
+        assert "line 1 of the config from file" in machine.card
+
+    def test_nothing_secret_is_said(self, machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+        machine.give(
+            {
+                **storage(files=[file("/etc/key", "data:,TOPSECRET", verification={"hash": "sha512-00"})]),
+                "passwd": {"users": [{"name": "core", "passwordHash": "$6$TOPSECRET"}]},
+            }
+        )
+        assert machine.stage("fetch-offline") == 1
+        assert "TOPSECRET" not in capsys.readouterr().out + machine.card
+
+    def test_the_card_is_roots_alone_and_a_new_try_removes_it(self, machine: Machine) -> None:
+        machine.give(b"{")
+        machine.stage("fetch-offline")
+        assert (machine.run / "failure").stat().st_mode & 0o777 == 0o600
+        machine.give(MINIMAL)
+        assert machine.stage("fetch-offline") == 0
+        assert not (machine.run / "failure").exists()
+
+    def test_a_later_failure_does_not_hide_the_first(self, machine: Machine) -> None:
+        machine.give(b"{")
+        machine.stage("fetch-offline")
+        first = machine.card
+        assert machine.stage("umount") == 1
+        assert machine.card == first
+
+    def test_a_stage_without_a_cache_fails(self, machine: Machine) -> None:
+        assert machine.stage("files") == 1
+        assert "fetch" in machine.card
+
+    def test_an_unreadable_state_has_its_own_exit_code(self, machine: Machine) -> None:
+        machine.give(MINIMAL)
+        (machine.run / "state").write_text("{")
+        assert machine.stage("fetch-offline") == 3
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--platform=file"],
+            ["--stage=files"],
+            ["--stage=nope", "--platform=file"],
+            ["--stage=files", "--platform=nope"],
+            ["--stage=files", "--platform="],
+            ["--stage=files", "--platform=file", "--fetch-timeout=soon"],
+            ["--nope"],
+        ],
+    )
+    def test_bad_usage_is_exit_code_2(
+        self, machine: Machine, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert verb.main([*arguments, f"--state-file={machine.run / 'state'}"]) == 2
+        assert capsys.readouterr().err
+
+    def test_version_and_help(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert verb.main(["--version"]) == 0
+        assert capsys.readouterr().out.startswith("Ignition ")
+        assert verb.main(["-h"]) == 0
+        assert "-config-cache" in capsys.readouterr().err
+
+
+class TestBase:
+    def test_the_images_own_configs_lie_under_the_users(self, machine: Machine) -> None:
+        base = machine.directory / "system" / "vendor"
+        for place, name, path in (
+            ("base.d", "10-b.ign", "/b"),
+            ("base.platform.d/file", "10-p.ign", "/p"),
+            ("base.platform.d/other", "10-o.ign", "/o"),
+        ):
+            (base / place).mkdir(parents=True)
+            (base / place / name).write_text(json.dumps(storage(directories=[{"path": path}])))
+        override = machine.directory / "system" / "local_" / "base.d"
+        override.mkdir(parents=True)
+        (override / "10-b.ign").write_text(json.dumps(storage(links=[{"path": "/l", "target": "x"}])))
+        machine.give(MINIMAL)
+        assert machine.stage("fetch-offline") == 0
+        assert "storage" not in machine.cached or not machine.cached["storage"].get("links")
+        fetched = state.read(str(machine.run / "state")).fetched
+        assert fetched == (FetchedConfig("base", "system", False), FetchedConfig("user", "file", False))
+
+    @pytest.mark.parametrize("group", ["base.d", "base.platform.d/file"])
+    @pytest.mark.parametrize("content", ["", "{"])
+    def test_a_broken_fragment_stops_the_boot(self, machine: Machine, group: str, content: str) -> None:
+        place = machine.directory / "system" / "vendor" / group
+        place.mkdir(parents=True)
+        (place / "x.ign").write_text(content)
+        machine.give(MINIMAL)
+        assert machine.stage("fetch-offline") == 1
+        assert "x.ign" in machine.card
