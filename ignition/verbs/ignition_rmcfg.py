@@ -1,0 +1,73 @@
+"""`ignition-rmcfg --platform=NAME`: delete the config from where the platform keeps it.
+
+What is in a config may be secret, and some platforms let every user of the machine read it. Command line
+and exit codes are the reference's (engine.md 1.3); of a platform that it does not know it only dumps its
+stack, with the same status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ignition import flags, log
+from ignition.errors import IgnitionError, UsageError
+from ignition.flags import Flag
+from ignition.verbs.console import complain, say
+from ignition.version import VERSION
+
+__all__ = ["main"]
+
+PROGRAM: Final = "ignition-rmcfg"
+FLAGS: Final = (
+    Flag("log-to-stdout", "log to stdout instead of syslog", boolean=True),
+    Flag("platform", "the platform this machine runs on"),
+    Flag("version", "print the version and exit", boolean=True),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Delete the config of the platform that the arguments name; returns the exit status."""
+    try:
+        values, others = flags.parse(FLAGS, arguments)
+    except flags.HelpWanted:
+        complain(flags.usage(PROGRAM, FLAGS))
+        return 0
+    except UsageError as error:
+        complain(f"{error}\n{flags.usage(PROGRAM, FLAGS)}")
+        return error.exit_code
+    if others:
+        complain(flags.usage(PROGRAM, FLAGS))
+        return 2
+    if values["version"] == "true":
+        say(f"Ignition {VERSION}\n")
+        return 0
+    if not values["platform"]:
+        complain("'--platform' must be provided\n")
+        return 2
+    return delete(values["platform"], to_stdout=values["log-to-stdout"] == "true")
+
+
+def delete(name: str, *, to_stdout: bool) -> int:
+    """Delete the config of a platform."""
+    from ignition import platform
+    from ignition.host.run import run
+    from ignition.resource import Fetcher
+
+    try:
+        provider = platform.load(name)
+    except UsageError as error:
+        complain(f"{error}\n")
+        return error.exit_code
+    log.setup(to_stdout=to_stdout)
+    log.info(f"Ignition {VERSION}")
+    if provider.delete is None:
+        log.critical(f"couldn't delete config: the platform {name} has no way to delete it")
+        return 1
+    try:
+        provider.delete(platform.Platform(run=run, fetch=Fetcher()))
+    except (IgnitionError, OSError) as error:
+        log.critical(f"couldn't delete config: {error}")
+        return 1
+    log.info("deleted config from the platform")
+    return 0

@@ -1,0 +1,67 @@
+"""`ignition-validate [flags] FILE|-`: the reference's validator, to the letter.
+
+Same flags, streams, line format and exit codes (config-spec section 3.3). One thing
+differs on purpose: the report is printed as it is, so a `%` in a key stays a `%`.
+`ignition validate` (`ignition.verbs.validate`) is the one that explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ignition import flags
+from ignition.errors import UsageError
+from ignition.flags import Flag
+from ignition.verbs.console import complain, contents, say
+from ignition.version import VERSION
+
+__all__ = ["main"]
+
+FLAGS: Final = (Flag("version", "print the version of ignition-validate", boolean=True),)
+
+USAGE: Final = """\
+Usage:
+  ignition-validate [flags] config.ign
+
+  -version
+    \tprint the version of ignition-validate
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Validate the one file that the arguments name; returns the exit status."""
+    try:
+        values, files = flags.parse(FLAGS, arguments)
+    except flags.HelpWanted:
+        complain(USAGE)
+        return 0
+    except UsageError as error:
+        complain(f"{error}\n{USAGE}")
+        return error.exit_code
+    if values["version"] == "true":
+        say(f"Ignition {VERSION}\n")
+        return 0
+    if len(files) != 1:
+        complain(USAGE)
+        return 1
+    return validate(files[0])
+
+
+def validate(file: str) -> int:
+    """Print the report on a file, or on stdin for `-`; returns the exit status."""
+    try:
+        data = contents(file)
+    except OSError as error:
+        complain(f"couldn't read config: {file}: {error.strerror}\n")
+        return 1
+    from ignition.config.parse import check
+
+    checked = check(data)
+    if checked.report:
+        say(f"{checked.report}\n")
+    if checked.failure is None:
+        return 0
+    if not checked.report.is_fatal:
+        complain(f"couldn't parse config: {checked.failure}\n")
+    return 1

@@ -1,0 +1,172 @@
+"""`ignition plan [--config FILE | --config-cache [FILE]] [--root DIR]`: what provisioning would do.
+
+Goes through all stages on this machine and only looks: per object keep, create, change or destroy, what
+is lost by it, and all reasons for which provisioning would be refused. Exit status: 0 nothing to refuse,
+1 refusals or a config that is wrong, 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from ignition.errors import IgnitionError
+from ignition.report import format_path
+from ignition.verbs.console import complain, contents, say, visible
+from ignition.verbs.resolve import account, followed
+
+if TYPE_CHECKING:
+    from ignition.host import Fetch
+    from ignition.preview import Effect, Outlook
+    from ignition.schemas.config import Config
+    from ignition.state import State
+
+__all__ = ["main"]
+
+CACHE: Final = "/run/ignition.json"
+STATE: Final = "/run/ignition/state"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Preview what the arguments name; returns the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        config, fetch, state = given(options)
+        outlooks = list(foreseen(config, fetch, state, options.root))
+    except IgnitionError as error:
+        complain("".join(f"{line}\n" for line in account(error, "plan")))
+        return error.exit_code
+    if options.output == "json":
+        say(in_json(outlooks))
+    else:
+        say("".join(f"{visible(line)}\n" for line in in_text(outlooks)))
+    return 1 if any(each.conflicts for each in outlooks) else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    command = argparse.ArgumentParser(
+        prog="ignition plan",
+        description="Tell what provisioning would do to this machine, without doing it.",
+        allow_abbrev=False,
+    )
+    source = command.add_mutually_exclusive_group()
+    source.add_argument("--config", metavar="FILE", help="a config; its references are followed; - for stdin")
+    help_on_cache = f"the config that the fetch stage left (default: {CACHE})"
+    source.add_argument("--config-cache", metavar="FILE", nargs="?", const=CACHE, help=help_on_cache)
+    command.add_argument("--offline", action="store_true", help="fail where the network would be needed")
+    command.add_argument(
+        "--platform", metavar="ID", default="", help="with the cache: base configs for ID too"
+    )
+    command.add_argument("--root", metavar="DIR", default="/", help="the target root (default: /)")
+    command.add_argument("--output", choices=("text", "json"), default="text", help="how to print")
+    return command
+
+
+def given(options: argparse.Namespace) -> tuple[Config, Fetch, State]:
+    """The config, what gets its resources, and what earlier stages left."""
+    from ignition import state
+    from ignition.config.settings import settings_of
+    from ignition.config.validate import check_merged
+    from ignition.engine import read_cache
+    from ignition.resource import Fetcher
+    from ignition.verbs.resolve import over_base
+
+    if options.config is None:
+        user = read_cache(options.config_cache or CACHE)
+        fetcher = Fetcher(offline=options.offline)
+        config = over_base(user, "/", options.platform)
+        return config, fetcher.with_settings(settings_of(user, fetcher)), state.read(STATE)
+    try:
+        data = contents(options.config)
+    except OSError as error:
+        raise IgnitionError(f"{options.config} cannot be read: {error.strerror}") from error
+    downloads, parsed, rendered = followed(data, options.config, offline=options.offline)
+    for report in (parsed.report, check_merged(rendered.config)):
+        complain("".join(f"{visible(str(entry))}\n" for entry in report))
+    return rendered.config, downloads.fetcher, state.State()
+
+
+def foreseen(config: Config, fetch: Fetch, state: State, root: str, system: str = "/") -> Iterator[Outlook]:
+    """What each stage would do."""
+    from ignition.host.run import run
+    from ignition.preview import outlook, preview_host
+
+    return outlook(config, preview_host(root, run, fetch, system), state)
+
+
+def in_text(outlooks: Sequence[Outlook], system: str = "/") -> Iterator[str]:
+    """For people: the stages in their order, then all conflicts, then the sum."""
+    for each in outlooks:
+        if each.effects:
+            yield f"{each.stage}:"
+        for effect in each.effects:
+            yield from _lines(effect)
+    conflicts = [conflict for each in outlooks for conflict in each.conflicts]
+    if conflicts:
+        yield "conflicts, for which nothing would be written:"
+    for conflict in conflicts:
+        first, *more = conflict.reason.splitlines()
+        yield f"  {format_path(conflict.path)}: {first}"
+        yield from (f"    {line}" for line in more)
+        if conflict.hint:
+            yield f"    hint: {conflict.hint}"
+    yield from _present(conflicts, system)
+    yield _sum(outlooks, len(conflicts))
+
+
+def _lines(effect: Effect) -> Iterator[str]:
+    detail = f" ({effect.detail})" if effect.detail else ""
+    yield f"  {effect.does.value:<8} {effect.what}{detail}"
+    for lost in effect.lost:
+        yield f"  {'':<8}   lost: {lost}"
+
+
+def _present(conflicts: Sequence[object], system: str) -> Iterator[str]:
+    """Where devices are missing: those that are not."""
+    from ignition.host import blocks
+    from ignition.preview import Absent
+
+    if any(isinstance(conflict, Absent) for conflict in conflicts):
+        there = list(blocks.every(system))
+        yield "devices that are there:" if there else "no devices are there"
+        yield from (f"  {line}" for line in there)
+
+
+def _sum(outlooks: Sequence[Outlook], conflicts: int) -> str:
+    from ignition.preview import Does
+
+    counts = Counter(effect.does for each in outlooks for effect in each.effects)
+    figures = [f"{counts[does]} {does.value}" for does in Does if counts[does]]
+    return ", ".join((*figures, f"{conflicts} conflict{'' if conflicts == 1 else 's'}"))
+
+
+def in_json(outlooks: Sequence[Outlook]) -> str:
+    """For programs: one object."""
+    import json
+
+    objects: list[dict[str, Any]] = [
+        {
+            "stage": each.stage,
+            "path": format_path(effect.path),
+            "does": effect.does.value,
+            "what": effect.what,
+            "detail": effect.detail,
+            "lost": list(effect.lost),
+        }
+        for each in outlooks
+        for effect in each.effects
+    ]
+    conflicts = [
+        {
+            "stage": each.stage,
+            "path": format_path(conflict.path),
+            "reason": conflict.reason,
+            "hint": conflict.hint,
+        }
+        for each in outlooks
+        for conflict in each.conflicts
+    ]
+    return json.dumps({"objects": objects, "conflicts": conflicts}) + "\n"

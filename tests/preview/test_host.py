@@ -1,0 +1,132 @@
+"""The host of a preview: programs that only look, and devices as they will be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ignition.host.command import Command, Ran
+from ignition.preview.host import MissingDevice, PreviewDevices, Queries, is_query
+from ignition.preview.root import Unseen
+from ignition.tools import (
+    blkid,
+    dmsetup,
+    kargs,
+    mkfs,
+    modprobe,
+    mount,
+    partx,
+    passwd,
+    sfdisk,
+    systemctl,
+    wipefs,
+)
+from tests.host.fakes import FakeRun
+
+QUERIES = [
+    blkid.probe("/dev/a"),
+    blkid.probe("/dev/a", within=(1, 2)),
+    dmsetup.table("x"),
+    wipefs.show(["/dev/a"]),
+]
+CHANGES = [
+    wipefs.erase(["/dev/a"], shown_as=["a"]),
+    Command(("wipefs", "--json", "--all", "/dev/a"), ""),
+    mkfs.make("ext4", "/dev/a"),
+    sfdisk.delete("/dev/a", [1], shown_as="a"),
+    partx.tell("add", "/dev/a", 1, 1),
+    mount.mount("ext4", "/dev/a", "/x"),
+    mount.umount(["/x"]),
+    modprobe.load(["xfs"]),
+    kargs.set_arguments(["a"], []),
+    passwd.userdel("/", "core"),
+    systemctl.enable("/", ["a.service"]),
+    Command(("dmsetup", "remove", "x"), ""),
+    Command(("blkid",), ""),
+    Command(("sh", "-p"), ""),
+]
+
+
+@pytest.mark.parametrize("command", QUERIES, ids=str)
+def test_queries_are_asked(command: Command) -> None:
+    assert is_query(command)
+
+
+@pytest.mark.parametrize("command", CHANGES, ids=str)
+def test_nothing_else_is_started(command: Command) -> None:
+    run = FakeRun()
+    with pytest.raises(Unseen):
+        Queries(run, PreviewDevices())(command)
+    assert run.commands == []
+
+
+class TestDevices:
+    def test_there_missing_new_and_gone(self, tmp_path: Path) -> None:
+        (tmp_path / "dev").mkdir()
+        (tmp_path / "dev/a1").touch()
+        devices = PreviewDevices(str(tmp_path))
+        devices.wait({"/dev/a1": "x"})
+        with pytest.raises(MissingDevice, match="/dev/b1 is not there"):
+            devices.wait({"/dev/a1": "x", "/dev/b1": "y"})
+        devices.will_make("/dev/b1", ["/dev/disk/by-partlabel/data"])
+        devices.wait({"/dev/b1": "y", "/dev/disk/by-partlabel/data": "z"})
+        assert devices.resolve("/dev/disk/by-partlabel/data") == "/dev/b1"
+        devices.will_lose(["/dev/a1"])
+        with pytest.raises(MissingDevice, match="its partition is deleted"):
+            devices.wait({"/dev/a1": "x"})
+
+    def test_what_depends_on_something_unknown_is_no_conflict(self, tmp_path: Path) -> None:
+        devices = PreviewDevices(str(tmp_path))
+        devices.may_make(["/dev/md/x"], "that depends")
+        with pytest.raises(Unseen, match="that depends"):
+            devices.wait({"/dev/md/x": "y"})
+
+    def test_a_name_that_leads_elsewhere_now_leads_to_the_new_one(self, tmp_path: Path) -> None:
+        (tmp_path / "dev/disk/by-partlabel").mkdir(parents=True)
+        (tmp_path / "dev/disk/by-partlabel/data").symlink_to("../../old1")
+        devices = PreviewDevices(str(tmp_path))
+        devices.will_make("/dev/new1", ["/dev/disk/by-partlabel/data"])
+        assert devices.alias("/dev/disk/by-partlabel/data") == "/dev/new1"
+
+
+class TestWhatIsOnNewDevices:
+    def devices(self, directory: Path, *, content: bytes = b"\1") -> PreviewDevices:
+        (directory / "dev").mkdir()
+        (directory / "dev/b").write_bytes(bytes(2 << 20) + content + bytes(3 << 20))
+        devices = PreviewDevices(str(directory))
+        devices.will_make("/dev/b1", place=("/dev/b", 1 << 20, 2 << 20))
+        devices.will_make("/dev/md/x")
+        return devices
+
+    def test_nothing_on_what_has_no_place_yet(self, tmp_path: Path) -> None:
+        run = FakeRun()
+        queries = Queries(run, self.devices(tmp_path))
+        assert queries(blkid.probe("/dev/md/x")).status == 2
+        assert wipefs.parse(queries(wipefs.show(["/dev/md/x"])).stdout, ["/dev/md/x"]) == {"/dev/md/x": ()}
+        assert run.commands == []
+
+    def test_what_lies_in_the_place_of_a_partition_shows(self, tmp_path: Path) -> None:
+        run = FakeRun()
+        run.answer("blkid", stdout="ID_FS_TYPE=xfs\nID_FS_LABEL_ENC=old\n", having="--offset")
+        queries = Queries(run, self.devices(tmp_path))
+        found = wipefs.parse(queries(wipefs.show(["/dev/b1", "/dev/md/x"])).stdout, ["/dev/b1", "/dev/md/x"])
+        assert found == {"/dev/b1": (wipefs.Signature("xfs", "old"),), "/dev/md/x": ()}
+        command = blkid.probe("/dev/b1")
+        assert blkid.parse(command, queries(command)).format == "xfs"
+        probe = ("blkid", "-p", "-o", "udev", "--offset", "1048576", "--size", "2097152", "/dev/b")
+        assert run.argvs == [probe, probe]
+
+    def test_no_process_is_needed_to_see_zeros(self, tmp_path: Path) -> None:
+        run = FakeRun()
+        assert Queries(run, self.devices(tmp_path, content=b"\0"))(blkid.probe("/dev/b1")).status == 2
+        assert run.commands == []
+
+    def test_the_others_are_asked_for_real(self, tmp_path: Path) -> None:
+        run = FakeRun()
+        run.answer("wipefs", Ran(0, '{"signatures": [{"device": "a", "type": "ext4", "usage": "filesystem", '
+                                    '"uuid": null, "label": null}]}'))  # fmt: skip
+        nodes = ["/dev/a", "/dev/md/x"]
+        found = wipefs.parse(Queries(run, self.devices(tmp_path))(wipefs.show(nodes)).stdout, nodes)
+        assert found == {"/dev/a": (wipefs.Signature("ext4"),), "/dev/md/x": ()}
+        assert run.argvs == [("wipefs", "--json", "--output", "DEVICE,TYPE,USAGE,UUID,LABEL", "/dev/a")]

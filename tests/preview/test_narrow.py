@@ -1,0 +1,56 @@
+"""Configs with objects left out: what stays, and where it stood."""
+
+from __future__ import annotations
+
+from ignition.preview.narrow import brings, objects, only, without
+from tests.stages.files.lab import config_of
+
+CONFIG = config_of(
+    passwd={"users": [{"name": "core"}]},
+    storage={
+        "disks": [
+            {"device": "/dev/a", "partitions": [{"number": 1, "label": "x"}, {"number": 2, "guid": "AB"}]},
+            {"device": "/dev/b"},
+        ],
+        "raid": [{"name": "md", "level": "raid0", "devices": ["/dev/c"]}],
+        "luks": [{"name": "v", "device": "/dev/d"}],
+        "filesystems": [{"device": "/dev/e", "path": "/srv"}],
+        "files": [{"path": "/f"}],
+    },
+)
+
+
+def test_objects_by_the_words_of_the_field() -> None:
+    assert [what for _, what in objects(CONFIG)] == [
+        "disk /dev/a",
+        "disk /dev/b",
+        "array md",
+        "encrypted volume v",
+        "filesystem /dev/e",
+        "file /f",
+        "user core",
+    ]
+
+
+def test_what_stays_knows_where_it_stood() -> None:
+    narrowed = without(CONFIG, {("storage", "disks", 0), ("passwd", "users", 0)})
+    assert [disk.device for disk in narrowed.config.storage.disks] == ["/dev/b"]
+    assert narrowed.config.passwd.users == ()
+    assert narrowed.config.storage.raid == CONFIG.storage.raid
+    assert narrowed.original(("storage", "disks", 0, "device")) == ("storage", "disks", 1, "device")
+    assert narrowed.original(("storage", "disks")) == ("storage", "disks")
+    assert narrowed.original(()) == ()
+
+
+def test_only_one() -> None:
+    alone = only(CONFIG, ("storage", "disks", 1))
+    assert [what for _, what in objects(alone.config)] == ["disk /dev/b"]
+
+
+def test_devices_that_objects_bring() -> None:
+    brought = {path: list(brings(CONFIG, path)) for path, _ in objects(CONFIG)}
+    assert brought[("storage", "disks", 0)] == ["/dev/disk/by-partlabel/x", "/dev/disk/by-partuuid/ab"]
+    assert brought[("storage", "raid", 0)] == ["/dev/md/md"]
+    assert brought[("storage", "luks", 0)] == ["/dev/mapper/v", "/dev/disk/by-id/dm-name-v"]
+    assert brought[("storage", "filesystems", 0)] == []
+    assert list(brings(CONFIG, ())) == []

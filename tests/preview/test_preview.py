@@ -1,0 +1,412 @@
+"""A preview of whole configs: on loop disks with the real programs, on trees, and nothing is written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from ignition.errors import Refused
+from ignition.host.command import Command, Ran
+from ignition.host.run import run
+from ignition.preview import Does, Effect, Outlook, outlook, preview_host
+from ignition.resource import Fetcher
+from ignition.schemas.config import Config
+from ignition.stages import STAGES, perform
+from ignition.state import State
+from tests.host.fakes import FakeRun
+from tests.lab import loop
+from tests.lab.readonly import only_looking
+from tests.stages.files.lab import config_of, tree_of
+
+QUERIES = {"wipefs": "--json", "blkid": "-p"}
+DISK_PROGRAMS = (*loop.PROGRAMS, "sfdisk", "wipefs", "blkid", "mkfs.ext4", "mkfs.xfs")
+
+
+def looking(command: Command) -> Ran:
+    """The gate to real programs, for those alone that this test knows to write nothing."""
+    assert command.argv[1] == QUERIES[command.program]
+    assert not {"--all", "-a", "--force"} & set(command.argv)
+    return run(command)
+
+
+def preview(config: Config, root: Path, *, real: bool = False, system: str = "/") -> list[Outlook]:
+    gate = looking if real else FakeRun()
+    host = preview_host(str(root), gate, Fetcher(offline=True), system)
+    with only_looking():
+        return list(outlook(config, host, State()))
+
+
+def told(outlooks: list[Outlook], *stages: str) -> list[tuple[str, str]]:
+    effects = [each for stage in outlooks if not stages or stage.stage in stages for each in stage.effects]
+    return [(each.does.value, each.what) for each in effects]
+
+
+def conflicts(outlooks: list[Outlook]) -> list[str]:
+    return [str(conflict) for each in outlooks for conflict in each.conflicts]
+
+
+def effect(outlooks: list[Outlook], what: str) -> Effect:
+    return next(each for stage in outlooks for each in stage.effects if each.what == what)
+
+
+def digest(image: Path) -> str:
+    os.sync()
+    return hashlib.sha256(image.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    made = tmp_path / "root"
+    (made / "etc").mkdir(parents=True)
+    (made / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nold:x:7:7::/home/old:\n")
+    (made / "etc/group").write_text("root:x:0:\n")
+    return made
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[str]:
+    with loop.attached(tmp_path / "disk", 64 << 20) as node:
+        yield node
+
+
+def make(config: Config, directory: Path) -> None:
+    """Provision the disks for real."""
+    perform(
+        next(stage for stage in STAGES if stage.name == "disks"), config, loop.machine(directory), State()
+    )
+
+
+@pytest.mark.real_commands(*DISK_PROGRAMS)
+class TestDisks:
+    def test_from_nothing_and_again(self, disk: str, tmp_path: Path, root: Path) -> None:
+        config = config_of(
+            storage={
+                "disks": [
+                    {
+                        "device": disk,
+                        "partitions": [{"number": 1, "label": "a", "sizeMiB": 30}, {"number": 2}],
+                    }
+                ],
+                "filesystems": [
+                    {"device": f"{disk}p1", "format": "ext4", "label": "A", "path": "/srv"},
+                    {"device": f"{disk}p2", "format": "swap"},
+                ],
+            }
+        )  # fmt: skip
+        before = digest(tmp_path / "disk")
+        first = preview(config, root, real=True)
+        assert conflicts(first) == []
+        assert told(first, "disks", "mount") == [
+            ("create", f"the partition table of {disk}"),
+            ("create", f"partition 1 of {disk}"),
+            ("create", f"partition 2 of {disk}"),
+            ("create", f"ext4 on {disk}p1"),
+            ("create", f"swap on {disk}p2"),
+            ("create", f"{disk}p1 mounted at /srv"),
+        ]
+        assert effect(first, f"partition 1 of {disk}").detail == '30 MiB from 1 MiB on, labelled "a"'
+        assert digest(tmp_path / "disk") == before
+        assert not Path(f"{disk}p1").exists()
+
+    def test_what_is_kept_and_what_is_lost(self, disk: str, tmp_path: Path, root: Path) -> None:
+        partitions = [{"number": 1, "label": "a", "sizeMiB": 20}, {"number": 2, "label": "b"}]
+        filesystems = [
+            {"device": f"{disk}p1", "format": "ext4", "label": "OLD"},
+            {"device": f"{disk}p2", "format": "ext4"},
+        ]
+        made = config_of(
+            storage={"disks": [{"device": disk, "partitions": partitions}], "filesystems": filesystems}
+        )
+        make(made, tmp_path)
+        before = digest(tmp_path / "disk")
+        again = preview(made, root, real=True)
+        assert {does for does, _ in told(again, "disks")} == {"keep"}
+
+        wiped = config_of(
+            storage={
+                "disks": [{"device": disk, "wipeTable": True, "partitions": partitions}],
+                "filesystems": [
+                    {**filesystems[0], "wipeFilesystem": True, "format": "xfs"},
+                    {**filesystems[1], "format": "vfat"},
+                ],
+            }
+        )
+        shown = preview(wiped, root, real=True)
+        table = effect(shown, f"the partition table of {disk}")
+        assert table.does is Does.DESTROY
+        assert table.lost[:3] == (
+            'partition 1, labelled "a", 20 MiB',
+            'partition 2, labelled "b", 42.98 MiB',
+            f'on {disk}p1: ext4 "OLD"',
+        )
+        # A new table erases nothing: what lay in the place of a partition is there again.
+        assert effect(shown, f"what is on {disk}p1").lost == (f'on {disk}p1: ext4 "OLD"',)
+        where = "$.storage.filesystems.1.wipeFilesystem"
+        reason = f"what is on {disk}p2 is not what the config says: format is ext4, not vfat"
+        assert conflicts(shown) == [f"{where}: {reason}"]
+        assert digest(tmp_path / "disk") == before
+        with pytest.raises(Refused, match="format is ext4, not vfat"):
+            make(wiped, tmp_path)
+
+    def test_all_conflicts_at_once_and_no_waiting(self, disk: str, tmp_path: Path, root: Path) -> None:
+        (root / "srv").mkdir()
+        table = {"device": disk, "partitions": [{"number": 1, "label": "a"}]}
+        make(config_of(storage={"disks": [table]}), tmp_path)
+        config = config_of(
+            storage={
+                "disks": [
+                    {"device": "/dev/missing", "partitions": [{"number": 1, "label": "there"}]},
+                    {
+                        "device": disk,
+                        "partitions": [{"number": 1, "label": "b"}, {"number": 2, "sizeMiB": 900}],
+                    },
+                ],
+                "filesystems": [
+                    {"device": "/dev/disk/by-partlabel/there", "format": "ext4"},
+                    {"device": f"{disk}p1", "format": "ext4"},
+                    {"device": "/dev/none", "format": "ext4"},
+                ],
+                "files": [{"path": "/etc/passwd"}, {"path": "/srv"}],
+            }
+        )  # fmt: skip
+        shown = preview(config, root, real=True)
+        paths = [conflict.split(":")[0] for conflict in conflicts(shown)]
+        assert paths == [
+            "$.storage.disks.0",
+            "$.storage.disks.1.partitions.0",
+            "$.storage.disks.1.partitions.1",
+            "$.storage.filesystems.2",
+            "$.storage.files.1",
+        ]
+        assert ("unknown", "filesystem /dev/disk/by-partlabel/there") in told(shown)
+        assert ("create", f"ext4 on {disk}p1") in told(shown)
+
+    def test_deleted_partitions_are_gone(self, disk: str, tmp_path: Path, root: Path) -> None:
+        make(config_of(storage={"disks": [{"device": disk, "partitions": [{"number": 1}]}]}), tmp_path)
+        gone = {"number": 1, "shouldExist": False, "wipePartitionEntry": True}
+        config = config_of(
+            storage={
+                "disks": [{"device": disk, "partitions": [gone]}],
+                "filesystems": [{"device": f"{disk}p1", "format": "ext4"}],
+            }
+        )
+        shown = preview(config, root, real=True)
+        assert told(shown, "disks") == [("destroy", f"partition 1 of {disk}")]
+        assert conflicts(shown) == [
+            f"$.storage.filesystems.0: {disk}p1 will not be there: its partition is deleted"
+        ]
+
+
+def test_no_program_is_needed_to_see_files_users_and_units(root: Path) -> None:
+    (root / "etc/kept").write_text("same")
+    (root / "etc/kept").chmod(0o644)
+    (root / "srv").mkdir()
+    (root / "srv/one").touch()
+    config = config_of(
+        passwd={
+            "users": [{"name": "core"}, {"name": "old", "shouldExist": False}, {"name": "root"}],
+            "groups": [{"name": "wheel", "gid": 99}],
+        },
+        storage={
+            "files": [
+                {"path": "/etc/kept", "mode": 0o600, "contents": {"source": "data:,same"}},
+                {"path": "/etc/new", "user": {"name": "core"}, "group": {"name": "wheel"}},
+                {"path": "/etc/group", "append": [{"source": "data:,x"}]},
+                {"path": "/etc/passwd", "overwrite": True, "contents": {"source": "https://example.com/"}},
+                {"path": "/home/old/x", "user": {"name": "old"}},
+            ],
+            "directories": [{"path": "/srv", "overwrite": True}],
+            "links": [{"path": "/etc/l", "target": "x"}],
+        },
+        systemd={
+            "units": [
+                {"name": "a.service", "enabled": True, "contents": "[Install]\nWantedBy=x.target\n"},
+                {"name": "b.service", "enabled": True},
+                {"name": "c.service", "mask": True, "enabled": False},
+            ]
+        },
+    )
+    before = tree_of(str(root))
+    shown = preview(config, root)
+    assert told(shown, "files") == [
+        ("create", 'group "wheel"'),
+        ("create", 'user "core"'),
+        ("destroy", 'user "old"'),
+        ("keep", 'user "root"'),
+        ("destroy", "directory /srv"),
+        ("keep", "file /etc/kept"),
+        ("create", "file /etc/new"),
+        ("change", "file /etc/group"),
+        ("change", "file /etc/passwd"),
+        ("create", "link /etc/l"),
+        ("create", 'unit "a.service"'),
+        ("create", 'mask of unit "c.service"'),
+        ("create", 'start of unit "a.service" at boot'),
+        ("unknown", 'start of unit "b.service" at boot'),
+        ("keep", 'start of unit "c.service" at boot'),
+        ("create", "the result in /etc/.ignition-result.json"),
+    ]
+    assert effect(shown, 'user "old"').lost == ("/home/old with all that is in it",)
+    assert effect(shown, "directory /srv").lost == ("/srv with all that is in it (1 name)",)
+    assert conflicts(shown) == ['$.storage.files.4.user.name: there is no user "old" in the target system']
+    assert tree_of(str(root)) == before
+
+
+def test_files_on_what_is_not_mounted_are_unknown_one_by_one(root: Path, tmp_path: Path) -> None:
+    (root / "var").mkdir()
+    config = config_of(
+        storage={
+            "filesystems": [{"device": "/dev/null", "path": "/var", "format": "virtiofs"}],
+            "files": [{"path": "/var/a"}, {"path": "/etc/b"}, {"path": "/var/c/d"}],
+        }
+    )
+    shown = preview(config, root)
+    files = [(each.does.value, each.what, each.path[-1:]) for stage in shown for each in stage.effects][1:-1]
+    assert files == [
+        ("unknown", "file /var/a", (0,)),
+        ("unknown", "file /var/c/d", (2,)),
+        ("create", "file /etc/b", (1,)),
+    ]
+    assert conflicts(shown) == []
+
+
+def test_kernel_arguments_are_named_without_their_values(root: Path) -> None:
+    shown = preview(config_of(kernelArguments={"shouldExist": ["key=s3cr3t"]}), root)
+    assert told(shown, "kargs") == [("unknown", "booting with the kernel argument key")]
+    assert "s3cr3t" not in repr(shown)
+
+
+def test_secrets_are_not_told(root: Path) -> None:
+    config: dict[str, Any] = {
+        "passwd": {"users": [{"name": "core", "passwordHash": "s3cr3t", "sshAuthorizedKeys": ["s3cr3t"]}]},
+        "storage": {"files": [{"path": "/a", "contents": {"source": "https://u:s3cr3t@example.com/s3cr3t"}}]},
+    }
+    assert "s3cr3t" not in repr(preview(config_of(**config), root))
+
+
+def test_a_step_that_cannot_look_at_all_says_so_and_the_rest_goes_on(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IGNITION_BOOT_ID_PATH", "/nowhere")
+    shown = preview(config_of(storage={"files": [{"path": "/etc/b"}]}), root)
+    assert told(shown) == [("create", "file /etc/b"), ("unknown", "whatever else concerns result")]
+
+
+def test_the_proof_itself_notices_writes(tmp_path: Path) -> None:
+    from tests.lab.readonly import Wrote
+
+    for write in (
+        lambda: (tmp_path / "x").write_text(""),
+        lambda: (tmp_path / "x").mkdir(),
+        lambda: (tmp_path / "x").symlink_to("y"),
+        lambda: os.open(tmp_path, os.O_TMPFILE | os.O_RDWR),
+    ):
+        with pytest.raises(Wrote), only_looking():
+            write()
+    assert subprocess.DEVNULL
+
+
+class TestArraysAndVolumes:
+    """On a made-up system, where nothing is on the devices."""
+
+    @pytest.fixture
+    def system(self, tmp_path: Path) -> str:
+        system = tmp_path / "system"
+        for name in ("a", "b", "c", "d"):
+            block = system / "sys/class/block" / name
+            block.mkdir(parents=True)
+            (block / "dev").write_text(f"8:{ord(name)}")
+            (system / "dev").mkdir(exist_ok=True)
+            (system / "dev" / name).touch()
+        (system / "proc/self").mkdir(parents=True)
+        (system / "proc/self/mountinfo").touch()
+        (system / "proc/filesystems").touch()
+        (system / "proc/sys/kernel/random").mkdir(parents=True)
+        (system / "proc/sys/kernel/random/boot_id").write_text("x")
+        return str(system)
+
+    RAID: ClassVar[dict[str, Any]] = {"name": "md", "level": "raid1", "devices": ["/dev/a", "/dev/b"]}
+    LUKS: ClassVar[dict[str, Any]] = {"name": "secret", "device": "/dev/md/md", "label": "L"}
+
+    def test_a_file_on_a_volume_on_an_array(self, root: Path, system: str) -> None:
+        config = config_of(
+            storage={
+                "raid": [self.RAID],
+                "luks": [self.LUKS],
+                "filesystems": [{"device": "/dev/mapper/secret", "format": "ext4", "path": "/srv"}],
+                "files": [{"path": "/srv/x"}],
+            }
+        )
+        shown = preview(config, root, system=system)
+        assert conflicts(shown) == []
+        assert told(shown)[:-1] == [
+            ("create", "array md"),
+            ("create", "encrypted volume secret"),
+            ("create", "ext4 on /dev/mapper/secret"),
+            ("create", "/dev/mapper/secret mounted at /srv"),
+            ("create", "file /srv/x"),
+            ("create", "key of the encrypted volume secret in /etc/luks"),
+            ("change", "lines in /etc/crypttab"),
+        ]
+
+    def test_what_depends_on_a_refused_array_is_unknown_and_no_conflict(
+        self, root: Path, system: str
+    ) -> None:
+        config = config_of(
+            storage={
+                "raid": [
+                    {**self.RAID, "devices": ["/dev/a", "/dev/none"]},
+                    {"name": "other", "level": "raid1", "devices": ["/dev/c", "/dev/d"]},
+                ],
+                "luks": [self.LUKS],
+                "filesystems": [
+                    {"device": "/dev/mapper/secret", "format": "ext4"},
+                    {"device": "/dev/md/other", "format": "ext4"},
+                ],
+            }
+        )
+        shown = preview(config, root, system=system)
+        assert conflicts(shown) == ["$.storage.raid.0: /dev/none is not there"]
+        assert told(shown, "disks") == [
+            ("create", "array other"),
+            ("unknown", "encrypted volume secret"),
+            ("unknown", "filesystem /dev/mapper/secret"),
+            ("create", "ext4 on /dev/md/other"),
+        ]
+
+
+def test_a_link_on_the_way_to_a_mount_point_is_a_conflict(root: Path) -> None:
+    (root / "data").symlink_to("etc")
+    config = config_of(
+        storage={
+            "filesystems": [
+                {"device": "tag", "path": "/data/x", "format": "virtiofs"},
+                {"device": "other", "path": "/srv", "format": "virtiofs"},
+                {"device": "third", "path": "/srv/data", "format": "virtiofs"},
+            ]
+        }
+    )
+    shown = preview(config, root)
+    reason = "/data in the target root is a symbolic link, so nothing can be mounted at /data/x"
+    assert conflicts(shown) == [f"$.storage.filesystems.0.path: {reason}"]
+    assert told(shown, "mount") == [
+        ("create", "other mounted at /srv"),
+        ("create", "third mounted at /srv/data"),
+    ]
+
+
+@pytest.mark.real_commands(*DISK_PROGRAMS)
+def test_what_a_volume_takes_the_place_of_is_told(disk: str, tmp_path: Path, root: Path) -> None:
+    make(config_of(storage={"filesystems": [{"device": disk, "format": "ext4", "label": "OLD"}]}), tmp_path)
+    volume = {"name": "secret", "device": disk, "wipeVolume": True}
+    before = digest(tmp_path / "disk")
+    shown = preview(config_of(storage={"luks": [volume]}), root, real=True)
+    assert effect(shown, f"wiping all signatures from {disk}").lost == (f'on {disk}: ext4 "OLD"',)
+    assert ("create", "encrypted volume secret") in told(shown)
+    assert digest(tmp_path / "disk") == before

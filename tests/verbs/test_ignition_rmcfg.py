@@ -1,0 +1,62 @@
+"""`ignition-rmcfg`: the reference's command line and exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from ignition import platform
+from ignition.errors import IgnitionError
+from ignition.platform import Platform, Provider
+from ignition.verbs.ignition_rmcfg import main
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        ([], 2, "'--platform' must be provided"),
+        (["--platform=qemu", "more"], 2, "Usage of ignition-rmcfg:"),
+        (["-nope"], 2, "Usage of ignition-rmcfg:"),
+        (["--platform=nope"], 2, 'unknown platform "nope"'),
+        (["-help"], 0, "Usage of ignition-rmcfg:"),
+    ],
+)
+def test_command_line(capsys: Capture, arguments: list[str], status: int, says: str) -> None:
+    assert main(arguments) == status
+    shown = capsys.readouterr()
+    assert says in shown.err
+    assert shown.out == ""
+
+
+def test_version(capsys: Capture) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("Ignition ")
+
+
+def test_a_platform_that_cannot_delete(capsys: Capture) -> None:
+    assert main(["-platform", "qemu", "-log-to-stdout"]) == 1
+    assert "the platform qemu has no way to delete it" in capsys.readouterr().out
+
+
+def asked(delete: Callable[[Platform], None], monkeypatch: pytest.MonkeyPatch) -> int:
+    provider = Provider("some", "somewhere", lambda _: b"", delete)
+    monkeypatch.setattr(platform, "load", lambda name: provider)
+    return main(["--platform=some", "--log-to-stdout"])
+
+
+def test_a_platform_that_can(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Platform] = []
+    assert asked(calls.append, monkeypatch) == 0
+    assert len(calls) == 1
+    assert "deleted config" in capsys.readouterr().out
+
+
+def test_a_deletion_that_fails(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Platform) -> None:
+        raise IgnitionError("the hypervisor says no")
+
+    assert asked(fail, monkeypatch) == 1
+    assert "couldn't delete config: the hypervisor says no" in capsys.readouterr().out
