@@ -1,0 +1,161 @@
+#!/bin/bash
+# dracut module: first-boot provisioning with Ignition.
+#
+# Whatever is missing ends the build: dracut ignores what install() returns, and an image
+# that boots into nothing is worse than none.
+#
+# Environment:
+#   IGNITION_PYTHON        the interpreter that has Ignition (default: /usr/bin/python3)
+#   IGNITION_KARGS_HELPER  the distribution's program that changes kernel arguments
+#
+# shellcheck disable=SC2154 # initdir, moddir, systemdsystemunitdir, ... are dracut's
+
+# called by dracut
+check() {
+    # Only when asked for: by name, or by another module that depends on this one.
+    return 255
+}
+
+# called by dracut
+depends() {
+    local modules="base systemd-initrd dracut-systemd udev-rules fs-lib kernel-network-modules qemu"
+    # The udev rules and kernel modules of arrays and encrypted volumes, where these can be made.
+    ! type -P mdadm >/dev/null || modules+=" mdraid"
+    ! { type -P cryptsetup && type -P dmsetup; } >/dev/null || modules+=" crypt"
+    echo "$modules"
+}
+
+# called by dracut
+installkernel() {
+    # Where configs come from.
+    hostonly='' instmods qemu_fw_cfg hv_utils \
+        vsock vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport
+    # What the engine makes and mounts.
+    hostonly='' instmods ext4 xfs btrfs vfat nls_ascii nls_cp437 nls_iso8859-1 nls_utf8 virtiofs
+    # What an array or an encrypted volume needs; cryptsetup asks the kernel to encrypt its key slots.
+    hostonly='' instmods md_mod linear raid0 raid1 raid10 raid456 \
+        dm_mod dm_crypt aes_generic aesni_intel xts sha256_generic algif_skcipher algif_hash
+    # DHCP speaks through packet sockets.
+    hostonly='' instmods af_packet
+    case ${DRACUT_ARCH:-$(uname -m)} in
+        s390*) hostonly='' instmods zcrypt_cex4 pkey_cca ;;
+        aarch64) hostonly='' instmods mlxbf_bootctl ;;
+    esac
+    return 0
+}
+
+# called by dracut
+install() {
+    ignition_install_programs
+    ignition_install_runtime
+    ignition_install_units
+    ignition_install_network
+    ignition_install_emergency
+}
+
+ignition_fail() {
+    dfatal "ignition: $*"
+    exit 1
+}
+
+# Required programs and files; optional ones go through inst_multiple -o.
+ignition_require() {
+    inst_multiple "$@" || ignition_fail "cannot install all of: $*"
+}
+
+ignition_install_programs() {
+    ignition_require basename lsblk blkid sfdisk partx wipefs mount umount mountpoint udevadm \
+        modprobe systemctl journalctl sulogin sh sed head cut sleep cp mv mkdir rm
+    inst_multiple -o mdadm cryptsetup dmsetup \
+        groupadd groupmod groupdel useradd usermod userdel setfiles \
+        mkfs.btrfs mkfs.ext4 mkfs.fat mkfs.xfs mkswap \
+        clevis clevis-encrypt-sss clevis-encrypt-tang clevis-encrypt-tpm2 clevis-luks-bind \
+        clevis-luks-common-functions clevis-luks-unlock pwmake tpm2_create tpm2_createpolicy
+    if [[ ${DRACUT_ARCH:-$(uname -m)} == s390* ]]; then
+        inst_multiple -o chccwdev cio_ignore vmur zkey zkey-cryptsetup
+        mkdir -p "$initdir/etc/luks"
+        echo "A dummy key: the volume key of a CEX volume is protected by the card." \
+            > "$initdir/etc/luks/cex.key"
+    fi
+    local helper=${IGNITION_KARGS_HELPER:-$moddir/ignition-kargs-helper.sh}
+    inst_script "$helper" /usr/sbin/ignition-kargs-helper || ignition_fail "cannot install $helper"
+    inst_simple "$moddir/ignition-luks.conf" /etc/security/pwquality.conf.d/ignition-luks.conf
+}
+
+# The engine, the interpreter and the libraries: computed and tried out by a program.
+ignition_install_runtime() {
+    local python=${IGNITION_PYTHON:-/usr/bin/python3} files
+    files=$("$python" -m ignition initramfs --output "$initdir") \
+        || ignition_fail "$python could not collect the engine, see above"
+    # What the packed interpreter loads from the system: shared libraries, certificates.
+    # shellcheck disable=SC2086 # one name a line, none with blanks
+    ignition_require $files
+}
+
+ignition_install_network() {
+    ignition_require "$systemdutildir/systemd-networkd"
+    inst_multiple -o "$systemdutildir/systemd-network-generator" \
+        "$systemdsystemunitdir/systemd-network-generator.service" \
+        "$systemdnetwork/99-default.link"
+    inst_rules 80-net-setup-link.rules 75-net-description.rules
+    grep -q '^systemd-network:' "$initdir/etc/passwd" \
+        || ignition_fail "this system has no user systemd-network, which systemd-networkd needs"
+    inst_simple "$moddir/ignition.network" /usr/lib/ignition-runtime/ignition.network
+    inst_script "$moddir/ignition-network.sh" /usr/libexec/ignition-network
+    ignition_unit ignition-network.service ignition-complete.target
+    # Without ip= and its kin there is nothing to generate.
+    ignition_dropin systemd-network-generator.service \
+        '[Unit]' ConditionKernelCommandLine='|ip' ConditionKernelCommandLine='|vlan' \
+        ConditionKernelCommandLine='|bond' ConditionKernelCommandLine='|bridge'
+    # Another module that sets networks up does so when the command line asks for it.
+    local module
+    for module in network-manager network-legacy network-wicked connman systemd-networkd; do
+        if dracut_module_included "$module"; then
+            ignition_dropin ignition-network.service '[Unit]' \
+                ConditionKernelCommandLine='!ip' ConditionKernelCommandLine='!rd.neednet' \
+                ConditionKernelCommandLine='!netroot'
+            break
+        fi
+    done
+}
+
+ignition_install_units() {
+    local name
+    inst_script "$moddir/ignition-generator" \
+        "$systemdutildir/system-generators/ignition-generator" \
+        || ignition_fail "cannot install the generator"
+    for name in complete subsequent diskful diskful-subsequent; do
+        ignition_unit "ignition-$name.target"
+    done
+    for name in fetch-offline fetch kargs disks mount files; do
+        ignition_unit "ignition-$name.service" ignition-complete.target
+    done
+    ignition_unit ignition-remount-sysroot.service ignition-diskful.target
+    # Without the first one udev looks at arrays that are only half made.
+    inst_rules 01-md-raid-creating.rules 60-cdrom_id.rules "$moddir/99-xx-ignition-systemd-cryptsetup.rules"
+}
+
+ignition_install_emergency() {
+    inst_script "$moddir/ignition-emergency.sh" /usr/libexec/ignition-emergency
+    local unit
+    for unit in emergency dracut-emergency; do
+        inst_simple "$moddir/emergency.conf" "$systemdsystemunitdir/$unit.service.d/ignition.conf"
+    done
+    inst_simple "$moddir/emergency-retry.conf" \
+        "$systemdsystemunitdir/emergency.service.d/ignition-retry.conf"
+}
+
+# ignition_unit UNIT [TARGET]: install the unit; TARGET requires it.
+ignition_unit() {
+    inst_simple "$moddir/$1" "$systemdsystemunitdir/$1" || ignition_fail "cannot install $1"
+    [[ -z ${2:-} ]] && return
+    mkdir -p "$initdir$systemdsystemunitdir/$2.requires"
+    ln_r "$systemdsystemunitdir/$1" "$systemdsystemunitdir/$2.requires/$1"
+}
+
+# ignition_dropin UNIT LINE...
+ignition_dropin() {
+    local dir="$initdir$systemdsystemunitdir/$1.d"
+    mkdir -p "$dir"
+    printf '%s\n' "${@:2}" > "$dir/ignition.conf"
+}

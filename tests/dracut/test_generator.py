@@ -1,0 +1,118 @@
+"""The generator: which target of the initramfs is wanted, and what the units learn of the platform."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.lab.programs import Programs
+
+pytestmark = pytest.mark.real_commands("sh")
+
+GENERATOR = Path(__file__).parents[2] / "dracut/30ignition/ignition-generator"
+
+FIRST = {
+    "initrd.target.requires/ignition-complete.target",
+    "ignition-complete.target.requires/ignition-diskful.target",
+}
+LATER = {
+    "initrd.target.requires/ignition-subsequent.target",
+    "ignition-subsequent.target.requires/ignition-diskful-subsequent.target",
+}
+
+
+@dataclass
+class Generated:
+    """What one run of the generator left."""
+
+    links: set[str]
+    environment: str
+
+
+def generate(tmp_path: Path, command_line: str) -> Generated:
+    cmdline, env, units = (tmp_path / name for name in ("cmdline", "ignition.env", "units"))
+    cmdline.write_text(command_line)
+    environment = {
+        "IGNITION_KERNEL_CMDLINE_PATH": str(cmdline),
+        "IGNITION_ENV_PATH": str(env),
+        "PATH": f"{tmp_path}/programs/bin:/usr/bin:/bin",
+    }
+    # In a directory with files, so that an unquoted star would show.
+    (tmp_path / "a-file").touch()
+    arguments = ["sh", str(GENERATOR), str(units), str(units), str(units)]
+    done = subprocess.run(
+        arguments, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    links = {str(path.relative_to(units)) for path in units.rglob("*") if path.is_symlink()}
+    return Generated(links, env.read_text())
+
+
+@pytest.mark.parametrize(
+    ("command_line", "links"),
+    [
+        ("ignition.firstboot", FIRST),
+        ("quiet ignition.firstboot ro\n", FIRST),
+        ("ignition.firstboot=1", FIRST),
+        ("ignition.firstboot=yes", FIRST),
+        ("ignition.firstboot=detected", FIRST),
+        ("ignition.firstboot=0", LATER),
+        ("ignition.firstboot=no", LATER),
+        ("ignition.firstboot=off", LATER),
+        ("ignition.firstboot=", LATER),
+        ("ignition.firstboot=0 ignition.firstboot", FIRST),
+        ("ignition.firstboot ignition.firstboot=off", LATER),
+        ("xignition.firstboot ignition.firstboots=1", LATER),
+        ("", LATER),
+    ],
+)
+def test_only_a_first_boot_asks_for_provisioning(tmp_path: Path, command_line: str, links: set[str]) -> None:
+    assert generate(tmp_path, command_line).links == links
+
+
+@pytest.mark.parametrize(
+    ("command_line", "platform"),
+    [
+        ("ignition.platform.id=qemu ignition.firstboot", "qemu"),
+        ("ignition.platform.id=aws ignition.platform.id=metal", "metal"),
+        ("ignition.platform.id=", ""),
+        ("ignition.firstboot", ""),
+        ("a\tb\nignition.platform.id=qemu", "qemu"),
+        ("ignition.platform.id=*", "*"),
+    ],
+)
+def test_units_learn_the_platform_named_last(tmp_path: Path, command_line: str, platform: str) -> None:
+    assert generate(tmp_path, command_line).environment == f"PLATFORM_ID={platform}\n"
+
+
+def test_stars_on_the_command_line_are_not_file_names(tmp_path: Path) -> None:
+    # A directory of words that would change everything, if `*` were expanded.
+    (tmp_path / "ignition.firstboot").touch()
+    assert generate(tmp_path, "* ign*").links == LATER
+
+
+def test_running_again_changes_nothing(tmp_path: Path) -> None:
+    # systemd runs generators anew at each reload.
+    first = generate(tmp_path, "ignition.firstboot ignition.platform.id=qemu")
+    assert generate(tmp_path, "ignition.firstboot ignition.platform.id=qemu") == first
+
+
+@pytest.mark.parametrize(
+    ("command_line", "link"),
+    [
+        ("ignition.firstboot", "initrd.target.requires/ignition-complete.target"),
+        ("", "initrd.target.requires/ignition-subsequent.target"),
+    ],
+)
+def test_a_live_system_waits_for_no_root_disk(
+    tmp_path: Path, programs: Programs, command_line: str, link: str
+) -> None:
+    programs.add("is-live-image")
+    assert generate(tmp_path, command_line).links == {link}
+    programs.add("is-live-image", status=1)
+    assert len(generate(tmp_path, command_line).links) == 2
