@@ -8,6 +8,7 @@ The markers `real_commands` and `real_network` lift the guards for one test.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,19 @@ def guards(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Neither real programs nor sockets outside loopback, unless the test's markers say so."""
     with guarded(_permit(request.node, tmp_path_factory.getbasetemp())):
         yield
+
+
+@pytest.fixture(autouse=True)
+def quiet_log() -> Iterator[None]:
+    """No test inherits the sinks that another one gave the engine's log."""
+    logger = logging.getLogger("ignition")
+    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
+    yield
+    for handler in set(logger.handlers) - set(handlers):
+        handler.close()
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
+    logger.propagate = propagate
 
 
 def _permit(test: pytest.Item, own: Path) -> Permit:

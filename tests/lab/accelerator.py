@@ -8,7 +8,6 @@ to its panic, and so to the end of a QEMU that does not restart it, within secon
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,19 +23,15 @@ _KVM = ("-accel", "kvm", "-cpu", "host")
 _EMULATION = ("-accel", "tcg,thread=multi", "-cpu", "max")
 _PATIENCE = 8.0
 """Seconds; hardware needs one."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""The answer holds until the host boots again."""
 
 
 def accelerator(kernel: Kernel) -> tuple[str, ...]:
     """QEMU's arguments for the fastest accelerator that works; the answer is kept with the cache."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return _EMULATION
-    key = cache.digest(
-        [
-            platform.release(),
-            run(QEMU, "--version"),
-            Path("/proc/cpuinfo").read_text().split("\n\n")[0].partition("cpu MHz")[0],
-        ]
-    )
+    key = cache.digest([_BOOT_ID, run(QEMU, "--version")])
     answer = cache.made("accelerator", key, lambda folder: _keep_answer(kernel, folder)) / "kvm-works"
     return _KVM if answer.exists() else _EMULATION
 

@@ -24,7 +24,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 """The checkout that is tested."""
 
 _KEPT = 3
-"""How many folders of one name stay, counted from the last used one."""
+"""How many folders of one name stay in any case, counted from the last used one."""
+_IN_USE = 3600.0
+"""Seconds after its last use in which a folder stays too: a boot may still read from it."""
 
 
 def directory() -> Path:
@@ -86,7 +88,8 @@ def _forget_old(name: str) -> None:
         reverse=True,
     )
     for old in folders[_KEPT:]:
-        shutil.rmtree(old)
+        if time.time() - old.stat().st_mtime > _IN_USE:
+            shutil.rmtree(old)
 
 
 @contextmanager

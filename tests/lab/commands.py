@@ -32,7 +32,7 @@ def run(*argv: str | Path, cwd: Path | None = None, environment: Mapping[str, st
         ran = subprocess.run(
             words,
             cwd=cwd,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
+            env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": _path(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -45,6 +45,16 @@ def run(*argv: str | Path, cwd: Path | None = None, environment: Mapping[str, st
             f"{_short(words)} failed with status {ran.returncode}:\n{_tail(ran.stdout + ran.stderr)}"
         )
     return ran.stdout
+
+
+def as_root() -> tuple[str, ...]:
+    """Words before a program that has to believe it is root: it makes files of several owners."""
+    return () if os.geteuid() == 0 else ("fakeroot",)
+
+
+def _path() -> str:
+    """What is searched for programs; some of them Debian keeps out of a user's way."""
+    return f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 
 def _short(words: Sequence[str]) -> str:

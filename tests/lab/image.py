@@ -1,49 +1,72 @@
 """The root image that the guests boot from: a minimal Debian, as an image builder would leave it.
 
-Two things about it are on purpose. `/etc/machine-id` is empty, as most builders leave it:
+Three things about it are on purpose. `/etc/machine-id` is empty, as most builders leave it:
 systemd does not take that for a first boot and applies no presets, and the engine has to
-make "enabled" true all the same. And there is no SELinux policy.
+make "enabled" true all the same. There is no SELinux policy. And there is no Python: the
+engine has to bring its own. The boot filesystem holds the first-boot stamp, and the unit
+that removes it is installed as `make install` does it.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab import cache
-from tests.lab.commands import run, say
+from tests.lab.commands import as_root, run, say
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.lab.kernel import Kernel
 
 _SUITE = "bookworm"
-_PACKAGES = ("dbus", "e2fsprogs", "kmod", "passwd", "systemd-sysv", "udev", "xfsprogs")
-_FSTAB = "LABEL=root / ext4 defaults 0 1\n"
+_PACKAGES = ("dbus", "e2fsprogs", "kmod", "mdadm", "passwd", "systemd-sysv", "udev")
+_FSTAB = "LABEL=root / ext4 defaults 0 1"
 _SIZE = "2G"
+_HOST = cache.PROJECT / "dracut" / "host"
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
-_RECIPE = "1"
-"""To be raised when the steps below change what they make."""
 
 
-def image() -> Path:
-    """A file with an ext4 filesystem labelled `root`; never written to (boot it with `snapshot=on`)."""
-    key = cache.digest([_RECIPE, _SUITE, _SIZE, _FSTAB, *_PACKAGES, *_LEFT_OUT])
-    return cache.made("image", key, _make) / "root.img"
+def image(kernel: Kernel) -> Path:
+    """A file with an ext4 filesystem labelled `root`, with the modules of `kernel`; not to be written to."""
+    key = cache.digest([Path(__file__), kernel.tree.name, *sorted(_HOST.glob("ignition-firstboot-*"))])
+    return cache.made("image", key, lambda folder: _make(kernel, folder)) / "root.img"
 
 
-def _make(folder: Path) -> None:
-    tree = folder / "root"
+def _make(kernel: Kernel, folder: Path) -> None:
+    archive = folder / "root.tar"
     run(
         "mmdebstrap",
         "--variant=minbase",
         "--quiet",
         f"--include={','.join(_PACKAGES)}",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
-        f"--customize-hook=printf %s '{_FSTAB.strip()}' > \"$1/etc/fstab\"",
+        f'--customize-hook=echo "{_FSTAB}" > "$1/etc/fstab"',
         '--customize-hook=: > "$1/etc/machine-id"',
         '--customize-hook=echo unnamed > "$1/etc/hostname"',
         _SUITE,
-        tree,
+        archive,
     )
     say("  … and its filesystem")
-    run("mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", tree, folder / "root.img", _SIZE)
-    run("rm", "--recursive", "--one-file-system", tree)
+    run(
+        *as_root(), "sh", "-c", _TO_FILESYSTEM, "sh",
+        archive, kernel.modules, _HOST, folder / "root", folder / "root.img", _SIZE,
+    )  # fmt: skip
+    archive.unlink()
+
+
+_TO_FILESYSTEM = """
+set -e
+archive=$1 modules=$2 host=$3 root=$4 image=$5 size=$6
+unit=ignition-firstboot-complete
+units=$root/usr/lib/systemd/system
+mkdir "$root"
+tar --extract --file="$archive" --directory="$root" --exclude='./dev/*'
+mkdir --parents "$root/usr/lib/modules" "$units/multi-user.target.wants"
+cp --recursive "$modules" "$root/usr/lib/modules"
+install --mode=644 "$host/$unit.service" "$units"
+install --mode=755 -D "$host/$unit.sh" "$root/usr/libexec/$unit"
+ln --symbolic "../$unit.service" "$units/multi-user.target.wants"
+touch "$root/boot/ignition.firstboot"
+mke2fs -q -t ext4 -L root -d "$root" "$image" "$size"
+rm --recursive "$root"
+"""

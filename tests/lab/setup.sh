@@ -9,9 +9,9 @@ cd "$(dirname "$0")/../.."
 
 # What builds and boots a guest, and the programs that dracut copies into its initramfs.
 demo="
-    binutils ca-certificates cpio curl dbus dracut-core dracut-network e2fsprogs fdisk gzip kmod
+    binutils ca-certificates cpio dbus dracut-core dracut-network e2fsprogs fakeroot fdisk kmod
     login mmdebstrap netcat-openbsd passwd python3 python3-venv qemu-system-x86 systemd systemd-sysv
-    udev util-linux xfsprogs zstd
+    udev uidmap util-linux xfsprogs zstd
 "
 # What the tests need besides. `ignition` is the reference engine, to compare with.
 test="

@@ -1,0 +1,81 @@
+"""Arrays, an array on an array, and encrypted volumes: made in the initramfs, opened again in the system.
+
+The disk has a table with labels and a volume before; what is missing is added, and the volume is used again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+from ignition.host.command import Command
+from ignition.host.run import run
+from ignition.tools import cryptsetup
+from tests.lab.firstboot import FAILED, LIMIT, finished, guest, machine, proofs, stage_times
+from tests.lab.guest import Disk, boot
+
+if TYPE_CHECKING:
+    from tests.lab.guest import Boot
+
+pytestmark = [pytest.mark.boot, pytest.mark.real_commands]
+
+STORAGE = Path(__file__).with_name("storage")
+KEY = "the key of the vault"
+UUID = "0c9e2f4a-5b7d-4a52-9e86-3d1f60a7b2c4"
+"""What `storage/config.ign` says of the volume that is there."""
+
+MIB = 1 << 20
+TABLE = "label: gpt\n" + "".join(f"size=256MiB, name={name}\n" for name in ("left", "right", "more", "vault"))
+VAULT = (1 + 3 * 256) * MIB
+"""Where the fourth partition begins."""
+HEADER = 16 * MIB
+
+
+def config_with_proof(folder: Path) -> Path:
+    """The config, and in it the program that looks at what became of it."""
+    config = json.loads((STORAGE / "config.ign").read_text())
+    contents = {"source": "data:," + quote((STORAGE / "proof").read_text())}
+    config["storage"]["files"].append({"path": "/usr/local/sbin/proof", "mode": 0o755, "contents": contents})
+    file = folder / "config.ign"
+    file.write_text(json.dumps(config))
+    return file
+
+
+def disk_with_a_volume(folder: Path) -> Disk:
+    """A disk on which four of five partitions are there, the fourth encrypted with the config's key."""
+    volume = Disk.empty(folder / "volume", "volume", 256 * MIB).file
+    quick = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
+    run(cryptsetup.format_luks2(str(volume), KEY.encode(), label="VAULT", uuid=UUID, options=quick))
+    disk = Disk.empty(folder / "data.img", "data", 2 << 30)
+    run(Command(("sfdisk", "--quiet", str(disk.file)), "partitioning", stdin=TABLE.encode()))
+    with volume.open("rb") as made, disk.file.open("r+b") as file:
+        file.seek(VAULT)
+        file.write(made.read(HEADER))
+    return disk
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Boot:
+    folder = tmp_path_factory.mktemp("storage")
+    with guest(machine(), config_with_proof(folder)) as new:
+        own = replace(new, disks=(disk_with_a_volume(folder),))
+        return boot(own, seconds=LIMIT, until=FAILED, linger=6.0)
+
+
+def test_the_machine_is_what_the_config_describes(outcome: Boot) -> None:
+    asked = re.findall(r'^prove "([^"]+)"', (STORAGE / "proof").read_text(), re.MULTILINE)
+    assert [proof.name for proof in proofs(outcome)] == asked, outcome.tail()
+    assert [proof for proof in proofs(outcome) if not proof.holds] == []
+    assert finished(outcome), outcome.tail()
+    assert "disks" in [time.stage for time in stage_times(outcome)]
+
+
+def test_no_key_is_on_the_console(outcome: Boot) -> None:
+    assert (KEY in outcome.console, quote(KEY) in outcome.console) == (False, False)
+    assert quote(KEY) in (STORAGE / "config.ign").read_text()

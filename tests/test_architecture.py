@@ -1,0 +1,65 @@
+"""Rooms and arrows are those of docs/architecture.md, and what checks that has teeth."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
+
+
+def check_imports(project: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [LINT_IMPORTS, "--no-cache", "--no-logo"], cwd=project, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.real_commands("lint-imports")
+def test_arrows_only_point_down() -> None:
+    checked = check_imports(PROJECT)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_every_room_has_its_place_among_the_layers() -> None:
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    (layers,) = (c["layers"] for c in settings["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
+    placed = {room.strip() for layer in layers for room in layer.split("|")}
+    rooms = {
+        f"ignition.{entry.stem}"
+        for entry in (PROJECT / "ignition").iterdir()
+        if entry.suffix == ".py" or (entry / "__init__.py").exists()
+    } - {"ignition.__init__", "ignition.__main__"}
+    assert rooms == placed
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the project that a test may spoil."""
+    for part in ("ignition", "schemas", "providers"):
+        shutil.copytree(PROJECT / part, tmp_path / part, symlinks=True)
+    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.real_commands("lint-imports")
+@pytest.mark.parametrize(
+    ("module", "line", "broken"),
+    [
+        ("ignition/report.py", "import ignition.cli", "arrows only point down"),
+        ("ignition/tools/__init__.py", "import ignition.resource", "arrows only point down"),
+        ("ignition/log.py", "import subprocess", "one subprocess call"),
+        ("ignition/config/parse.py", "import pydantic", "pydantic off the boot path"),
+    ],
+)
+def test_a_forbidden_import_is_found(copy: Path, module: str, line: str, broken: str) -> None:
+    with (copy / module).open("a") as file:
+        file.write(f"\n{line}\n")
+    checked = check_imports(copy)
+    assert checked.returncode == 1
+    assert any(broken in row and "BROKEN" in row for row in checked.stdout.splitlines()), checked.stdout
