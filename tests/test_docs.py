@@ -1,0 +1,80 @@
+"""The docs tell the truth: their Python runs, and their commands print what they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+
+
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    """All blocks of a page: their language, the file name beside it, and the text."""
+    return BLOCK.findall((PROJECT / "docs" / page).read_text())
+
+
+@pytest.mark.parametrize("page", ["config-api.md"])
+def test_python_runs(page: str) -> None:
+    names: dict[str, object] = {}
+    codes = [text for language, _, text in blocks(page) if language == "python"]
+    assert codes
+    for code in codes:
+        exec(compile(code, page, "exec"), names)
+
+
+@pytest.mark.parametrize("page", ["planning.md", "schemas.md", "validating.md"])
+@pytest.mark.real_commands
+def test_commands_print_what_the_page_says(page: str, tmp_path: Path) -> None:
+    ran = 0
+    for language, name, text in blocks(page):
+        if name:
+            (tmp_path / name).write_text(text)
+        elif language == "console":
+            for command, expected in COMMAND.findall(text):
+                assert shown(command, tmp_path) == expected
+                ran += 1
+    assert ran
+
+
+def shown(command: str, directory: Path) -> str:
+    """What a terminal would show, and the exit status where it is not 0."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run(
+        ["sh", "-c", command],
+        cwd=directory,
+        env={"PATH": path, "HOME": str(directory)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return ran.stdout + (f"[exit status {ran.returncode}]\n" if ran.returncode else "")
+
+
+ROWS = re.compile(r"^\|.*\| `([^`|]+)` \|$", re.MULTILINE)
+
+
+def test_every_deliberate_difference_has_its_test() -> None:
+    page = (PROJECT / "docs" / "compatibility.md").read_text()
+    rows = [row for row in page.splitlines() if row.startswith("| ") and not row.startswith("| Reference |")]
+    named = ROWS.findall(page)
+    assert len(named) == len(rows) > 0
+    for test in named:
+        file, _, name = test.partition("::")
+        assert f"def {name}(" in (PROJECT / "tests" / file).read_text(), test
+
+
+def test_every_platform_is_documented() -> None:
+    from ignition import platform
+    from ignition.providers import PLATFORMS
+
+    for page in ("docs/platforms.md", "README.md"):
+        text = (PROJECT / page).read_text()
+        assert [name for name in PLATFORMS if f"| `{platform.load(name).name}` |" not in text] == []
