@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from ignition.host.command import Command, Ran
 from ignition.host.source import Source
+from ignition.report import ConfigPath
 
 if TYPE_CHECKING:
     from ignition.host.root import Root
@@ -44,10 +45,10 @@ class Fetch(Protocol):
 class Devices(Protocol):
     """Block devices as the kernel and udev show them; `ignition.host.devices` has the real one."""
 
-    def wait(self, wanted: Mapping[str, str]) -> None:
+    def wait(self, wanted: Mapping[str, ConfigPath]) -> None:
         """Return when each device path exists.
 
-        `wanted` maps device path to who needs it (a config path, printed).
+        `wanted` maps device path to the place in the config that needs it.
         Raises `IgnitionError` naming the missing ones and those that are there.
         """
 

@@ -20,6 +20,7 @@ from ignition.errors import CommandFailed, IgnitionError
 from ignition.host import blocks
 from ignition.host.command import Command
 from ignition.host.run import run as run_command
+from ignition.report import ConfigPath, format_path
 
 if TYPE_CHECKING:
     from ignition.host import Run
@@ -54,10 +55,10 @@ class BlockDevices:
         self._patience = patience
         self._reminder = reminder
 
-    def wait(self, wanted: Mapping[str, str]) -> None:
+    def wait(self, wanted: Mapping[str, ConfigPath]) -> None:
         """Return when each device path exists.
 
-        `wanted` maps device path to who needs it (a config path, printed).
+        `wanted` maps device path to the place in the config that needs it; an empty one is nobody's.
 
         Raises:
             IgnitionError: a device did not come in time; names it and those that are there.
@@ -94,7 +95,7 @@ class BlockDevices:
 
     def resolve(self, device: str) -> str:
         """The kernel's node for a device path, all links followed."""
-        self.wait({device: "its kernel name is needed"})
+        self.wait({device: ()})
         return blocks.resolve(self._system, device)
 
     def settle(self, devices: Iterable[str]) -> None:
@@ -155,17 +156,22 @@ class BlockDevices:
     def _missing(self, wanted: Iterable[str]) -> list[str]:
         return [device for device in wanted if not os.path.exists(self._base + device)]
 
-    def _remind(self, missing: Iterable[str], wanted: Mapping[str, str]) -> None:
+    def _remind(self, missing: Iterable[str], wanted: Mapping[str, ConfigPath]) -> None:
         for device in missing:
-            log.info(f"waiting for {device} ({wanted[device]})")
+            log.info(f"waiting for {_with_place(device, wanted[device])}")
 
-    def _absent(self, missing: list[str], wanted: Mapping[str, str]) -> IgnitionError:
-        names = ", ".join(f"{device} ({wanted[device]})" for device in missing)
+    def _absent(self, missing: list[str], wanted: Mapping[str, ConfigPath]) -> IgnitionError:
+        names = ", ".join(_with_place(device, wanted[device]) for device in missing)
         there = "".join(f"\n  {line}" for line in blocks.every(self._system)) or " none"
         return IgnitionError(
             f"{names} did not appear within {self._patience:.0f} seconds; devices that are there:{there}",
+            path=wanted[missing[0]] or None,
             hint="correct the device in the config, or attach the disk; /dev/disk/by-id has names that stay",
         )
+
+
+def _with_place(device: str, path: ConfigPath) -> str:
+    return f"{device} ({format_path(path)})" if path else device
 
 
 def _write(descriptor: int, offset: int, data: bytes) -> None:

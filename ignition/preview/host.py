@@ -18,6 +18,7 @@ from ignition.errors import IgnitionError
 from ignition.host import Host, blocks
 from ignition.host.command import Command, Ran
 from ignition.preview.root import PreviewRoot, Unseen, refuse
+from ignition.report import ConfigPath
 from ignition.tools import blkid
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class PreviewDevices:
         """Whether nobody can tell what the device will be."""
         return device in self._uncertain
 
-    def wait(self, wanted: Mapping[str, str]) -> None:
+    def wait(self, wanted: Mapping[str, ConfigPath]) -> None:
         """Look once.
 
         Raises:
@@ -137,7 +138,7 @@ class PreviewDevices:
         """Never happens in a preview."""
         refuse(f"locking {', '.join(devices)}")
 
-    def zero(self, device: str, ranges: Iterable[tuple[int, int]]) -> NoReturn:  # noqa: ARG002
+    def zero(self, device: str, ranges: Iterable[tuple[int, int]]) -> NoReturn:
         """Never happens in a preview."""
         refuse(f"zeroing {device}")
 

@@ -95,11 +95,11 @@ class PreviewRoot(Root):
 
     # Changes that are remembered.
 
-    def write(self, path: str, data: bytes, *, mode: int = 0o644, owner: Owner = (0, 0)) -> None:  # noqa: ARG002
+    def write(self, path: str, data: bytes, *, mode: int = 0o644, owner: Owner = (0, 0)) -> None:
         """Remember the file."""
         self._memory[self._where(path)] = data
 
-    def symlink(self, target: str, path: str, *, owner: Owner = (0, 0)) -> None:  # noqa: ARG002
+    def symlink(self, target: str, path: str, *, owner: Owner = (0, 0)) -> None:
         """Remember the link."""
         self._memory[self._where(path)] = target
 
@@ -109,7 +109,7 @@ class PreviewRoot(Root):
 
     # Changes that never happen in a preview.
 
-    def make_directories(self, path: str, mode: int = 0o755) -> NoReturn:  # noqa: ARG002
+    def make_directories(self, path: str, mode: int = 0o755) -> NoReturn:
         """Refuse."""
         refuse(path)
 
@@ -117,8 +117,8 @@ class PreviewRoot(Root):
         self,
         path: str,
         *,
-        mode: int = 0o644,  # noqa: ARG002
-        owner: Owner = (0, 0),  # noqa: ARG002
+        mode: int = 0o644,
+        owner: Owner = (0, 0),
     ) -> NoReturn:
         """Refuse."""
         refuse(path)
@@ -131,23 +131,23 @@ class PreviewRoot(Root):
         """Only for reading."""
         return refuse(path) if append else super().open(path)
 
-    def rename(self, old: str, new: str) -> NoReturn:  # noqa: ARG002
+    def rename(self, old: str, new: str) -> NoReturn:
         """Refuse."""
         refuse(new)
 
-    def link(self, existing: str, path: str) -> NoReturn:  # noqa: ARG002
+    def link(self, existing: str, path: str) -> NoReturn:
         """Refuse."""
         refuse(path)
 
-    def chown(self, path: str, owner: Owner) -> NoReturn:  # noqa: ARG002
+    def chown(self, path: str, owner: Owner) -> NoReturn:
         """Refuse."""
         refuse(path)
 
-    def chmod(self, path: str, mode: int) -> NoReturn:  # noqa: ARG002
+    def chmod(self, path: str, mode: int) -> NoReturn:
         """Refuse."""
         refuse(path)
 
-    def permit(self, path: str, owner: Owner, mode: int | None = None) -> NoReturn:  # noqa: ARG002
+    def permit(self, path: str, owner: Owner, mode: int | None = None) -> NoReturn:
         """Refuse."""
         refuse(path)
 
@@ -155,7 +155,7 @@ class PreviewRoot(Root):
         """Refuse."""
         refuse(", ".join(paths))
 
-    def acting_as(self, user: int, group: int, *, umask: int = 0o077) -> NoReturn:  # noqa: ARG002
+    def acting_as(self, user: int, group: int, *, umask: int = 0o077) -> NoReturn:
         """Refuse."""
         refuse("acting as a user")
 

@@ -21,6 +21,7 @@ from ignition.host import Host
 from ignition.host.command import Command, Ran
 from ignition.host.root import Root
 from ignition.host.source import Source
+from ignition.report import ConfigPath
 
 __all__ = ["FakeDevices", "FakeFetch", "FakeHost", "FakeRun"]
 
@@ -97,12 +98,12 @@ class FakeDevices:
     def __init__(self) -> None:
         self.there: set[str] | None = None
         self.links: dict[str, str] = {}
-        self.waited: list[dict[str, str]] = []
+        self.waited: list[dict[str, ConfigPath]] = []
         self.settled: list[tuple[str, ...]] = []
         self.locks: list[tuple[str, ...]] = []
         self.zeroed: list[tuple[str, tuple[tuple[int, int], ...]]] = []
 
-    def wait(self, wanted: Mapping[str, str]) -> None:
+    def wait(self, wanted: Mapping[str, ConfigPath]) -> None:
         """Fail at once if one is not there."""
         self.waited.append(dict(wanted))
         missing = [device for device in wanted if self.there is not None and device not in self.there]

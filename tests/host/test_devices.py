@@ -36,7 +36,7 @@ def local(
 
 def test_what_is_there_is_not_waited_for(sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyudev", None)
-    local(sysfs, patience=0).wait({"/dev/vdb": "$.storage.disks.0"})
+    local(sysfs, patience=0).wait({"/dev/vdb": ("storage", "disks", 0)})
 
 
 @pytest.mark.parametrize("with_events", [True, False])
@@ -49,7 +49,7 @@ def test_what_comes_late_is_waited_for(
     appearing = threading.Timer(0.3, sysfs.link, ("/dev/disk/by-id/late", "/dev/vdb"))
     appearing.start()
     with caplog.at_level(logging.INFO, "ignition"):
-        local(sysfs, reminder=0.1).wait({"/dev/vdb": "a", "/dev/disk/by-id/late": "$.storage.disks.1"})
+        local(sysfs, reminder=0.1).wait({"/dev/vdb": (), "/dev/disk/by-id/late": ("storage", "disks", 1)})
     appearing.join()
     reminders = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
     assert reminders[0] == "waiting for /dev/disk/by-id/late ($.storage.disks.1)"
@@ -60,8 +60,11 @@ def test_what_comes_late_is_waited_for(
 def test_what_does_not_come_is_an_error_that_shows_what_is_there(sysfs: Sysfs) -> None:
     began = time.monotonic()
     with pytest.raises(IgnitionError) as caught:
-        local(sysfs, patience=0.2).wait({"/dev/vdc": "$.storage.disks.0", "/dev/vdb": "b", "/dev/vdd": "$.x"})
+        local(sysfs, patience=0.2).wait(
+            {"/dev/vdc": ("storage", "disks", 0), "/dev/vdb": (), "/dev/vdd": ("x",)}
+        )
     assert time.monotonic() - began < 2
+    assert caught.value.path == ("storage", "disks", 0)
     assert str(caught.value) == (
         "/dev/vdc ($.storage.disks.0), /dev/vdd ($.x) did not appear within 0 seconds; "
         "devices that are there:\n  /dev/vdb 1MiB"
@@ -75,7 +78,7 @@ def test_patience_is_systemds() -> None:
 def test_a_dangling_link_is_no_device(sysfs: Sysfs) -> None:
     sysfs.link("/dev/disk/by-id/gone", "/dev/vdz")
     with pytest.raises(IgnitionError, match="by-id/gone"):
-        local(sysfs, patience=0.1).wait({"/dev/disk/by-id/gone": "a"})
+        local(sysfs, patience=0.1).wait({"/dev/disk/by-id/gone": ()})
 
 
 def test_resolve_follows_all_links(sysfs: Sysfs) -> None:

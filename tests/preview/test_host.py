@@ -66,21 +66,21 @@ class TestDevices:
         (tmp_path / "dev").mkdir()
         (tmp_path / "dev/a1").touch()
         devices = PreviewDevices(str(tmp_path))
-        devices.wait({"/dev/a1": "x"})
+        devices.wait({"/dev/a1": ()})
         with pytest.raises(MissingDevice, match="/dev/b1 is not there"):
-            devices.wait({"/dev/a1": "x", "/dev/b1": "y"})
+            devices.wait({"/dev/a1": (), "/dev/b1": ()})
         devices.will_make("/dev/b1", ["/dev/disk/by-partlabel/data"])
-        devices.wait({"/dev/b1": "y", "/dev/disk/by-partlabel/data": "z"})
+        devices.wait({"/dev/b1": (), "/dev/disk/by-partlabel/data": ()})
         assert devices.resolve("/dev/disk/by-partlabel/data") == "/dev/b1"
         devices.will_lose(["/dev/a1"])
         with pytest.raises(MissingDevice, match="its partition is deleted"):
-            devices.wait({"/dev/a1": "x"})
+            devices.wait({"/dev/a1": ()})
 
     def test_what_depends_on_something_unknown_is_no_conflict(self, tmp_path: Path) -> None:
         devices = PreviewDevices(str(tmp_path))
         devices.may_make(["/dev/md/x"], "that depends")
         with pytest.raises(Unseen, match="that depends"):
-            devices.wait({"/dev/md/x": "y"})
+            devices.wait({"/dev/md/x": ()})
 
     def test_a_name_that_leads_elsewhere_now_leads_to_the_new_one(self, tmp_path: Path) -> None:
         (tmp_path / "dev/disk/by-partlabel").mkdir(parents=True)

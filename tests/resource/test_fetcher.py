@@ -202,6 +202,7 @@ def test_a_time_before_urllib3_is_no_warning() -> None:
         from ignition.resource.transport import Transport
 
         Transport(tls.context)
+        assert ("ignore", None, SystemTimeWarning) in [each[:3] for each in warnings.filters]
         warnings.warn("System time is way off", SystemTimeWarning, stacklevel=1)
 
 

@@ -127,7 +127,7 @@ class Filesystems:
     def observe(self, config: Config, host: Host, state: State) -> dict[int, DeviceFacts]:  # noqa: ARG002
         """Wait for the devices and see what is on them; by index of the filesystem."""
         there = dict(_on_devices(config))
-        host.devices.wait({each.device: format_path((*PATH, index)) for index, each in there.items()})
+        host.devices.wait({each.device: (*PATH, index) for index, each in there.items()})
         # Later stages may know the devices by these names, so each gets one, whatever is done with it.
         aliases = {index: host.devices.alias(each.device) for index, each in there.items()}
         judged = {index: alias for index, alias in aliases.items() if there[index].format is not None}

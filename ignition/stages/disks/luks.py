@@ -261,9 +261,7 @@ class Volumes:
         """Wait for the devices, see what is on them, and fetch the keys."""
         volumes = config.storage.luks
         devices = [volume.device or "" for volume in volumes]
-        host.devices.wait(
-            {device: format_path((*PATH, index, "device")) for index, device in enumerate(devices)}
-        )
+        host.devices.wait({device: (*PATH, index, "device") for index, device in enumerate(devices)})
         nodes = [host.devices.resolve(device) for device in devices]
         listed = signatures.listed(host, tuple(dict.fromkeys(nodes)))
         use = Use.now(host.system)

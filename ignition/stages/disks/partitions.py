@@ -45,7 +45,7 @@ class Partitions:
     def observe(self, config: Config, host: Host, state: State) -> tuple[DiskFacts, ...]:  # noqa: ARG002
         """Wait for the disks, read their tables, and see what of them is in use."""
         disks = config.storage.disks
-        host.devices.wait({disk.device: format_path((*PATH, index)) for index, disk in enumerate(disks)})
+        host.devices.wait({disk.device: (*PATH, index) for index, disk in enumerate(disks)})
         use = Use.now(host.system)
         return tuple(look(host, disk.device, use) for disk in disks)
 

@@ -162,7 +162,7 @@ class MakeArray:
                     f"the kernel does not know arrays of this level: {error}", hint=hint
                 ) from error
             raise
-        host.devices.wait({mdadm.device_of(self.array.name): format_path(self.path)})
+        host.devices.wait({mdadm.device_of(self.array.name): self.path})
 
     def _command(self, members: Sequence[str]) -> Command:
         array = self.array
@@ -211,7 +211,7 @@ class Arrays:
         own = {mdadm.device_of(array.name) for array in arrays}
         nodes = {path: blocks.resolve(host.system, path) for path in own if blocks.exists(host.system, path)}
         members = {
-            device: format_path((*PATH, index, "devices", number))
+            device: (*PATH, index, "devices", number)
             for index, array in enumerate(arrays)
             for number, device in enumerate(array.devices)
             # Arrays of this config that are not there will be made.

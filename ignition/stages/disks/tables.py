@@ -123,7 +123,7 @@ class ExpectPartitions:
                 )
             time.sleep(TICK)
         nodes = {part.node for number, part in self._seen(host).items() if number in self.expected}
-        host.devices.wait(dict.fromkeys(sorted(nodes), f"partition of {self.device}"))
+        host.devices.wait(dict.fromkeys(sorted(nodes), self.path))
 
     def _seen(self, host: Host) -> Mapping[int, blocks.Kernel]:
         return blocks.partitions(host.system, self.disk.node)

@@ -250,7 +250,7 @@ def test_two_names_of_one_device_are_refused(host: FakeHost, sysfs: Sysfs) -> No
 
 def test_devices_without_a_format_are_waited_for_and_tags_are_not(host: FakeHost, sysfs: Sysfs) -> None:
     found = plan(host, fs(1, None), {"device": "tag", "format": "virtiofs", "path": "/x"})
-    assert host.devices.waited == [{"/dev/vdb1": "$.storage.filesystems.0"}]
+    assert host.devices.waited == [{"/dev/vdb1": ("storage", "filesystems", 0)}]
     assert (found.actions, host.run.argvs) == ((), [])
 
 
@@ -289,6 +289,8 @@ def test_a_module_that_cannot_be_loaded_is_mounts_to_tell(host: FakeHost, sysfs:
     (sysfs.system / "proc/filesystems").write_text("nodev\tsysfs\n")
     host.run.answer("modprobe", status=2, stderr="no")
     apply(plan(host, fs(1, "xfs", path="/srv")), host)
+    assert host.run.ran("modprobe")
+    assert host.run.ran("mkfs.xfs")
 
 
 def test_unknown_formats_are_refused_with_what_is_known() -> None:

@@ -181,7 +181,7 @@ def test_a_fresh_volume_with_all_options(host: FakeHost, sysfs: Sysfs) -> None:
             open_options=("--perf-x",),
         ),
     )
-    assert host.devices.waited == [{"/dev/vdb": "$.storage.luks.0.device"}]
+    assert host.devices.waited == [{"/dev/vdb": ("storage", "luks", 0, "device")}]
     assert ran(host) == []
     assert found.creates == {"/dev/mapper/vault", "/dev/disk/by-uuid/U", "/dev/disk/by-label/L"}
     left = apply(found, host)

@@ -57,7 +57,7 @@ def test_all_disks_are_waited_for_at_once_each_with_its_place_in_the_config(
     sysfs.disk("vdb", SIZE)
     sysfs.disk("vdc", SIZE)
     plan(host, config({"device": "/dev/vdb"}, {"device": "/dev/vdc"}))
-    assert host.devices.waited == [{"/dev/vdb": "$.storage.disks.0", "/dev/vdc": "$.storage.disks.1"}]
+    assert host.devices.waited == [{"/dev/vdb": ("storage", "disks", 0), "/dev/vdc": ("storage", "disks", 1)}]
 
 
 def test_disks_side_by_side_one_settle_then_the_checks(host: FakeHost, sysfs: Sysfs) -> None:

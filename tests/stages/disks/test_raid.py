@@ -150,7 +150,7 @@ def alias(name: str) -> str:
 def test_a_fresh_array(host: FakeHost, sysfs: Sysfs) -> None:
     found = plan(host, array(options=("--bitmap", "none")))
     assert host.devices.waited == [
-        {"/dev/vdb": "$.storage.raid.0.devices.0", "/dev/vdc": "$.storage.raid.0.devices.1"}
+        {"/dev/vdb": ("storage", "raid", 0, "devices", 0), "/dev/vdc": ("storage", "raid", 0, "devices", 1)}
     ]
     assert host.run.ran("mdadm") == []
     assert described(found) == ["creating the array data (raid1) of /dev/vdb, /dev/vdc"]
@@ -162,7 +162,7 @@ def test_a_fresh_array(host: FakeHost, sysfs: Sysfs) -> None:
             f"{alias('vdb')} {alias('vdc')}"
         )
     ]
-    assert host.devices.waited[-1] == {"/dev/md/data": "$.storage.raid.0"}
+    assert host.devices.waited[-1] == {"/dev/md/data": ("storage", "raid", 0)}
 
 
 def test_independent_arrays_are_made_side_by_side_and_then_those_on_them(

@@ -106,7 +106,7 @@ def expect(gone: set[int], expected: Mapping[int, Extent], disk: Disk = DISK) ->
 def test_what_is_as_written_passes_and_its_nodes_are_waited_for(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.partition("vdb", 1, 2048, 4096)
     expect({2}, {1: Extent(2048, 4096)}).perform(host)
-    assert host.devices.waited == [{"/dev/vdb1": "partition of /dev/vdb"}]
+    assert host.devices.waited == [{"/dev/vdb1": ("storage",)}]
 
 
 def test_what_is_not_is_an_error_that_lists_all_of_it(host: FakeHost, sysfs: Sysfs) -> None:
