@@ -1,0 +1,77 @@
+"""Enabled means enabled, whatever the image's machine-id says.
+
+systemd takes a missing or an `uninitialized` machine-id for a first boot and applies presets to all units
+then; with an empty one, or one that is there, it applies none. One machine of each kind is booted, with the
+same config.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+from tests.lab.commands import run
+from tests.lab.firstboot import FAILED, LIMIT, Machine, finished, guest, machine, proofs
+from tests.lab.guest import ARGUMENTS, boot
+
+if TYPE_CHECKING:
+    from tests.lab.guest import Boot
+
+pytestmark = pytest.mark.boot
+
+ENABLEMENT = Path(__file__).with_name("enablement")
+
+MACHINE_IDS = {
+    "missing": None,
+    "empty": "",
+    "uninitialized": "uninitialized\n",
+    "known": "5d7a1ce6a3b04be2b8f3f0b3a3e4c0f1\n",
+}
+"""What images have in `/etc/machine-id`."""
+
+NO_QUESTIONS = "systemd.firstboot=no"
+"""On what it takes for a first boot, Debian's systemd would ask for a root password on the console."""
+
+
+def config_with_proof(folder: Path) -> Path:
+    """The config, and in it the program that looks at what became of it."""
+    config = json.loads((ENABLEMENT / "config.ign").read_text())
+    contents = {"source": "data:," + quote((ENABLEMENT / "proof").read_text())}
+    config["storage"]["files"].append({"path": "/usr/local/sbin/proof", "mode": 0o755, "contents": contents})
+    file = folder / "config.ign"
+    file.write_text(json.dumps(config))
+    return file
+
+
+def root_with(machine_id: str | None, lab: Machine, folder: Path) -> Path:
+    """A copy of the root image with this `/etc/machine-id`."""
+    root = folder / "root.img"
+    run("cp", "--sparse=always", lab.image, root)
+    run("debugfs", "-w", "-R", "rm /etc/machine-id", root)
+    if machine_id is not None:
+        text = folder / "machine-id"
+        text.write_text(machine_id)
+        run("debugfs", "-w", "-R", f"write {text} /etc/machine-id", root)
+    return root
+
+
+@pytest.fixture(scope="module", params=MACHINE_IDS)
+def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Boot:
+    lab, folder = machine(), tmp_path_factory.mktemp(request.param)
+    root = root_with(MACHINE_IDS[request.param], lab, folder)
+    with guest(lab, config_with_proof(folder)) as new:
+        own = replace(new, image=root, arguments=(*ARGUMENTS, NO_QUESTIONS))
+        return boot(own, seconds=LIMIT, until=FAILED, linger=6.0)
+
+
+def test_what_is_enabled_runs_and_what_is_disabled_does_not(outcome: Boot) -> None:
+    asked = re.findall(r'^prove "([^"]+)"', (ENABLEMENT / "proof").read_text(), re.MULTILINE)
+    assert [proof.name for proof in proofs(outcome)] == asked, outcome.tail()
+    assert [proof for proof in proofs(outcome) if not proof.holds] == []
+    assert finished(outcome), outcome.tail()
