@@ -23,8 +23,8 @@ config contents, keys or password hashes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from ignition.report import ConfigPath, Report, format_path
@@ -95,10 +95,13 @@ class TimedOut(FetchError):
 class CommandFailed(IgnitionError):
     """A program ended with a status that its command does not accept.
 
-    The message carries the last lines of what the program wrote to stderr.
+    The message carries the last lines of what the program wrote to stderr, without the command's secrets.
     """
 
     def __init__(self, command: Command, ran: Ran, *, hint: str = "") -> None:
+        ran = replace(
+            ran, stdout=command.without_secrets(ran.stdout), stderr=command.without_secrets(ran.stderr)
+        )
         tail = "\n".join(ran.stderr.strip().splitlines()[-5:]) or "it printed no error"
         super().__init__(f"{command} failed with status {ran.status}: {tail}", hint=hint)
         self.command = command
@@ -144,3 +147,20 @@ class UsageError(IgnitionError):
     """The command line makes no sense."""
 
     exit_code = 2
+
+
+def text_of(error: BaseException) -> str:
+    """What an error says, if that is meant to be read; the text of an unforeseen one may hold anything."""
+    if isinstance(error, IgnitionError | OSError):
+        return str(error)
+    return f"a fault of the engine itself: {type(error).__name__}"
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from, from the outside in; each once, be it its own cause."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__

@@ -7,7 +7,7 @@ temporary directory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -62,10 +62,19 @@ class Devices(Protocol):
         """Let udev look at the devices again and wait until it has."""
 
     def locked(self, devices: Iterable[str]) -> AbstractContextManager[None]:
-        """Hold the whole-disk locks of these kernel nodes; udev does not touch them meanwhile."""
+        """Hold the locks of the whole disks that these kernel nodes are on; udev leaves them alone meanwhile.
+
+        Several may hold the lock of one disk at once.
+        """
 
     def zero(self, device: str, ranges: Iterable[tuple[int, int]]) -> None:
         """Write zeros over parts of a device (offset, length; in bytes)."""
+
+
+def _has_program(program: str) -> bool:
+    from ignition.host.programs import is_there
+
+    return is_there(program)
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,8 @@ class Host:
         devices: block devices.
         fetch: resources of the config.
         system: where the running system (the initramfs) itself is mounted; `/`
-            except in tests. `/proc`, `/sys`, `/dev` and `/run` are found below it.
+            except in tests. `/proc`, `/sys`, `/dev`, `/run` and `/lib/modules` are found below it.
+        has_program: whether `run` would find a program of this name.
     """
 
     run: Run
@@ -86,3 +96,4 @@ class Host:
     devices: Devices
     fetch: Fetch
     system: str = "/"
+    has_program: Callable[[str], bool] = _has_program

@@ -16,17 +16,20 @@ from ignition.errors import IgnitionError
 
 __all__ = [
     "KERNEL_SECTOR",
+    "MULTIPATH",
     "Disk",
     "Kernel",
     "disk",
     "every",
     "exists",
+    "held",
     "holders",
     "in_units",
     "is_active_array",
     "is_known",
     "mapper_name",
     "number",
+    "of_btrfs",
     "partitions",
     "read",
     "resolve",
@@ -36,6 +39,12 @@ __all__ = [
 
 KERNEL_SECTOR: Final = 512
 """The unit of all sector numbers in sysfs, whatever the device's own sectors are."""
+
+MULTIPATH: Final = "one path of the multipath device "
+"""How `held` begins for a disk that is one of several ways to the same one."""
+
+MAPPED: Final = {"LVM": "the logical volume", "CRYPT": "the encrypted volume"}
+"""How UUIDs of device-mapper devices begin, and what the device is. Source: dmsetup(8), `/sys/…/dm/uuid`."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,38 @@ def _mapper_partitions(system: str, name: str) -> Iterator[tuple[int, Kernel]]:
 def holders(system: str, node: str) -> list[str]:
     """The devices that are built on this one (RAID, LUKS, LVM, multipath)."""
     return [f"/dev/{name}" for name in _names(f"{_directory(system, node)}/holders")]
+
+
+def held(system: str, node: str) -> str:
+    """What is built on a device ("held by /dev/dm-3, the logical volume vg-root"), or "" if nothing is."""
+    built = [_built(system, holder) for holder in holders(system, node)]
+    if path := next((text for text in built if text.startswith(MULTIPATH)), ""):
+        return path
+    return f"held by {' and '.join(built)}" if built else ""
+
+
+def _built(system: str, holder: str) -> str:
+    name, uuid = mapper_name(system, holder), _optional(system, holder, "dm/uuid")
+    kind = uuid.partition("-")[0]
+    if kind == "mpath":
+        return f"{MULTIPATH}/dev/mapper/{name}"
+    if kind in MAPPED:
+        return f"{holder}, {MAPPED[kind]} {name}"
+    if name:
+        return f"{holder}, the device /dev/mapper/{name}"
+    if _optional(system, holder, "md/array_state"):
+        return f"{holder}, an array"
+    return holder
+
+
+def of_btrfs(system: str) -> frozenset[str]:
+    """The devices of all btrfs that are mounted; of several devices of one, the mount names only the first.
+
+    Source: the kernel's Documentation/filesystems/btrfs.rst and btrfs(5), `/sys/fs/btrfs/UUID/devices`.
+    """
+    directory = f"{_base(system)}/sys/fs/btrfs"
+    members = (f"{directory}/{each}/devices" for each in _names(directory))
+    return frozenset(f"/dev/{name}" for each in members if os.path.isdir(each) for name in _names(each))
 
 
 def is_known(system: str, node: str) -> bool:

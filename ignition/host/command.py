@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 __all__ = ["Command", "Ran", "Secret"]
+
+HIDDEN: Final = "***"
+SHORTEST: Final = 4
+"""Characters of a secret that is worth hiding in a program's messages; `*` for "no password" is none."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,7 @@ class Secret:
     value: str
 
     def __str__(self) -> str:
-        return "***"
+        return HIDDEN
 
     __repr__ = __str__
 
@@ -49,12 +54,28 @@ class Command:
         """The arguments as the program gets them, secrets included. For the gate alone."""
         return [word.value if isinstance(word, Secret) else word for word in self.argv]
 
+    def without_secrets(self, text: str) -> str:
+        """What the program wrote, as one may print it: some repeat the arguments that they do not like."""
+        secrets = [word.value for word in self.argv if isinstance(word, Secret)]
+        if self.stdin is not None:
+            secrets.append(self.stdin.decode("utf-8", "replace").strip())
+        for secret in secrets:
+            if len(secret) >= SHORTEST:
+                text = text.replace(secret, HIDDEN)
+        return text
+
     def __str__(self) -> str:
-        """The command line as one may print it: quoted, secrets hidden."""
-        return " ".join(f'"{word}"' for word in self.argv)
+        """The command line as one may print it: quoted as Go does, secrets hidden."""
+        return " ".join(map(_quoted, map(str, self.argv)))
 
     def __repr__(self) -> str:
         return f"Command({self})"
+
+
+def _quoted(word: str) -> str:
+    """In double quotes; what cannot be printed, and what would end the quotes, is escaped."""
+    plain = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{"".join(c if c.isprintable() else ascii(c)[1:-1] for c in plain)}"'
 
 
 @dataclass(frozen=True)

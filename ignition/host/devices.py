@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import posixpath
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -54,6 +55,7 @@ class BlockDevices:
         self._base = system.rstrip("/")
         self._patience = patience
         self._reminder = reminder
+        self._locks = _Locks()
 
     def wait(self, wanted: Mapping[str, ConfigPath]) -> None:
         """Return when each device path exists.
@@ -123,17 +125,16 @@ class BlockDevices:
 
     @contextmanager
     def locked(self, devices: Iterable[str]) -> Iterator[None]:
-        """Hold the locks of whole disks, by kernel node, so that udev leaves them alone.
+        """Hold the locks of the whole disks that these kernel nodes are on, so that udev leaves them alone.
 
+        Several may hold the lock of a disk at once here: it is held until the last of them has ended.
         Source: systemd's "Locking Block Device Access". Without the lock udev reads the
         partition table again after each writer, for which partitions vanish for a moment.
         """
         with ExitStack() as locks:
             # Always in the same order: whoever locks several of the same disks must not wait in a ring.
-            for device in sorted(set(devices)):
-                descriptor = os.open(self._base + device, os.O_RDONLY | os.O_CLOEXEC)
-                locks.callback(os.close, descriptor)
-                _lock(descriptor, device)
+            for device in sorted({blocks.whole(self._system, device) for device in devices}):
+                locks.enter_context(self._locks.held(self._base + device, device))
             yield
 
     def zero(self, device: str, ranges: Iterable[tuple[int, int]]) -> None:
@@ -178,6 +179,43 @@ def _write(descriptor: int, offset: int, data: bytes) -> None:
     while data:
         written = os.pwrite(descriptor, data, offset)
         offset, data = offset + written, data[written:]
+
+
+class _Locks:
+    """The locks that this process holds: one for each disk, however many work on it.
+
+    The kernel would let two descriptors of one process wait for each other as if they were strangers'.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._held: dict[str, tuple[int, int]] = {}
+
+    @contextmanager
+    def held(self, path: str, device: str) -> Iterator[None]:
+        with self._guard:
+            descriptor, users = self._held.get(path) or (_locked(path, device), 0)
+            self._held[path] = descriptor, users + 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                descriptor, users = self._held.pop(path)
+                if users > 1:
+                    self._held[path] = descriptor, users - 1
+                else:
+                    os.close(descriptor)
+
+
+def _locked(path: str, device: str) -> int:
+    """A descriptor with the lock."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _lock(descriptor, device)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _lock(descriptor: int, device: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ignition.host import blocks
 
-__all__ = ["Mount", "Use", "mounted", "parse", "users"]
+__all__ = ["Mount", "Use", "mounted", "parse", "remedy", "users"]
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,14 @@ class Use:
         by_number: `major:minor` → where it is mounted.
         by_node: kernel node → where it is mounted.
         swaps: kernel nodes that are swapped to.
+        btrfs: kernel nodes that belong to a btrfs that is mounted.
     """
 
     system: str
     by_number: Mapping[str, str]
     by_node: Mapping[str, str]
     swaps: frozenset[str]
+    btrfs: frozenset[str] = frozenset()
 
     @classmethod
     def now(cls, system: str) -> Use:
@@ -80,6 +82,7 @@ class Use:
                 if mount.source[:1] == "/"
             },
             frozenset(_swaps(system)),
+            blocks.of_btrfs(system),
         )
 
     def of(self, node: str, *, held: bool = True) -> str:
@@ -87,19 +90,34 @@ class Use:
 
         Devices that are built on it count unless `held` is false.
         """
-        if held and (holders := blocks.holders(self.system, node)):
-            return f"held by {', '.join(holders)}"
+        if held and (reason := blocks.held(self.system, node)):
+            return reason
         if node in self.swaps:
             return "used for swapping"
         if not blocks.is_known(self.system, node):
             return ""  # a device that is still to be made, of which a preview asks
         target = self.by_node.get(node) or self.by_number.get(blocks.number(self.system, node))
-        return f"mounted at {target}" if target else ""
+        if target:
+            return f"mounted at {target}"
+        return "part of a btrfs that is mounted" if node in self.btrfs else ""
 
     def of_any(self, node: str) -> str:
-        """Why a device or one of its partitions is in use, or "" if none is."""
+        """Why a device, one of its partitions, or the disk that it is a part of is in use, or ""."""
         parts = [part.node for part in blocks.partitions(self.system, node).values()]
-        return next(filter(None, map(self.of, (node, *parts))), "")
+        if reason := next(filter(None, map(self.of, (node, *parts))), ""):
+            return reason
+        # Whoever has a whole disk has all of it: no part of it can be opened for writing any more.
+        whole = blocks.whole(self.system, node)
+        reason = blocks.held(self.system, whole) if whole != node else ""
+        return f"a part of {whole}, which is {reason}" if reason else ""
+
+
+def remedy(reason: str) -> str:
+    """What to try about a device that is in use for this reason."""
+    before, found, device = reason.partition(blocks.MULTIPATH)
+    if found:
+        return f"name the device that all paths lead to, {device}" + (", or its parts" if before else "")
+    return "unmount or detach it first; what the boot itself uses cannot be changed"
 
 
 def _swaps(system: str) -> Iterable[str]:

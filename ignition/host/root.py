@@ -20,18 +20,19 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from ignition.host import entries
+from ignition.host.changes import Change, Digest, Digesting, Witness, look, standing
+from ignition.host.entries import SAME, Owner
 from ignition.host.openat2 import open_in_root, syncfs
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Owner", "Root"]
-
-Owner = tuple[int, int]
-"""User id and group id; -1 leaves one as it is."""
+__all__ = ["SAME", "Owner", "Root"]
 
 TEMPORARY: Final = ".ignition-new"
 """What a file or link is called, in its directory, before it is renamed."""
@@ -39,7 +40,8 @@ TEMPORARY: Final = ".ignition-new"
 MOST_LINKS: Final = 40
 """As many links as the kernel follows in one path."""
 
-SET_IDS: Final = stat.S_ISUID | stat.S_ISGID
+MOST_KEPT: Final = 100
+"""Directories that are kept open at once."""
 
 DIRECTORY: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -54,12 +56,17 @@ class Root:
         path: where the tree is mounted in the running system, absolute.
         touched: what was made or replaced here, topmost new directory or file; in order, each once.
             The security labels of these have to be set anew.
+        witness: is told of each change, but for those to files that `create` made and that wait for their
+            place under another name.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, witness: Witness | None = None) -> None:
         self.path = os.path.abspath(path or "/")
         self.touched: dict[str, None] = {}
+        self.witness = witness
+        self._waiting: dict[str, Digest] = {}
         self._pinned: int | None = None
+        self._kept: dict[str, _Kept] | None = None
 
     def __repr__(self) -> str:
         return f"Root({self.path!r})"
@@ -126,7 +133,7 @@ class Root:
     def mount_id(self, path: str) -> int:
         """Which mount the directory `path` belongs to; renames work only within one."""
         with self._opened(_clean(path), DIRECTORY) as descriptor:
-            return _mount_id(descriptor)
+            return entries.mount_id(descriptor)
 
     def resolve(self, path: str) -> str:
         """`path` with all links resolved but that of its last component.
@@ -151,6 +158,9 @@ class Root:
         made = self._make(self.follow(path), mode)
         if made:
             self.touch(made[0])
+        if self.witness:
+            for place in made:
+                self.witness(Change(place, None, standing(self.lstat(place))))
         return made
 
     @contextmanager
@@ -161,13 +171,15 @@ class Root:
         does not depend on the umask.
         """
         with self._place(path) as (directory, name):
-            descriptor = _create(TEMPORARY, directory)
+            descriptor = entries.create(directory, TEMPORARY)
+            digest = Digest() if self.witness else None
             try:
-                with os.fdopen(descriptor, "wb") as file:
+                with _writing(descriptor, digest) as file:
                     yield file
                     file.flush()
-                    _give(descriptor, mode, owner)
-                os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
+                    entries.give(descriptor, mode, owner)
+                with self._witnessed(path, directory, name, digest):
+                    os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
             except BaseException:
                 os.unlink(TEMPORARY, dir_fd=directory)
                 raise
@@ -177,10 +189,18 @@ class Root:
         with self.replace(path, mode=mode, owner=owner) as file:
             file.write(data)
 
-    def create(self, path: str) -> BinaryIO:
-        """Open a new file of mode 0600 for writing and reading; what bears its name is removed before."""
+    def create(self, path: str, mode: int = 0o600, *, digest: str = "") -> BinaryIO:
+        """Open a new file for writing and reading; what bears its name is removed before.
+
+        Its mode is at most the one given: the umask, and all but the nine bits of permissions, go off.
+        `digest` is what its contents will have been verified to have; that need not be computed again.
+        """
+        sum_ = Digest(digest) if self.witness else None
         with self._parent(path) as (directory, name):
-            return os.fdopen(_create(name, directory), "w+b")
+            file = _writing(entries.create(directory, name, mode & 0o777), sum_)
+        if sum_:
+            self._waiting[_clean(path)] = sum_
+        return file
 
     def open(self, path: str, *, append: bool = False) -> BinaryIO:
         """Open a regular file that exists, for reading or for reading and appending; no link is followed."""
@@ -190,67 +210,90 @@ class Root:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
                 raise OSError(errno.EINVAL, "not a regular file")
+            if append and self.witness:
+                self.touch(path)
+                return self._appending(_clean(path), directory, name, descriptor, self.witness)
         if append:
             self.touch(path)
         return os.fdopen(descriptor, "r+b" if append else "rb")
 
-    def rename(self, old: str, new: str) -> None:
-        """Move `old` to `new` on the same mount, replacing a file or link; makes directories above."""
+    def _appending(self, path: str, directory: int, name: str, descriptor: int, witness: Witness) -> BinaryIO:
+        """An open file, its digest kept up; the witness hears of it when it is closed."""
+        waiting = self._waiting.get(path)
+        if waiting is not None:
+            waiting.more_follows()
+            return Digesting(descriptor, waiting)
+        digest = Digest()
+        before = look(directory, name, read=True, into=digest)
+
+        def closing(open_: int) -> None:
+            after = standing(os.fstat(open_), digest=str(digest), unread=before.unread if before else "")
+            if after != before:
+                witness(Change(path, before, after))
+
+        return Digesting(descriptor, digest, closing)
+
+    def rename(self, old: str, new: str, *, owner: Owner = SAME, mode: int | None = None) -> None:
+        """Move `old` to `new` on the same mount, replacing a file or link; makes directories above.
+
+        Owner and mode are set before, as `permit` does.
+        """
+        digest = self._waiting.pop(_clean(old), None)
         with self._parent(old) as (source, source_name), self._place(new) as (directory, name):
-            os.rename(source_name, name, src_dir_fd=source, dst_dir_fd=directory)
+            if owner != SAME or mode is not None:
+                entries.permit(source, source_name, owner, mode)
+            with self._witnessed(new, directory, name, digest):
+                os.rename(source_name, name, src_dir_fd=source, dst_dir_fd=directory)
 
     def symlink(self, target: str, path: str, *, owner: Owner = (0, 0)) -> None:
         """Put a link with exactly this text at `path`, replacing a file or link that is there."""
         with self._place(path) as (directory, name):
-            _unlink(TEMPORARY, directory)
+            entries.unlink(directory, TEMPORARY)
             os.symlink(target, TEMPORARY, dir_fd=directory)
             os.chown(TEMPORARY, *owner, dir_fd=directory, follow_symlinks=False)
-            os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
+            with self._witnessed(path, directory, name):
+                os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
 
     def link(self, existing: str, path: str) -> None:
         """Make `path` a further name of the file `existing`, replacing a file or link that is there."""
         with self._parent(existing) as (source, source_name), self._place(path) as (directory, name):
-            _unlink(TEMPORARY, directory)
+            entries.unlink(directory, TEMPORARY)
             os.link(source_name, TEMPORARY, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
-            os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
+            with self._witnessed(path, directory, name):
+                os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
             # Renaming a name of a file onto another name of it does nothing, by definition.
-            _unlink(TEMPORARY, directory)
+            entries.unlink(directory, TEMPORARY)
 
     def remove(self, path: str) -> None:
         """Remove what stands at `path`, a directory with all that is in it; nothing there is fine.
 
         No link is followed and no other mount is entered: a mount point in the tree is an error.
         """
+        if self._kept:
+            self._kept.clear()
         try:
-            with self._parent(path) as (directory, name):
-                _remove(directory, name, _mount_id(directory))
+            with self._parent(path) as (directory, name), self._witnessed(path, directory, name):
+                entries.remove(directory, name, entries.mount_id(directory))
         except FileNotFoundError:
             return
 
     def chown(self, path: str, owner: Owner) -> None:
         """Give `path`, or the link that it is, to a user and a group."""
-        with self._parent(path) as (directory, name):
+        with self._parent(path) as (directory, name), self._witnessed(path, directory, name, read=False):
             os.chown(name, *owner, dir_fd=directory, follow_symlinks=False)
 
     def chmod(self, path: str, mode: int) -> None:
         """Set the mode of a file or directory, special bits included; a link is an error."""
-        with self._parent(path) as (directory, name):
-            _chmod(directory, name, mode)
+        with self._parent(path) as (directory, name), self._witnessed(path, directory, name, read=False):
+            entries.change_mode(directory, name, mode)
 
     def permit(self, path: str, owner: Owner, mode: int | None = None) -> None:
         """Set owner, then mode, where they differ; `None` leaves the mode, special bits included.
 
         In this order, because a change of owner takes the setuid and setgid bits away.
         """
-        with self._parent(path) as (directory, name):
-            current = os.lstat(name, dir_fd=directory)
-            kept = stat.S_IMODE(current.st_mode)
-            if _differs(owner, current):
-                os.chown(name, *owner, dir_fd=directory, follow_symlinks=False)
-                kept &= ~SET_IDS
-            wanted = stat.S_IMODE(current.st_mode) if mode is None else mode
-            if wanted != kept and not (mode is None and stat.S_ISLNK(current.st_mode)):
-                _chmod(directory, name, wanted)
+        with self._parent(path) as (directory, name), self._witnessed(path, directory, name, read=False):
+            entries.permit(directory, name, owner, mode)
 
     def sync(self, paths: Iterable[str]) -> None:
         """Write the file systems on which the directories `paths` lie to their disks, each once."""
@@ -272,6 +315,8 @@ class Root:
 
         Effective ids are those of the whole process, so nothing else may run meanwhile.
         """
+        if self.witness:
+            Digest()  # What it imports may not be there to be read by everybody.
         groups, ids, mask = os.getgroups(), (os.geteuid(), os.getegid()), os.umask(umask)
         with self._top() as top:
             self._pinned = top
@@ -286,6 +331,33 @@ class Root:
                 os.setgroups(groups)
                 os.umask(mask)
                 self._pinned = None
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Resolve each directory once, however many files inside are made or looked at in this block.
+
+        Nobody else may move or remove directories meanwhile, or mount over them. Only directories whose
+        path holds no link are kept, so that no link that is made here changes what a path leads to.
+        """
+        outer, self._kept = self._kept, {}
+        try:
+            yield
+        finally:
+            self._kept = outer
+
+    @contextmanager
+    def _witnessed(
+        self, path: str, directory: int, name: str, digest: Digest | None = None, *, read: bool = True
+    ) -> Iterator[None]:
+        """Tell the witness what the change inside does to `name`; contents stay the same without `read`."""
+        if self.witness is None or path in self._waiting:
+            yield
+            return
+        before = look(directory, name, read=read)
+        yield
+        after = look(directory, name, read=read, known=str(digest or ""))
+        if after != before:
+            self.witness(Change(_clean(path), before, after))
 
     # How paths are found.
 
@@ -311,13 +383,32 @@ class Root:
         finally:
             os.close(descriptor)
 
-    @contextmanager
-    def _parent(self, path: str) -> Iterator[tuple[int, str]]:
+    def _parent(self, path: str) -> AbstractContextManager[tuple[int, str]]:
         """The directory that holds `path`, opened, and the last component."""
         clean = _clean(path)
-        parent, name = posixpath.split(clean)
+        parent, name = _split(clean)
+        kept = self._keep(parent)
+        return self._open_parent(clean, parent, name) if kept is None else _InKept(kept, clean, name)
+
+    @contextmanager
+    def _open_parent(self, clean: str, parent: str, name: str) -> Iterator[tuple[int, str]]:
         with self._opened(parent, DIRECTORY) as descriptor, _named(clean):
             yield descriptor, name or "."
+
+    def _keep(self, path: str) -> _Kept | None:
+        """The directory at `path`, open, if it may stay so."""
+        if self._kept is None or self._pinned is not None:
+            return None
+        found = self._kept.get(path)
+        if found is None:
+            with self._top() as top, self._opened(path, DIRECTORY) as descriptor:
+                if _path_below(top, descriptor) != path:
+                    return None
+                found = _Kept(os.dup(descriptor))
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            self._kept[path] = found
+        return found
 
     @contextmanager
     def _place(self, path: str) -> Iterator[tuple[int, str]]:
@@ -337,6 +428,8 @@ class Root:
     def _follow(self, path: str, links: int) -> str:
         """`follow`, with a limit for links that lead to what does not exist; the kernel has its own."""
         try:
+            if self._keep(path) is not None:
+                return path
             with self._top() as top, self._opened(path, DIRECTORY) as descriptor:
                 return _path_below(top, descriptor)
         except FileNotFoundError:
@@ -370,22 +463,59 @@ class Root:
         return tuple(made)
 
 
+class _Kept:
+    """A directory that stays open until its last user, in whatever thread, is done with it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+
+class _InKept:
+    """A place in a directory that is kept open. No generator: a stage with many files passes here often."""
+
+    def __init__(self, kept: _Kept, path: str, name: str) -> None:
+        self._kept = kept
+        self._path = path
+        self._name = name or "."
+
+    def __enter__(self) -> tuple[int, str]:
+        return self._kept.descriptor, self._name
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            _name(error, self._path)
+
+
 @contextmanager
 def _named(path: str) -> Iterator[None]:
     """Let errors inside tell the whole path in the root, not the last component only."""
     try:
         yield
     except OSError as error:
-        error.filename = path
-        del error.filename2
+        _name(error, path)
         raise
 
 
+def _name(error: OSError, path: str) -> None:
+    error.filename = path
+    del error.filename2
+
+
+@lru_cache(maxsize=64)
 def _clean(path: str) -> str:
     """The path, absolute and lexically clean, as the spec's rules for paths have it."""
     if "\0" in path:
         raise OSError(errno.EINVAL, "a path cannot hold a zero byte", path.replace("\0", "�"))
     return posixpath.normpath("/" + path.lstrip("/"))
+
+
+@lru_cache(maxsize=64)
+def _split(path: str) -> tuple[str, str]:
+    """A clean path's directory and its last component. A file is come back to several times in a row."""
+    return posixpath.split(path)
 
 
 def _prefixes(path: str) -> Iterator[str]:
@@ -409,66 +539,9 @@ def _enter(directory: int, place: str, mode: int, made: list[str]) -> int:
             return os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
 
 
-def _create(name: str, directory: int) -> int:
-    """A new file of mode 0600; what an interrupted run left under its name goes first."""
-    _unlink(name, directory)
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open(name, flags, 0o600, dir_fd=directory)
-
-
-def _unlink(name: str, directory: int) -> None:
-    try:
-        os.unlink(name, dir_fd=directory)
-    except FileNotFoundError:
-        return
-
-
-def _give(descriptor: int, mode: int, owner: Owner) -> None:
-    """Owner before mode: a change of owner takes the setuid and setgid bits away."""
-    if _differs(owner, os.fstat(descriptor)):
-        os.fchown(descriptor, *owner)
-    os.fchmod(descriptor, mode)
-
-
-def _differs(owner: Owner, current: os.stat_result) -> bool:
-    user, group = owner
-    return user not in {-1, current.st_uid} or group not in {-1, current.st_gid}
-
-
-def _chmod(directory: int, name: str, mode: int) -> None:
-    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    try:
-        os.chmod(f"/proc/self/fd/{descriptor}", mode)
-    finally:
-        os.close(descriptor)
-
-
-def _remove(directory: int, name: str, mount: int) -> None:
-    try:
-        os.unlink(name, dir_fd=directory)
-    except FileNotFoundError:
-        return
-    except IsADirectoryError:
-        _remove_directory(directory, name, mount)
-
-
-def _remove_directory(directory: int, name: str, mount: int) -> None:
-    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    try:
-        if _mount_id(descriptor) != mount:
-            raise OSError(errno.EBUSY, f"a file system is mounted at {name} below it")
-        for entry in os.listdir(descriptor):
-            _remove(descriptor, entry, mount)
-    finally:
-        os.close(descriptor)
-    os.rmdir(name, dir_fd=directory)
-
-
-def _mount_id(descriptor: int) -> int:
-    """The mount of an open file; source: proc(5), /proc/pid/fdinfo."""
-    with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
-        fields = dict(line.split(":", 1) for line in file if ":" in line)
-    return int(fields["mnt_id"])
+def _writing(descriptor: int, digest: Digest | None) -> BinaryIO:
+    """A new file, open for writing and reading."""
+    return Digesting(descriptor, digest) if digest else os.fdopen(descriptor, "w+b")
 
 
 def _path_below(top: int, descriptor: int) -> str:

@@ -1,18 +1,22 @@
 """The one place where a program is started.
 
 The environment is built from nothing, stdin is closed unless the command brings
-its own, both streams are captured, start and end are logged. Everything else
-that a stage does to the machine passes `ignition.host.root`.
+its own, both streams are captured, start and end are logged, and what takes long
+says so (`ignition.host.progress`). Everything else that a stage does to the machine
+passes `ignition.host.root`.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ignition import distro, log
 from ignition.errors import CommandFailed, IgnitionError
 from ignition.host.command import Command, Ran
+from ignition.host.progress import Work
 
 __all__ = ["run"]
 
@@ -25,23 +29,53 @@ def run(command: Command) -> Ran:
         IgnitionError: the program is not there; the hint names its package.
     """
     log.debug(f"executing: {command}")
+    with standard_input(command.stdin) as stdin, start(command, stdin) as process:
+        try:
+            stdout, stderr = to_its_end(process, Work(command.why))
+        except BaseException:
+            process.kill()
+            raise
+    ran = Ran(process.returncode, text(stdout), text(stderr))
+    if ran.status not in command.ok:
+        raise CommandFailed(command, ran)
+    return ran
+
+
+def start(command: Command, stdin: int) -> subprocess.Popen[bytes]:
+    """The program, as it has just begun to run."""
     try:
-        done = subprocess.run(
+        return subprocess.Popen(
             command.real_argv(),
-            input=command.stdin,
-            stdin=subprocess.DEVNULL if command.stdin is None else None,
-            capture_output=True,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=environment() | dict(command.environment),
-            check=False,
         )
     except FileNotFoundError as error:
         raise missing(command.program) from error
     except OSError as error:
         raise IgnitionError(f"cannot start {command.program}: {error.strerror}") from error
-    ran = Ran(done.returncode, text(done.stdout), text(done.stderr))
-    if ran.status not in command.ok:
-        raise CommandFailed(command, ran)
-    return ran
+
+
+@contextmanager
+def standard_input(data: bytes | None) -> Iterator[int]:
+    """What the program reads, as a file in memory: a pipe would have to be filled while it is waited for."""
+    if data is None:
+        yield subprocess.DEVNULL
+        return
+    with open(os.memfd_create("stdin"), "w+b") as file:
+        file.write(data)
+        file.seek(0)
+        yield file.fileno()
+
+
+def to_its_end(process: subprocess.Popen[bytes], work: Work) -> tuple[bytes, bytes]:
+    """Take what a program writes, and say from time to time that it still runs."""
+    while True:
+        try:
+            return process.communicate(timeout=work.patience())
+        except subprocess.TimeoutExpired:  # nothing is lost: the next call returns all of it
+            work.still()
 
 
 def environment() -> dict[str, str]:

@@ -49,11 +49,12 @@ class FakeRun:
 
     `commands` holds every command in the order in which it was run. The answer
     given last is looked at first; one call of `answer` with several responses is
-    used up in turn, its last one from then on.
+    used up in turn, its last one from then on. `missing` names programs that are not there.
     """
 
     def __init__(self) -> None:
         self.commands: list[Command] = []
+        self.missing: set[str] = set()
         self._answers: list[_Answer] = []
 
     def answer(
@@ -68,6 +69,10 @@ class FakeRun:
         """Say what `program` answers, if given only to calls that have the argument `having`."""
         given = list(responses) or [Ran(status, stdout, stderr)]
         self._answers.insert(0, _Answer(program, having, given))
+
+    def has(self, program: str) -> bool:
+        """Whether the program is there."""
+        return program not in self.missing
 
     def __call__(self, command: Command) -> Ran:
         """Write the command down and answer it, failing as the real gate does."""
@@ -168,12 +173,14 @@ class FakeHost(Host):
 
     def __init__(self, directory: Path) -> None:
         self._make(root := directory / "root", system := directory / "system")
+        run = FakeRun()
         super().__init__(
-            run=FakeRun(),
+            run=run,
             root=Root(str(root)),
             devices=FakeDevices(),
             fetch=FakeFetch(),
             system=str(system),
+            has_program=run.has,
         )
 
     @staticmethod

@@ -26,3 +26,23 @@ def test_a_failure_tells_the_end_of_what_the_program_said() -> None:
     failure = CommandFailed(Command(("x", "-y"), "why"), Ran(3, "out", "1\n2\n3\n4\n5\n6\n\n"))
     assert str(failure) == '"x" "-y" failed with status 3: 2\n3\n4\n5\n6'
     assert str(CommandFailed(Command(("x",), "why"), Ran(3))).endswith("it printed no error")
+
+
+def test_a_failure_hides_what_the_program_repeats_of_its_secrets() -> None:
+    said = "useradd: invalid hash '$6$salt$hash' for core\nno key: passphrase\n"
+    failure = CommandFailed(COMMAND, Ran(1, said, said))
+    assert "invalid hash '***' for core" in str(failure)
+    for text in (str(failure), failure.ran.stdout, failure.ran.stderr):
+        assert "salt" not in text
+        assert "passphrase" not in text
+
+
+def test_a_secret_that_says_nothing_is_not_looked_for() -> None:
+    command = Command(("usermod", "--password", Secret("*"), "core"), "why", stdin=b"\n")
+    assert CommandFailed(command, Ran(1, "", "*** no ***\n")).ran.stderr == "*** no ***\n"
+
+
+def test_a_line_stays_a_line_whatever_the_arguments_hold() -> None:
+    """As Go quotes them; source: engine.md 10.2."""
+    command = Command(("echo", 'a "b"\\', "two\nlines\x1b[0m", "ä"), "why")
+    assert str(command) == '"echo" "a \\"b\\"\\\\" "two\\nlines\\x1b[0m" "ä"'

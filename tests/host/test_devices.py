@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -141,6 +142,64 @@ def test_the_lock_is_held_while_it_lasts_and_no_longer(sysfs: Sysfs) -> None:
         with local(sysfs).locked(["/dev/vdb", "/dev/vdb"]), pytest.raises(BlockingIOError):
             fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
         fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def test_whoever_works_on_a_part_has_the_lock_of_the_whole_disk(sysfs: Sysfs) -> None:
+    sysfs.partition("vdb", 1, 8, 8)
+    with (sysfs.system / "dev/vdb").open() as disk, (sysfs.system / "dev/vdb1").open() as part:
+        with local(sysfs).locked(["/dev/vdb1"]):
+            assert not is_free(disk)
+            assert is_free(part)
+        assert is_free(disk)
+
+
+def is_free(file: IO[str]) -> bool:
+    """As udev asks: a shared lock, without waiting."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return True
+
+
+def test_several_who_work_on_one_disk_hold_its_lock_together(
+    sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with a descriptor of its own, they would wait for each other."""
+    monkeypatch.setattr(devices, "LOCK_PATIENCE", 0.5)
+    sysfs.disk("vdc", 1 << 20)
+    for number in range(1, 9):
+        sysfs.partition("vdb", number, 8 * number, 8)
+    shared = local(sysfs)
+    meeting = threading.Barrier(8, timeout=5)
+    held = list[bool]()
+
+    def work(number: int) -> None:
+        with (
+            (sysfs.system / "dev/vdb").open() as disk,
+            shared.locked([f"/dev/vdb{number}", "/dev/vdc"]),
+        ):
+            meeting.wait()
+            held.append(not is_free(disk))
+            meeting.wait()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert held == [True] * 8
+    with (sysfs.system / "dev/vdb").open() as disk:
+        assert is_free(disk)
+
+
+def test_the_first_to_end_does_not_take_the_lock_away(sysfs: Sysfs) -> None:
+    shared = local(sysfs)
+    with (sysfs.system / "dev/vdb").open() as disk, shared.locked(["/dev/vdb"]):
+        with shared.locked(["/dev/vdb"]):
+            pass
+        assert not is_free(disk)
 
 
 def test_a_lock_of_udev_is_waited_for_but_not_for_ever(sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:

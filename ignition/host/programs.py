@@ -1,0 +1,15 @@
+"""Whether programs are there, without starting them."""
+
+from __future__ import annotations
+
+import os
+
+from ignition.host.run import environment
+
+__all__ = ["is_there"]
+
+
+def is_there(program: str) -> bool:
+    """Whether `ignition.host.run` would find the program."""
+    places = (os.path.join(directory, program) for directory in environment()["PATH"].split(os.pathsep))
+    return any(os.path.isfile(place) and os.access(place, os.X_OK) for place in places)
