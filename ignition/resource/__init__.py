@@ -124,9 +124,9 @@ class Fetcher:
         if not source.url:
             return
         scheme = self._admitted(source.url, SCHEMES)
-        sink = Sink(source, into)
-        self._bring(scheme, source, sink)
-        sink.finish()
+        with Sink(source, into) as sink:
+            self._bring(scheme, source, sink)
+            sink.finish()
 
     def _bring(self, scheme: str, source: Source, sink: Sink) -> None:
         """Send the URL to the module of its scheme."""
@@ -157,7 +157,9 @@ class Fetcher:
         """
         self._admitted(request.url, HTTP)
         body = BytesIO()
-        answer = self._http.fetch(request, Sink(Source(request.url), body))
+        with Sink(Source(request.url), body) as sink:
+            answer = self._http.fetch(request, sink)
+            sink.finish()
         return replace(answer, body=body.getvalue())
 
     def _admitted(self, url: str, schemes: frozenset[str]) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from ignition import log
 from ignition.errors import FetchError, NotFound
+from ignition.host import progress
 from ignition.resource import causes, tls
 from ignition.resource.causes import ExchangeFailed
 from ignition.resource.redact import redact
@@ -110,7 +111,7 @@ class Http:
             TimedOut: not within the total time.
             FetchError: it will not get better by trying again.
         """
-        download = _Download(request, sink, service)
+        download = _Download(request, sink, service, self._clock)
         hop = _Hop.first(request)
         return persist(
             lambda deadline: self._attempt(download, hop, deadline),
@@ -215,7 +216,7 @@ class Http:
                 raise download.broken_off(download.placed(cause)) from caught
             if not piece:
                 return
-            download.sink.write(piece)
+            download.took(piece)
             if not deadline.left():
                 raise download.broken_off(Cause("time was up", "the network or the server is slow"))
 
@@ -317,7 +318,7 @@ class _Hop:
 class _Download:
     """How far a body has come, over all attempts."""
 
-    def __init__(self, request: Request, sink: Sink, service: Service | None) -> None:
+    def __init__(self, request: Request, sink: Sink, service: Service | None, clock: Clock) -> None:
         self.request = request
         self.sink = sink
         self.service = service
@@ -328,6 +329,12 @@ class _Download:
         self._furthest = 0
         self._fruitless = 0
         self._started = False
+        self._progress = progress.Download(self.what, clock.now)
+
+    def took(self, piece: bytes) -> None:
+        """The next bytes of the body."""
+        self.sink.write(piece)
+        self._progress.at(self.sink.received, self._size)
 
     def placed(self, cause: Cause, proxy: str = "") -> Cause:
         """The cause with where it happened, if that is not plain from the URL that was asked for."""

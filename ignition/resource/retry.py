@@ -4,7 +4,8 @@ A machine's first boot races the rest of the site: DNS, DHCP routes and the very
 server that holds its config may come up later than the machine. So every
 failure that may pass is retried, for as long as the settings allow, and that is
 without limit by default. What must not happen is that nobody learns why: each
-new cause is logged, a lasting one again each minute with a count.
+new cause is logged, a lasting one again each minute with a count, and then on the
+console of a boot as well.
 
 Source: engine.md section 7.1 (figures), section 14 points 16 (what is better here).
 """
@@ -18,6 +19,7 @@ from typing import Final, Protocol, TypeVar
 
 from ignition import log
 from ignition.errors import TimedOut
+from ignition.host import progress
 
 __all__ = ["SYSTEM_CLOCK", "Again", "Cause", "Clock", "Deadline", "Jitter", "delays", "jitter", "persist"]
 
@@ -176,7 +178,7 @@ class _History:
             self._said_at = passed
             hint = f" ({cause.hint})" if cause.hint else ""
             tried = f"{passed:.0f} s and {self._attempts} attempts"
-            log.warning(f"{self._what}: still failing after {tried}: {cause.text}{hint}")
+            progress.say(f"{self._what}: still failing after {tried}: {cause.text}{hint}")
 
     def timed_out(self, cause: Cause) -> TimedOut:
         attempts = "1 attempt" if self._attempts == 1 else f"{self._attempts} attempts"

@@ -11,14 +11,14 @@ Source: engine.md section 7.6, config-spec sections 11.3 and 11.4.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from ignition.errors import FetchError, VerificationFailed
 from ignition.host.source import Source
 from ignition.resource.redact import redact
+from ignition.resource.store import Store
 
 if TYPE_CHECKING:
-    import hashlib
     import zlib
 
 __all__ = ["PIECE", "Gunzip", "NotGzip", "Sink"]
@@ -34,7 +34,8 @@ class Sink:
     """Where the bytes of one resource go; takes them as they come over the wire.
 
     Feed it with `write`, then call `finish`, which is what verifies. `restart`
-    forgets everything: for a server that cannot continue where it broke off.
+    forgets everything: for a server that cannot continue where it broke off. As a
+    context manager it leaves nothing running, however it ends.
 
     Raises:
         FetchError: compression or hash function are unknown.
@@ -46,19 +47,29 @@ class Sink:
         """Bytes taken since the start, as they came: compressed ones if they are."""
         self._compression = source.compression
         self._function, self._expected = self._expectation(source.hash)
-        self._into = into
+        self._store = Store(into, self._function)
         self._head = b""
-        self._gunzip: Gunzip | None = None
-        self._digest: hashlib._Hash | None = None
-        self._start = into.tell()
-        self._begin()
+        self._gunzip = self._unpacker()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._store.close()
 
     def restart(self) -> None:
-        """Throw away what came so far."""
-        if self.received:
-            self._into.seek(self._start)
-            self._into.truncate()
-        self._begin()
+        """Throw away what came so far.
+
+        Raises:
+            FetchError: it could not be stored.
+        """
+        try:
+            self._store.restart()
+        except OSError as caught:
+            raise self._not_stored(caught) from caught
+        self.received = 0
+        self._head = b""
+        self._gunzip = self._unpacker()
 
     def write(self, data: bytes) -> None:
         """Take the next bytes.
@@ -69,20 +80,19 @@ class Sink:
         if not self._head:
             self._head = data[:512]
         self.received += len(data)
-        if self._gunzip is None:
-            self._store(data)
-            return
         try:
-            for piece in self._gunzip.unpack(data):
-                self._store(piece)
+            for piece in (data,) if self._gunzip is None else self._gunzip.unpack(data):
+                self._store.put(piece)
         except NotGzip as caught:
             raise self._not_gzip(caught) from caught
+        except OSError as caught:
+            raise self._not_stored(caught) from caught
 
     def finish(self) -> None:
         """There is no more: check that it is complete and what it ought to be.
 
         Raises:
-            FetchError: the compressed data is incomplete.
+            FetchError: the compressed data is incomplete, or cannot be stored.
             VerificationFailed: the digest is another one.
         """
         if self._gunzip is not None:
@@ -90,20 +100,18 @@ class Sink:
                 self._gunzip.finish()
             except NotGzip as caught:
                 raise self._not_gzip(caught) from caught
-        if self._digest is not None and self._digest.hexdigest() != self._expected:
+        try:
+            digest = self._store.digest()
+        except OSError as caught:
+            raise self._not_stored(caught) from caught
+        if digest != self._expected:
             raise VerificationFailed(
-                f"{self.name}: the {self._function} of what came is {self._digest.hexdigest()}, "
+                f"{self.name}: the {self._function} of what came is {digest}, "
                 f"the config expects {self._expected}",
                 hint=self._page_hint()
                 or "compare with the digest of the file on the server; it may have been replaced, "
                 "and for compressed files the digest is that of the unpacked bytes",
             )
-
-    def _begin(self) -> None:
-        self.received = 0
-        self._head = b""
-        self._gunzip = self._unpacker()
-        self._digest = self._new_digest()
 
     def _unpacker(self) -> Gunzip | None:
         if self._compression == "":
@@ -123,20 +131,8 @@ class Sink:
             raise VerificationFailed(f"{self.name}: the hash to compare with is not hexadecimal")
         return function, digest.lower()
 
-    def _new_digest(self) -> hashlib._Hash | None:
-        if not self._function:
-            return None
-        import hashlib
-
-        return hashlib.new(self._function)
-
-    def _store(self, data: bytes) -> None:
-        if self._digest is not None:
-            self._digest.update(data)
-        try:
-            self._into.write(data)
-        except OSError as caught:
-            raise FetchError(f"{self.name}: what came cannot be stored: {caught.strerror}") from caught
+    def _not_stored(self, caught: OSError) -> FetchError:
+        return FetchError(f"{self.name}: what came cannot be stored: {caught.strerror}")
 
     def _not_gzip(self, caught: NotGzip) -> FetchError:
         return FetchError(

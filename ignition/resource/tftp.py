@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from ignition import log
 from ignition.errors import FetchError, NotFound
+from ignition.host import progress
 from ignition.resource import causes
 from ignition.resource.dial import Endpoint, endpoints
 from ignition.resource.redact import redact
@@ -151,7 +152,7 @@ class Tftp:
             FetchError: it will not get better by trying again.
         """
         remote = Remote.of(url)
-        download = _Download(remote, sink, self._patience)
+        download = _Download(remote, sink, self._patience, self._clock)
         persist(
             download.attempt,
             what=download.what,
@@ -165,8 +166,9 @@ class Tftp:
 class _Download:
     """One file, over all attempts."""
 
-    def __init__(self, remote: Remote, sink: Sink, patience: float) -> None:
+    def __init__(self, remote: Remote, sink: Sink, patience: float, clock: Clock) -> None:
         self.what = f"GET {sink.name}"
+        self._progress = progress.Download(self.what, clock.now)
         self._remote = remote
         self._sink = sink
         self._patience = patience
@@ -193,7 +195,7 @@ class _Download:
     def _ask(self, address: Endpoint, tries: int, deadline: Deadline) -> None:
         """Transfer the file, once more without options if the server does not like them."""
         try:
-            with _Transfer(address, self._sink, self._patience, deadline) as transfer:
+            with _Transfer(address, self._sink, self._progress, self._patience, deadline) as transfer:
                 transfer.run(self._request(), tries)
         except OptionsRefused:
             self._options = False
@@ -236,11 +238,19 @@ class _Request:
 class _Transfer:
     """One transfer with one address, from the request to the last block."""
 
-    def __init__(self, address: Endpoint, sink: Sink, patience: float, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        address: Endpoint,
+        sink: Sink,
+        shown: progress.Download,
+        patience: float,
+        deadline: Deadline,
+    ) -> None:
         self._server = address.address
         self._known = False
         """Whether the server's own port for this transfer is known yet (RFC 1350: its TID)."""
         self._sink = sink
+        self._shown = shown
         self._patience = patience
         self._deadline = deadline
         self._last = b""
@@ -324,6 +334,7 @@ class _Transfer:
     def _store(self, data: bytes) -> None:
         try:
             self._sink.write(data)
+            self._shown.at(self._sink.received)
         except FetchError:
             self._abort(0, "not wanted any more")
             raise

@@ -19,7 +19,7 @@ from ignition.errors import FetchError
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["certificates", "clock", "clock_is_plausible", "context", "system_bundle"]
+__all__ = ["built", "certificates", "clock", "clock_is_plausible", "context", "system_bundle"]
 
 BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Gentoo, Arch
@@ -31,7 +31,7 @@ BUNDLES: Final = (
 )
 """Where distributions keep the bundle, when the interpreter's own default is not there."""
 
-EARLIEST_PLAUSIBLE: Final = 1_735_689_600
+WRITTEN: Final = 1_735_689_600
 """2025-01-01: this engine was written after it, so a clock that shows less is wrong."""
 
 _PEM_BLOCK: Final = re.compile(
@@ -105,8 +105,19 @@ def clock() -> str:
 
 
 def clock_is_plausible() -> bool:
-    """Whether the clock shows a time at which this engine existed."""
-    return time.time() >= EARLIEST_PLAUSIBLE
+    """Whether the clock shows a time at which this engine was installed, or packed for the initramfs."""
+    return time.time() >= built()
+
+
+def built() -> float:
+    """When that was, in seconds since 1970, by the date of this module's own file.
+
+    Images with all dates set to nought are taken for as old as the engine itself.
+    """
+    try:
+        return max(WRITTEN, os.stat(__file__).st_mtime)
+    except OSError:
+        return WRITTEN
 
 
 def _add_system_roots(made: ssl.SSLContext) -> None:

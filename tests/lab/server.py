@@ -6,27 +6,48 @@ Unit tests use it directly; the guests of the lab reach it through QEMU's `guest
 from __future__ import annotations
 
 import ssl
+import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET, AF_INET6, SHUT_RDWR, socket
+from socket import AF_INET, AF_INET6, SHUT_RDWR, SO_LINGER, SOL_SOCKET, socket
 from socketserver import TCPServer
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-__all__ = ["Answer", "HttpServer", "Request"]
+__all__ = ["NEVER", "Answer", "HttpServer", "Request", "accepting_once"]
+
+NEVER: Final = 3600.0
+"""Seconds that no test lasts: a delay of so much is no answer at all."""
+
+HEARD: Final = 0.1
+"""Seconds in which a client on loopback has read what was sent."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came in; header names are in lower case."""
+    """One request as it came in.
+
+    Attributes:
+        method: `GET` and its like.
+        target: path and query.
+        headers: by name in lower case.
+        body: what came with it.
+        sent_headers: names and values as they were sent, in their order and case.
+        port: the client's, which tells connections apart.
+        arrived: when, in monotonic seconds.
+    """
 
     method: str
     target: str
     headers: Mapping[str, str]
     body: bytes
+    sent_headers: tuple[tuple[str, str], ...] = ()
+    port: int = 0
+    arrived: float = 0.0
 
     @property
     def path(self) -> str:
@@ -41,7 +62,8 @@ class Answer:
     `delay` is the time in seconds before the status line; `stall` is a silence of that many
     seconds in the middle of the body; `claim` is the Content-Length that is promised when it
     is not the body's (one that is too large ends the connection in the middle of the body);
-    `drop` closes the connection without a word.
+    `drop` closes the connection without a word; `reset` ends it with a TCP reset, in the middle
+    of the body if there is one, else without a word.
     """
 
     body: bytes = b""
@@ -51,6 +73,7 @@ class Answer:
     stall: float = 0.0
     claim: int | None = None
     drop: bool = False
+    reset: bool = False
 
     @classmethod
     def redirect(cls, location: str, status: int = 302) -> Answer:
@@ -59,6 +82,20 @@ class Answer:
 
 
 Responder = Callable[[Request], Answer]
+
+
+def accepting_once(header: str, answer: Answer, refusal: Answer) -> Responder:
+    """Give `answer` to the first request with each value of `header`, `refusal` to all others."""
+    seen: set[str] = set()
+
+    def respond(request: Request) -> Answer:
+        value = request.headers.get(header.lower(), "")
+        if not value or value in seen:
+            return refusal
+        seen.add(value)
+        return answer
+
+    return respond
 
 
 class HttpServer:
@@ -200,8 +237,8 @@ class _Handler(BaseHTTPRequestHandler):
         lab = self.server.lab
         answer = lab._respond_to(self._request())
         lab._pause(answer.delay)
-        if answer.drop:
-            self.close_connection = True
+        if answer.drop or (answer.reset and not answer.body):
+            self._end(reset=answer.reset)
             return
         self.send_response(answer.status)
         for name, value in answer.headers.items():
@@ -211,19 +248,33 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self._send_body(answer)
-        if claim > len(answer.body):
-            self.close_connection = True
+        if claim > len(answer.body) or answer.reset:
+            self._end(reset=answer.reset)
+
+    def _end(self, *, reset: bool) -> None:
+        """Answer nothing more on this connection."""
+        self.close_connection = True
+        if reset:
+            # To linger for no time at all makes a reset of the close (socket(7)).
+            self.connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
 
     def _request(self) -> Request:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        return Request(self.command, self.path, headers, body)
+        sent = tuple(self.headers.items())
+        headers = {name.lower(): value for name, value in sent}
+        port = self.client_address[1]
+        return Request(self.command, self.path, headers, body, sent, port, time.monotonic())
 
     def _send_body(self, answer: Answer) -> None:
-        half = len(answer.body) // 2 if answer.stall else 0
+        half = len(answer.body) // 2 if answer.stall or answer.reset else 0
         self.wfile.write(answer.body[:half])
         self.wfile.flush()
         self.server.lab._pause(answer.stall)
+        if answer.reset:
+            # What is reset before it was read is lost; the client is to have the first half.
+            self.server.lab._pause(HEARD)
+            return
         self.wfile.write(answer.body[half:])
 
     def __getattr__(self, name: str) -> Callable[[], None]:

@@ -41,7 +41,9 @@ def get(make_http: MakeHttp) -> Callable[..., bytes]:
     ) -> bytes:
         into = io.BytesIO()
         request = Request(url, verb=verb, headers=headers)
-        answer = make_http(settings, stall).fetch(request, Sink(Source(url), into))
+        with Sink(Source(url), into) as sink:
+            answer = make_http(settings, stall).fetch(request, sink)
+            sink.finish()
         assert isinstance(answer, Response)
         return into.getvalue()
 
@@ -562,6 +564,24 @@ class TestBodies:
 
         with raw_server(speak) as port:
             assert get(f"http://127.0.0.1:{port}/") == b"hello world"
+
+    def test_a_long_one_tells_how_far_it_is(self, get: Get, clock: FakeClock, logged: Log) -> None:
+        piece = bytes(2**16)
+
+        def speak(connection: socket.socket) -> None:
+            hear_request(connection)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (40 * len(piece)))
+            for _ in range(40):
+                clock.time += 1
+                connection.sendall(piece)
+
+        with raw_server(speak) as port:
+            get(f"http://u:secret@127.0.0.1:{port}/f?sig=secret")
+        lines = [line for line in logged.of("info") if "MiB" in line]
+        # How much of it has been read when the clock is looked at is the kernel's affair.
+        assert 1 <= len(lines) <= 4
+        shown = re.escape(f"GET http://u:***@127.0.0.1:{port}/f?sig=***: ")
+        assert all(re.fullmatch(shown + r"[0-9.]+ of 2\.5 MiB, [0-9.]+ [KM]iB/s", line) for line in lines)
 
     def test_without_a_length_the_end_is_the_end(self, get: Get) -> None:
         def speak(connection: socket.socket) -> None:

@@ -34,7 +34,9 @@ def get(url: str, *, patience: float = 0.05, total: float = 0.0, real_time: bool
     contents = BytesIO()
     clock = {} if real_time else {"clock": FakeClock()}
     client = Tftp(Settings(total=total), spread=exactly, patience=patience, **clock)
-    client.fetch(url, Sink(Source(url), contents))
+    with Sink(Source(url), contents) as sink:
+        client.fetch(url, sink)
+        sink.finish()
     return contents.getvalue()
 
 

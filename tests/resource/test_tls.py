@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
 import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -138,7 +140,7 @@ def test_a_certificate_of_the_future_and_a_sound_clock(authority: Authority) -> 
 def test_a_certificate_of_the_future_and_a_clock_that_never_was(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls, "clock_is_plausible", lambda: False)
+    monkeypatch.setattr(tls, "built", lambda: 5_000_000_000.0)  # in 2128, so it is today that never was
     monkeypatch.setattr(tls, "clock", lambda: "1970-01-01 01:00 UTC")
     with HttpServer(tls=authority.server("new", start="20980101000000Z")) as server:
         refused = refusal(server.url("/"), authority.bundle)
@@ -167,6 +169,28 @@ def test_the_system_s_own_bundle_is_used(authority: Authority, monkeypatch: pyte
 
 def test_this_clock_is_right() -> None:
     assert tls.clock_is_plausible()
+
+
+@pytest.mark.parametrize("dated", [tls.WRITTEN + 1_000_000, 0])
+def test_the_clock_cannot_be_behind_the_build(
+    dated: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "tls.pyc"
+    module.touch()
+    os.utime(module, (dated, dated))
+    monkeypatch.setattr(tls, "__file__", str(module))
+    assert tls.built() == max(dated, tls.WRITTEN)
+    monkeypatch.setattr(time, "time", lambda: tls.built() - 1)
+    assert not tls.clock_is_plausible()
+    monkeypatch.setattr(time, "time", lambda: tls.built())
+    assert tls.clock_is_plausible()
+
+
+def test_without_a_file_of_its_own_the_engine_still_knows_when_it_was_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tls, "__file__", "/nonexistent/tls.pyc")
+    assert tls.built() == tls.WRITTEN
 
 
 def test_this_system_has_a_bundle() -> None:
