@@ -19,6 +19,7 @@ VERBS: Final = ("apply", "explain", "initramfs", "plan", "resolve", "schema", "v
 
 PROGRAMS: Final = {
     "ignition-apply": "ignition_apply",
+    "ignition-kargs-helper": "ignition_kargs_helper",
     "ignition-rmcfg": "ignition_rmcfg",
     "ignition-validate": "ignition_validate",
 }

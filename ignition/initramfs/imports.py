@@ -20,7 +20,13 @@ __all__ = ["BOOT_PATH", "Import", "Reach", "reach"]
 
 PACKAGE: Final = "ignition"
 
-BOOT_PATH: Final = ("ignition.cli", "ignition.verbs.stage", "ignition.providers.*", "ignition.stages.*")
+BOOT_PATH: Final = (
+    "ignition.cli",
+    "ignition.verbs.stage",
+    "ignition.verbs.ignition_kargs_helper",
+    "ignition.providers.*",
+    "ignition.stages.*",
+)
 """Where the search starts. What is found by name at run time (the verb, the provider)
 cannot be seen in the source; a star takes a package with all that is in it."""
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ignition import distro, log
+from ignition.bootloader.arguments import Wish, is_met
 from ignition.errors import IgnitionError
 from ignition.host import Host
 from ignition.host.command import Command
@@ -27,23 +29,33 @@ PATH: Final[ConfigPath] = ("kernelArguments",)
 class SetKernelArguments:
     """Hand the arguments to the distribution's helper; it reboots when it has changed anything."""
 
-    command: Command
+    wish: Wish
     path: ConfigPath = PATH
+
+    @property
+    def command(self) -> Command:
+        """The call of the helper."""
+        return set_arguments(self.wish.should_exist, self.wish.should_not_exist)
 
     def describe(self) -> str:
         """The command's reason."""
         return self.command.why
 
     def perform(self, host: Host) -> None:
-        """Run the helper."""
+        """Run the helper. If it comes back, the kernel should have been started as wished."""
         try:
             host.run(self.command)
         except IgnitionError as error:
             raise IgnitionError(
-                f"kernel arguments cannot be set on this distribution: {error}",
+                f"the kernel arguments cannot be set: {error}",
                 hint="kernelArguments need a working ignition-kargs-helper, a program of the distribution"
                 " that knows its boot loader; without one, leave kernelArguments out",
             ) from error
+        if not is_met(self.wish, command_line(host)):
+            log.warning(
+                "this kernel was not started with the arguments that the config asks for, though the helper"
+                " is content: the boot loader may read other files, or it was not the boot loader's"
+            )
 
 
 class KernelArguments:
@@ -63,7 +75,7 @@ class KernelArguments:
         """Those that should be there first, each list in config order."""
         del facts
         arguments = config.kernel_arguments
-        return Plan((SetKernelArguments(set_arguments(arguments.should_exist, arguments.should_not_exist)),))
+        return Plan((SetKernelArguments(Wish(arguments.should_exist, arguments.should_not_exist)),))
 
     def effects(self, config: Config, facts: None, host: Host) -> Iterator[Effect]:
         """Each argument by its name; its value may be nobody's business."""
@@ -79,6 +91,13 @@ class KernelArguments:
                 what = f"booting {wanted} the kernel argument {argument.partition('=')[0]}"
                 key = "shouldExist" if name == "should_exist" else "shouldNotExist"
                 yield Effect((*PATH, key, index), Does.UNKNOWN, what, why)
+
+
+def command_line(host: Host) -> str:
+    """What the running kernel was started with."""
+    path = host.system.rstrip("/") + distro.kernel_command_line_path()
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
 
 
 STEPS: Final = (KernelArguments(),)

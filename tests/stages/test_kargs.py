@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,15 @@ CONFIG = config_of(kernelArguments={"shouldNotExist": ["quiet"], "shouldExist": 
 def host(tmp_path: Path) -> FakeHost:
     host = FakeHost(tmp_path)
     object.__setattr__(host, "run", run)
+    started_with(host, "ro a=b c nosmt")
     return host
+
+
+def started_with(host: FakeHost, line: str) -> None:
+    """This is the running kernel's command line."""
+    file = Path(host.system, "proc/cmdline")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{line}\n")
 
 
 def test_the_helper_is_called_once(host: FakeHost, programs: Programs) -> None:
@@ -39,7 +48,7 @@ def test_the_helper_is_called_once(host: FakeHost, programs: Programs) -> None:
 
 def test_a_distribution_without_a_helper(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(ActionFailed, match="cannot be set on this distribution") as caught:
+    with pytest.raises(ActionFailed, match="kernel arguments cannot be set") as caught:
         perform(STAGE, CONFIG, host, State())
     assert caught.value.path == ("kernelArguments",)
     assert "leave kernelArguments out" in caught.value.hint
@@ -47,8 +56,22 @@ def test_a_distribution_without_a_helper(host: FakeHost, monkeypatch: pytest.Mon
 
 def test_a_helper_that_always_fails(host: FakeHost, programs: Programs) -> None:
     programs.add("ignition-kargs-helper", status=1, stderr="not here")
-    with pytest.raises(ActionFailed, match=r"cannot be set on this distribution.*not here"):
+    with pytest.raises(ActionFailed, match=r"kernel arguments cannot be set.*not here"):
         perform(STAGE, CONFIG, host, State())
+
+
+@pytest.mark.parametrize(
+    ("line", "warns"),
+    [("ro a=b c nosmt", False), ("a=b c nosmt quiet", True), ("a=b x c nosmt", True), ("a=b c", True)],
+)
+def test_a_kernel_that_was_started_otherwise_though_the_helper_is_content(
+    host: FakeHost, programs: Programs, caplog: pytest.LogCaptureFixture, line: str, warns: bool
+) -> None:
+    programs.add("ignition-kargs-helper")
+    started_with(host, line)
+    perform(STAGE, CONFIG, host, State())
+    warnings = [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]
+    assert ["was not started with the arguments" in text for text in warnings] == [True] * warns
 
 
 def test_without_arguments_there_is_nothing_to_do() -> None:

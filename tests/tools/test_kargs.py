@@ -1,8 +1,13 @@
-"""The protocol of the kernel argument helper."""
+"""The protocol of the kernel argument helper, and what our own helper calls."""
 
 from __future__ import annotations
 
-from ignition.tools.kargs import set_arguments
+import subprocess
+
+import pytest
+
+from ignition.bootloader.places import COLUMNS, parse
+from ignition.tools.kargs import list_devices, reboot, remount_writable, set_arguments, settle
 
 
 def test_first_those_that_should_be_there() -> None:
@@ -17,3 +22,19 @@ def test_first_those_that_should_be_there() -> None:
             "e",
         )
     ]
+
+
+def test_what_our_own_helper_calls() -> None:
+    assert [command.real_argv() for command in (settle(), remount_writable("/m"), reboot())] == [
+        ["udevadm", "settle", "--timeout=30"],
+        ["mount", "-o", "remount,rw", "/m"],
+        ["systemctl", "reboot", "--force"],
+    ]
+
+
+@pytest.mark.real_commands("lsblk")
+def test_devices_are_listed_as_lsblk_really_does() -> None:
+    argv = list_devices(COLUMNS).real_argv()
+    assert argv == ["lsblk", "--json", "--list", "--paths", "--output", ",".join(COLUMNS)]
+    ran = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert all(device.path.startswith("/dev/") for device in parse(ran.stdout))

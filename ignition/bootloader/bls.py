@@ -1,0 +1,78 @@
+"""One entry of the Boot Loader Specification, type 1: a text file with a key and a value in each line.
+
+`options` may be there several times; the values are one command line, in their order. Only entries with a
+key `linux` start a kernel: options of others are for other programs. systemd-boot hands options to the
+kernel as they are; GRUB reads them as a piece of its own script, with `$name` for its variables.
+Source: UAPI.1, "Type #1 Boot Loader Entries"; systemd's src/boot; Fedora's blscfg.c.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ignition.bootloader.arguments import KERNEL, Syntax, Wish, new_lines
+from ignition.errors import IgnitionError
+
+__all__ = ["new_entry", "options", "starts_linux"]
+
+KEY: Final = re.compile(r"(?P<key>[ \t]*(?P<name>[^#\s]\S*)[ \t]*)(?P<value>.*?)(?P<end>[ \t\r]*\n?)\Z")
+
+
+def starts_linux(text: str) -> bool:
+    """Whether this entry starts a kernel with options."""
+    return any(_name(line) == "linux" for line in text.splitlines(keepends=True))
+
+
+def options(text: str) -> list[str]:
+    """The values of all `options`."""
+    return [found["value"] for line in text.splitlines(keepends=True) if (found := _option(line))]
+
+
+def new_entry(text: str, wish: Wish, syntax: Syntax) -> str:
+    """The entry with the options as wished; all else stays as it is.
+
+    Raises:
+        IgnitionError: the options cannot be understood, or written.
+    """
+    lines = text.splitlines(keepends=True)
+    places = [number for number, line in enumerate(lines) if _option(line)]
+    if not places:
+        # Behind the kernel: an entry without options has none of the kernel's arguments yet.
+        place = 1 + next(number for number, line in enumerate(lines) if _name(line) == "linux")
+        end = "\n" if lines[place - 1].endswith("\n") else ""
+        lines[place - 1] = lines[place - 1].removesuffix("\n") + "\n"
+        lines.insert(place, f"options {end}")
+        places = [place]
+    values = new_lines([_value(lines[number], syntax) for number in places], wish, syntax)
+    if values is None:
+        return text
+    for number, value in zip(places, values, strict=True):
+        found = _option(lines[number])
+        assert found
+        lines[number] = (
+            f"{found['key'].rstrip()} {value}{found['end']}" if value else f"options{found['end']}"
+        )
+        _value(lines[number], syntax)
+    return "".join(lines)
+
+
+def _value(line: str, syntax: Syntax) -> str:
+    found = _option(line)
+    value = found["value"] if found else ""
+    if syntax is KERNEL and len(value) > 1 and value[0] == value[-1] == '"':
+        raise IgnitionError(
+            "systemd-boot takes the quotes away from options that begin and end with one",
+            hint="put an argument without quotes last, or first",
+        )
+    return value
+
+
+def _option(line: str) -> re.Match[str] | None:
+    found = KEY.match(line)
+    return found if found and found["name"] == "options" else None
+
+
+def _name(line: str) -> str:
+    found = KEY.match(line)
+    return found["name"] if found else ""

@@ -1,0 +1,239 @@
+"""Looking through one directory for the boot loader's files, and writing those that change.
+
+Nothing is written before everything has been looked at. Each file is written beside its place, and when all
+are on the disk they are renamed one after the other: a machine that loses power has each file as it was or
+as it is to be, and the next run does the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ignition.bootloader import bls, grub
+from ignition.bootloader.arguments import KERNEL, Wish, kernel_words, new_lines
+from ignition.errors import IgnitionError
+
+if TYPE_CHECKING:
+    from ignition.host.root import Root
+
+__all__ = ["Edit", "for_later_kernels", "grub_files", "systemd_boot_files", "unified_images", "write"]
+
+ENTRIES: Final = "loader/entries"
+UNIFIED: Final = "EFI/Linux"
+KERNEL_INSTALL: Final = "/etc/kernel/cmdline"
+GRUB_DEFAULTS: Final = "/etc/default/grub.d"
+DROP_IN: Final = f"{GRUB_DEFAULTS}/zz-ignition.cfg"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A file with arguments in it: how it is, and how it is to be."""
+
+    path: str
+    old: bytes
+    new: bytes
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to write."""
+        return self.old != self.new
+
+
+def grub_files(root: Root, prefix: str, wish: Wish) -> list[Edit]:
+    """GRUB's files below `prefix` that have kernel arguments in them; none if there are none.
+
+    Raises:
+        IgnitionError: one cannot be understood, or the arguments cannot be written in it.
+    """
+    folders = [
+        f"{prefix}/grub",
+        f"{prefix}/grub2",
+        *(f"{prefix}/EFI/{name}" for name in _names(root, f"{prefix}/EFI")),
+    ]
+    configs = {
+        path: _text(root.read(path)) for path in _files(root, (f"{name}/grub.cfg" for name in folders))
+    }
+    lines = [line for config in configs.values() for line in grub.kernels(config)]
+    edits = [
+        _edit(root, path, lambda text: grub.new_config(text, wish))
+        for path in configs
+        if grub.kernels(configs[path])
+    ]
+    if any(map(grub.reads_entries, configs.values())):
+        entries = list(_entries(root, prefix))
+        lines += [value for path in entries for value in bls.options(_text(root.read(path)))]
+        edits += [_edit(root, path, lambda text: _grub_entry(text, wish)) for path in entries]
+    for path in _files(root, (f"{name}/grubenv" for name in folders)):
+        if grub.sets_variable(root.read(path)):
+            edits.append(_edit_bytes(root, path, lambda block: grub.new_environment(block, wish)))
+    if any(map(grub.uses_variable, lines)) and not any(b"kernelopts=" in edit.old for edit in edits):
+        raise IgnitionError(
+            "the kernel's arguments are in GRUB's variable kernelopts, which nothing here sets"
+        )
+    return edits
+
+
+def _grub_entry(text: str, wish: Wish) -> str:
+    uses = any(map(grub.uses_variable, bls.options(text)))
+    return bls.new_entry(text, wish.without_additions if uses else wish, grub.SCRIPT)
+
+
+def systemd_boot_files(root: Root, prefix: str, wish: Wish) -> list[Edit]:
+    """The entries below `prefix` that systemd-boot starts kernels with; none if there are none.
+
+    Raises:
+        IgnitionError: the arguments cannot be written in one.
+    """
+    return [
+        _edit(root, path, lambda text: bls.new_entry(text, wish, KERNEL)) for path in _entries(root, prefix)
+    ]
+
+
+def unified_images(root: Root, prefix: str) -> list[str]:
+    """Kernels whose arguments are a part of their own: type 2 entries of the Boot Loader Specification."""
+    folder = f"{prefix}/{UNIFIED}"
+    return [f"{folder}/{name}" for name in _names(root, folder) if name.lower().endswith(".efi")]
+
+
+def for_later_kernels(root: Root, wish: Wish) -> list[Edit]:
+    """Files of the installed system from which it makes the boot loader's files when it gets a new kernel.
+
+    Those of kernel-install, and of Debian's grub-mkconfig; others are left to the distribution.
+    """
+    edits = [
+        _edit(root, path, lambda text: _kernel_install(text, wish)) for path in _files(root, [KERNEL_INSTALL])
+    ]
+    if root.exists(GRUB_DEFAULTS):
+        old = root.read(DROP_IN) if root.is_file(DROP_IN) else b""
+        edits.append(Edit(DROP_IN, old, _drop_in(wish).encode("utf-8", "surrogateescape")))
+    return edits
+
+
+def _kernel_install(text: str, wish: Wish) -> str:
+    """All lines are one command line; newer versions have comments."""
+    lines = text.splitlines()
+    places = [number for number, line in enumerate(lines) if not line.lstrip().startswith("#")]
+    values = new_lines([lines[number] for number in places] or [""], wish, KERNEL)
+    if values is None:
+        return text
+    for number, value in zip(places, values, strict=False):
+        lines[number] = value
+    return "\n".join(lines if places else [*lines, *values]) + "\n"
+
+
+def _drop_in(wish: Wish) -> str:
+    """A piece of shell: grub-mkconfig reads it after /etc/default/grub."""
+    without = [f"ignition_without {_quoted(_plain(argument))}\n" for argument in wish.should_not_exist]
+    adding = [f"ignition_with {_quoted(_plain(argument))}\n" for argument in wish.should_exist]
+    return DROP_IN_HEAD + "".join((*without, *adding))
+
+
+DROP_IN_HEAD: Final = """\
+# Written by Ignition: the kernel arguments that its config asked for, for grub-mkconfig.
+ignition_without() {
+    for ignition_name in GRUB_CMDLINE_LINUX GRUB_CMDLINE_LINUX_DEFAULT; do
+        eval "ignition_words=\\" \\$$ignition_name \\""
+        while :; do
+            case $ignition_words in
+                *" $1 "*) ignition_words="${ignition_words%%" $1 "*} ${ignition_words#*" $1 "}" ;;
+                *) break ;;
+            esac
+        done
+        ignition_words=${ignition_words# }
+        eval "$ignition_name=\\${ignition_words% }"
+    done
+}
+ignition_with() {
+    case " $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT " in
+        *" $1 "*) ;;
+        *) GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX $1" ;;
+    esac
+}
+"""
+
+
+def _plain(argument: str) -> str:
+    """As it has to stand in grub.cfg, into which grub-mkconfig copies it."""
+    return " ".join(grub.SCRIPT.spell(word.text) for word in kernel_words(argument))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def write(root: Root, edits: Iterable[Edit]) -> None:
+    """Write those that change, and wait until they are on the disk.
+
+    Raises:
+        OSError: a file cannot be written; none was changed, unless it was a rename that failed.
+    """
+    wanted = [(edit, f"{edit.path}.ignition-new") for edit in edits if edit.changes]
+    try:
+        for edit, beside in wanted:
+            _write(root, edit, beside)
+    except OSError:
+        for _, beside in wanted:
+            root.remove(beside)
+        raise
+    for edit, beside in wanted:
+        root.rename(beside, edit.path)
+    root.sync(dict.fromkeys(posixpath.dirname(edit.path) for edit, _ in wanted))
+
+
+def _write(root: Root, edit: Edit, beside: str) -> None:
+    with root.create(beside) as file:
+        file.write(edit.new)
+        file.flush()
+        os.fsync(file.fileno())
+    there = root.find(edit.path)
+    owner, mode = ((there.st_uid, there.st_gid), stat.S_IMODE(there.st_mode)) if there else ((0, 0), 0o644)
+    root.permit(beside, owner, mode)
+
+
+def _edit(root: Root, path: str, change: Callable[[str], str]) -> Edit:
+    def in_bytes(data: bytes) -> bytes:
+        return change(_text(data)).encode("utf-8", "surrogateescape")
+
+    return _edit_bytes(root, path, in_bytes)
+
+
+def _edit_bytes(root: Root, path: str, change: Callable[[bytes], bytes]) -> Edit:
+    old = root.read(path)
+    try:
+        return Edit(path, old, change(old))
+    except IgnitionError as error:
+        raise IgnitionError(f"{path}: {error}", hint=error.hint) from error
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _entries(root: Root, prefix: str) -> Iterator[str]:
+    folder = f"{prefix}/{ENTRIES}"
+    names = (f"{folder}/{name}" for name in _names(root, folder) if name.endswith(".conf"))
+    return (path for path in _files(root, names) if bls.starts_linux(_text(root.read(path))))
+
+
+def _files(root: Root, paths: Iterable[str]) -> list[str]:
+    """Those that are files, by the names that the files themselves have: each once, and a link stays one."""
+    return list(dict.fromkeys(_real(root, path) for path in paths if root.is_file(path)))
+
+
+def _real(root: Root, path: str) -> str:
+    path = root.resolve(path)
+    while stat.S_ISLNK(root.lstat(path).st_mode):
+        path = root.resolve(posixpath.join(posixpath.dirname(path), root.readlink(path)))
+    return path
+
+
+def _names(root: Root, folder: str) -> list[str]:
+    try:
+        return root.list(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

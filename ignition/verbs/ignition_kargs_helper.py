@@ -1,0 +1,62 @@
+"""`ignition-kargs-helper --should-exist ARG … --should-not-exist ARG …`: change what the kernel boots with.
+
+The protocol is the reference's (engine.md 9.2): status 0 means that the machine boots as wished, and it does
+not return when a reboot is needed for that. Which boot loader, and where its files are, the environment says
+(`ignition.distro`); docs/kernel-arguments.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ignition import distro, log
+from ignition.errors import IgnitionError, UsageError
+from ignition.verbs.console import complain
+
+__all__ = ["main"]
+
+USAGE: Final = "usage: ignition-kargs-helper [--should-exist ARGUMENT]... [--should-not-exist ARGUMENT]...\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """See to it that the machine boots with and without the arguments; returns the exit status."""
+    from ignition.bootloader.arguments import Wish
+    from ignition.bootloader.helper import Helper
+    from ignition.host.run import run
+
+    log.setup(to_stdout=False)
+    try:
+        helper = Helper(run, distro.boot_loader(), distro.boot_device())
+        with log.prefix("kargs-helper"):
+            helper.set(Wish(*parsed(arguments)))
+    except UsageError as error:
+        complain(f"{error}\n{USAGE}")
+        return error.exit_code
+    except IgnitionError as error:
+        complain(f"{error}\n{error.hint}".rstrip() + "\n")
+        return error.exit_code
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}\n")
+        return 1
+    return 0
+
+
+def parsed(arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What should exist, and what should not.
+
+    Raises:
+        UsageError: an option that is none, or one without its argument.
+    """
+    given: dict[str, list[str]] = {"--should-exist": [], "--should-not-exist": []}
+    rest = list(arguments)
+    while rest:
+        option, equals, value = rest.pop(0).partition("=")
+        if option not in given:
+            raise UsageError(f"unknown option {option}")
+        if not equals:
+            if not rest:
+                raise UsageError(f"{option} needs an argument")
+            value = rest.pop(0)
+        given[option].append(value)
+    return tuple(given["--should-exist"]), tuple(given["--should-not-exist"])

@@ -1,0 +1,439 @@
+"""From the arguments that are asked for to the reboot, on machines of all kinds: once, and never twice."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from ignition.bootloader import files, places
+from ignition.bootloader.arguments import Wish
+from ignition.bootloader.helper import NOTE
+from ignition.errors import CommandFailed, IgnitionError
+from ignition.host.root import Root
+from tests.bootloader.machine import Machine, Rebooted
+
+WISH = Wish(("nosmt",), ("quiet",))
+LINE = "root=LABEL=root ro quiet"
+CONFIG = f"menuentry 'Debian' {{\n\tlinux\t/vmlinuz {LINE}\n\tinitrd /initrd\n}}\n"
+ENTRY = f"title A\nlinux /vmlinuz\noptions {LINE}\n"
+ESP = {"parttype": places.EFI_SYSTEM[0]}
+XBOOTLDR = {"parttype": places.EXTENDED_BOOT_LOADER[0]}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path, LINE)
+
+
+def wished(text: str) -> str:
+    return text.replace(LINE, "root=LABEL=root ro nosmt")
+
+
+def set_and_reboot(machine: Machine, wish: Wish = WISH, **how: str) -> None:
+    with pytest.raises(Rebooted):
+        machine.helper(**how).set(wish)
+
+
+def test_grub_on_a_filesystem_labelled_boot(machine: Machine) -> None:
+    boot = machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG, "vmlinuz": "kernel"}, label="boot")
+    set_and_reboot(machine)
+    assert (boot / "grub/grub.cfg").read_text() == wished(CONFIG)
+    assert machine.log == [
+        "mount /dev/vda2 ro",
+        "write /dev/vda2",
+        "umount /dev/vda2",
+        "reboot",
+    ]
+
+
+def test_after_the_reboot_nothing_is_left_to_do_and_the_note_goes(machine: Machine) -> None:
+    boot = machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
+    set_and_reboot(machine)
+    assert (boot / NOTE).exists()
+    machine.start("BOOT_IMAGE=/vmlinuz root=LABEL=root ro nosmt", "second")
+    machine.log.clear()
+    machine.helper().set(WISH)
+    assert "reboot" not in machine.log
+    assert os.listdir(boot) == ["grub"]
+
+
+@pytest.mark.parametrize("line", ["root=LABEL=root ro nosmt", "root=LABEL=root ro other"])
+def test_where_nothing_changes_nothing_is_written_and_nothing_rebooted(machine: Machine, line: str) -> None:
+    # The second line: the boot loader reads other files than these. That ends after one reboot.
+    machine.add("/dev/vda2", {"grub/grub.cfg": wished(CONFIG)}, label="boot")
+    machine.add("/dev/vda4", {"etc/default/grub.d/a.cfg": "", "boot/x": ""}, label="root")
+    machine.start(line)
+    machine.helper().set(Wish(("nosmt",), ("quiet",)))
+    before = machine.files()
+    machine.log.clear()
+    machine.read_only = {"/dev/vda2", "/dev/vda4"}
+    machine.helper().set(WISH)
+    assert machine.log == [
+        "mount /dev/vda2 ro",
+        "mount /dev/vda4 ro",
+        "umount /dev/vda4",
+        "umount /dev/vda2",
+    ]
+    assert machine.files() == before
+
+
+def test_a_kernel_that_was_started_as_wished_needs_no_reboot(machine: Machine) -> None:
+    # Somebody has edited the line in the menu of the boot loader.
+    boot = machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
+    machine.start("root=LABEL=root ro nosmt")
+    machine.helper().set(WISH)
+    assert (boot / "grub/grub.cfg").read_text() == wished(CONFIG)
+    assert not (boot / NOTE).exists()
+
+
+def test_what_undoes_the_change_does_not_make_a_loop(machine: Machine) -> None:
+    boot = machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
+    set_and_reboot(machine)
+    for number in ("second", "third"):
+        (boot / "grub/grub.cfg").write_text(CONFIG)
+        machine.start(LINE, number)
+        machine.log.clear()
+        with pytest.raises(IgnitionError, match="was rebooted for these kernel arguments already") as caught:
+            machine.helper().set(WISH)
+        assert NOTE in caught.value.hint
+        assert machine.log == ["mount /dev/vda2 ro", "umount /dev/vda2"]
+    # Another config is another matter.
+    set_and_reboot(machine, Wish(("other",)))
+
+
+def test_a_reboot_that_did_not_happen_is_asked_for_again(machine: Machine) -> None:
+    boot = machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
+    set_and_reboot(machine)
+    machine.log.clear()
+    note = (boot / NOTE).stat()
+    set_and_reboot(machine)
+    assert machine.log == ["mount /dev/vda2 ro", "umount /dev/vda2", "reboot"]
+    assert (boot / NOTE).stat().st_ino == note.st_ino
+
+
+def test_a_machine_that_does_not_reboot_does_not_go_on(machine: Machine) -> None:
+    machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
+    machine.run.answer("systemctl", having="reboot")
+    with pytest.raises(IgnitionError, match="does not reboot"):
+        machine.helper().set(WISH)
+    assert machine.log[-1] == "sleep 120"
+    assert machine.run.ran("systemctl") == [("systemctl", "reboot", "--force")]
+
+
+def test_grub_below_boot_on_the_root_with_what_later_kernels_get(machine: Machine) -> None:
+    root = machine.add(
+        "/dev/vda1", {"boot/grub/grub.cfg": CONFIG, "etc/default/grub.d/x.cfg": ""}, label="root"
+    )
+    machine.add("/dev/vda15", {"EFI/debian/grub.cfg": "configfile /boot/grub/grub.cfg\n"}, **ESP)
+    set_and_reboot(machine)
+    assert (root / "boot/grub/grub.cfg").read_text() == wished(CONFIG)
+    assert (root / "etc/default/grub.d/zz-ignition.cfg").exists()
+    assert "mount /dev/vda15 ro" not in machine.log
+
+
+def test_grub_on_what_the_root_mounts_at_boot(machine: Machine) -> None:
+    machine.add("/dev/vda1", {"etc/fstab": "UUID=u2 /boot ext4 defaults\n", "boot/.keep": ""}, label="root")
+    boot = machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, uuid="u2")
+    set_and_reboot(machine)
+    assert (boot / "grub/grub.cfg").read_text() == wished(CONFIG)
+
+
+def test_grub_that_reads_entries(machine: Machine) -> None:
+    boot = machine.add(
+        "/dev/vda2",
+        {
+            "grub2/grub.cfg": "insmod blscfg\nblscfg\n",
+            "loader.1/entries/a.conf": f"linux /v\noptions {LINE} $ignition_firstboot\n",
+            "loader.1/entries/b+3-1.conf": "linux /v\noptions b\n",
+            "loader.1/entries/shell.conf": "efi /shell.efi\noptions quiet\n",
+            "loader.1/entries/a.conf.old": ENTRY,
+        },
+        label="boot",
+    )
+    (boot / "loader").symlink_to("loader.1")
+    set_and_reboot(machine)
+    entries = {path.name: path.read_text() for path in (boot / "loader.1/entries").iterdir()}
+    assert entries == {
+        "a.conf": "linux /v\noptions root=LABEL=root ro $ignition_firstboot nosmt\n",
+        "b+3-1.conf": "linux /v\noptions b nosmt\n",
+        "shell.conf": "efi /shell.efi\noptions quiet\n",
+        "a.conf.old": ENTRY,
+    }
+    assert (boot / "loader").is_symlink()
+
+
+def environment(value: str) -> bytes:
+    return f"# GRUB Environment Block\nkernelopts={value}\n".encode().ljust(1024, b"#")
+
+
+def test_entries_with_a_variable_of_the_environment(machine: Machine) -> None:
+    boot = machine.add(
+        "/dev/vda2",
+        {
+            "grub2/grub.cfg": "blscfg\n",
+            "loader/entries/a.conf": "linux /v\noptions $kernelopts quiet\n",
+            "efi/grubenv": environment(LINE),
+        },
+        label="boot",
+    )
+    (boot / "grub2/grubenv").symlink_to("../efi/grubenv")
+    set_and_reboot(machine)
+    assert (boot / "loader/entries/a.conf").read_text() == "linux /v\noptions $kernelopts\n"
+    assert (boot / "efi/grubenv").read_bytes() == environment("root=LABEL=root ro nosmt")
+    assert (boot / "grub2/grubenv").is_symlink()
+
+
+def test_a_variable_that_nothing_sets(machine: Machine) -> None:
+    machine.add(
+        "/dev/vda2",
+        {"grub2/grub.cfg": "blscfg\n", "loader/entries/a.conf": "linux /v\noptions $kernelopts\n"},
+        label="boot",
+    )
+    with pytest.raises(IgnitionError, match="kernelopts, which nothing here sets"):
+        machine.helper().set(WISH)
+
+
+def test_systemd_boot_with_entries_on_both_of_its_partitions(machine: Machine) -> None:
+    machine.variable("LoaderInfo", "systemd-boot 252.39")
+    machine.variable("LoaderDevicePartUUID", "E-1")
+    machine.add("/dev/vdb1", {"loader/entries/a.conf": ENTRY}, pkname="/dev/vdb", partuuid="f-1", **ESP)
+    system = machine.add(
+        "/dev/vda1", {"loader/entries/a.conf": ENTRY}, pkname="/dev/vda", partuuid="e-1", **ESP
+    )
+    extended = machine.add("/dev/vda2", {"loader/entries/b+3.conf": ENTRY}, pkname="/dev/vda", **XBOOTLDR)
+    root = machine.add("/dev/vda3", {"etc/kernel/cmdline": f"{LINE}\n"}, label="root")
+    # GRUB's files that are there as well are nobody's.
+    machine.add("/dev/vda4", {"grub/grub.cfg": CONFIG}, label="boot")
+    set_and_reboot(machine)
+    assert (system / "loader/entries/a.conf").read_text() == wished(ENTRY)
+    assert (extended / "loader/entries/b+3.conf").read_text() == wished(ENTRY)
+    assert (root / "etc/kernel/cmdline").read_text() == f"{wished(LINE)}\n"
+    assert "/dev/vdb1" not in " ".join(machine.log)
+    assert "/dev/vda4" not in " ".join(machine.log)
+
+
+def test_without_a_word_of_the_boot_loader_either_is_looked_for(machine: Machine) -> None:
+    system = machine.add("/dev/vda1", {"loader/entries/a.conf": ENTRY}, **ESP)
+    set_and_reboot(machine)
+    assert (system / "loader/entries/a.conf").read_text() == wished(ENTRY)
+
+
+@pytest.mark.parametrize("loader", ["grub", "systemd-boot"])
+def test_the_distributor_s_word_counts_most(machine: Machine, loader: str) -> None:
+    machine.variable("LoaderInfo", "GRUB 2.12" if loader == "systemd-boot" else "systemd-boot 252")
+    machine.add("/dev/vda1", {"loader/entries/a.conf": ENTRY, "grub/grub.cfg": CONFIG}, **ESP)
+    set_and_reboot(machine, loader=loader)
+    changed = {path for path, data in machine.files().items() if b"nosmt" in data and NOTE not in path}
+    assert changed == {
+        "_dev_vda1/grub/grub.cfg" if loader == "grub" else "_dev_vda1/loader/entries/a.conf",
+    }
+
+
+@pytest.mark.parametrize("device", ["LABEL=own", "/dev/disk/by-label/own", "/dev/vdc9"])
+def test_the_device_that_the_distributor_names(machine: Machine, device: str) -> None:
+    machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
+    own = machine.add("/dev/vdc9", {"grub/grub.cfg": CONFIG}, label="own")
+    (machine.system / "dev/disk/by-label").mkdir(parents=True)
+    (machine.system / "dev/disk/by-label/own").symlink_to("../../vdc9")
+    set_and_reboot(machine, device=device)
+    assert (own / "grub/grub.cfg").read_text() == wished(CONFIG)
+    assert "mount /dev/vda2 ro" not in machine.log
+
+
+def test_unified_kernel_images_are_refused(machine: Machine) -> None:
+    machine.variable("LoaderInfo", "systemd-boot 255")
+    machine.add("/dev/vda1", {"EFI/Linux/debian.efi": b"MZ", "EFI/BOOT/BOOTX64.EFI": b"MZ"}, **ESP)
+    with pytest.raises(IgnitionError, match=r"unified kernel images \(/EFI/Linux/debian\.efi\)") as caught:
+        machine.helper().set(WISH)
+    assert "leave kernelArguments out" in caught.value.hint
+
+
+def test_a_machine_without_any_of_it_says_what_was_looked_at(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 10.0, 40.0])
+    monkeypatch.setattr("ignition.bootloader.search.time.monotonic", lambda: next(clock))
+    machine.add("/dev/vda1", {"EFI/debian/grub.cfg": "configfile x\n"}, **ESP)
+    machine.add("/dev/vda2", {}, label="boot")
+    machine.add("/dev/vda3", {"boot/x": ""}, label="root")
+    machine.broken = {"/dev/vda2"}
+    with pytest.raises(IgnitionError) as caught:
+        machine.helper().set(WISH)
+    assert str(caught.value).count("/boot on the root filesystem (/dev/vda3)") == 1
+    assert "the filesystem labelled boot (/dev/vda2), which cannot be mounted" in str(caught.value)
+    assert "the EFI system partition (/dev/vda1)" in str(caught.value)
+    assert "IGNITION_BOOT_DEVICE" in caught.value.hint
+    assert machine.slept == 1
+    assert machine.log.count("mount /dev/vda1 ro") == 2
+    assert machine.mounted == {}
+
+
+def test_other_loaders_files_are_not_taken_for_those_of_the_one_that_was_named(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ignition.bootloader.search.PATIENCE", 0.0)
+    machine.add("/dev/vda1", {"loader/entries/a.conf": ENTRY}, **ESP)
+    with pytest.raises(IgnitionError, match="no file of a boot loader"):
+        machine.helper("grub").set(WISH)
+
+
+def test_a_disk_that_appears_late_is_waited_for(machine: Machine) -> None:
+    machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
+    there = machine.devices
+    machine.devices = {}
+    helper = machine.helper()
+
+    def appear(seconds: float) -> None:
+        machine.devices = there
+
+    object.__setattr__(helper, "sleep", appear)
+    with pytest.raises(Rebooted):
+        helper.set(WISH)
+
+
+def test_a_filesystem_that_cannot_be_written_fails(machine: Machine) -> None:
+    machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
+    machine.read_only = {"/dev/vda2"}
+    with pytest.raises(CommandFailed, match="write-protected"):
+        machine.helper().set(WISH)
+    assert machine.mounted == {}
+
+
+def test_if_one_filesystem_cannot_be_written_none_is(machine: Machine) -> None:
+    machine.variable("LoaderInfo", "systemd-boot 252")
+    machine.add("/dev/vda1", {"loader/entries/a.conf": ENTRY}, **ESP)
+    machine.add("/dev/vda2", {"loader/entries/a.conf": ENTRY}, **XBOOTLDR)
+    machine.read_only = {"/dev/vda1"}
+    before = machine.files()
+    with pytest.raises(CommandFailed):
+        machine.helper().set(WISH)
+    assert machine.files() == before
+
+
+def test_if_one_file_cannot_be_changed_as_wished_none_is(machine: Machine) -> None:
+    entries = {f"loader/entries/{name}.conf": ENTRY for name in "ac"}
+    machine.add("/dev/vda1", {**entries, "loader/entries/b.conf": 'linux /v\noptions "a b" "c d"\n'}, **ESP)
+    before = machine.files()
+    with pytest.raises(IgnitionError, match=r"/loader/entries/b\.conf: systemd-boot takes"):
+        machine.helper().set(WISH)
+    assert machine.files() == before
+
+
+@pytest.mark.parametrize("wish", [Wish(('a="b',)), Wish(('a="b\nc"',)), Wish(("a",), ("a",))])
+def test_a_wish_that_is_none_is_refused(machine: Machine, wish: Wish) -> None:
+    machine.add("/dev/vda1", {"loader/entries/a.conf": ENTRY}, **ESP)
+    before = machine.files()
+    with pytest.raises(IgnitionError):
+        machine.helper().set(wish)
+    assert machine.files() == before
+
+
+def test_what_happens_is_logged(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "ignition")
+    machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
+    set_and_reboot(machine)
+    assert "/grub/grub.cfg changes (the filesystem labelled boot (/dev/vda2))" in caplog.text
+    assert "rebooting" in caplog.text
+    assert all(record.levelno <= logging.INFO for record in caplog.records)
+
+
+@pytest.mark.parametrize("how", ["read-only", "broken line"])
+def test_an_installed_system_that_cannot_be_changed_does_no_harm(
+    machine: Machine, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    caplog.set_level(logging.INFO, "ignition")
+    machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
+    line = 'a="b' if how == "broken line" else LINE
+    machine.add("/dev/vda4", {"etc/kernel/cmdline": line}, label="root")
+    machine.read_only = {"/dev/vda4"}
+    set_and_reboot(machine)
+    assert "kernels that the installed system gets later may be without" in caplog.text
+    assert machine.mounted == {}
+
+
+class PowerCut(BaseException):
+    """The machine is off."""
+
+
+@pytest.mark.parametrize("left", range(20))
+def test_a_machine_that_loses_power_anywhere_does_the_rest_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    machine = Machine(tmp_path, LINE)
+    machine.variable("LoaderInfo", "systemd-boot 252")
+    entries = {f"loader/entries/{name}.conf": ENTRY for name in "abc"}
+    machine.add("/dev/vda1", entries, **ESP)
+    changes = iter(range(left))
+
+    for name in ("create", "rename", "permit", "sync", "write"):
+
+        def counted(
+            self: Root, *words: object, _real: object = getattr(Root, name), **more: object
+        ) -> object:
+            if next(changes, None) is None:
+                raise PowerCut
+            return _real(self, *words, **more)  # type: ignore[operator]
+
+        monkeypatch.setattr(Root, name, counted)
+    with pytest.raises((PowerCut, Rebooted)):
+        machine.helper().set(WISH)
+    monkeypatch.undo()
+    for path, data in machine.files().items():
+        if path.endswith(".conf"):
+            assert data.decode() in {ENTRY, wished(ENTRY)}
+    # It boots with one of the entries as it is now.
+    started = machine.files()["_dev_vda1/loader/entries/a.conf"].decode().rpartition("options ")[2]
+    machine.start(started.strip(), "second")
+    try:
+        machine.helper().set(WISH)
+    except Rebooted:
+        assert "quiet" in started
+        machine.start("root=LABEL=root ro nosmt", "third")
+        machine.helper().set(WISH)
+    names = {Path(path).name: data.decode() for path, data in machine.files().items()}
+    assert names == {f"{name}.conf": wished(ENTRY) for name in "abc"}
+
+
+def test_files_keep_owner_and_mode(machine: Machine) -> None:
+    boot = machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
+    (boot / "grub/grub.cfg").chmod(0o444)
+    os.chown(boot / "grub/grub.cfg", 12, 34)
+    set_and_reboot(machine)
+    status = (boot / "grub/grub.cfg").stat()
+    assert (status.st_mode & 0o7777, status.st_uid, status.st_gid) == (0o444, 12, 34)
+
+
+def test_every_file_is_on_the_disk_before_the_first_takes_its_place(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = machine.add("/dev/vda1", {f"loader/entries/{name}.conf": ENTRY for name in "ab"}, **ESP)
+    synced: list[list[str]] = []
+    monkeypatch.setattr(
+        "ignition.bootloader.files.os.fsync",
+        lambda file: synced.append(
+            [path.read_text() for path in sorted((tree / "loader/entries").glob("*.conf"))]
+        ),
+    )
+    set_and_reboot(machine)
+    assert synced == [[ENTRY, ENTRY]] * 2
+
+
+def test_a_full_disk_changes_nothing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.add("/dev/vda1", {f"loader/entries/{name}.conf": ENTRY for name in "ab"}, **ESP)
+    before = machine.files()
+    written: list[str] = []
+    real = files._write
+
+    def full(root: Root, edit: files.Edit, beside: str) -> None:
+        if written:
+            raise OSError(28, "No space left on device", beside)
+        written.append(beside)
+        real(root, edit, beside)
+
+    monkeypatch.setattr(files, "_write", full)
+    with pytest.raises(OSError, match="No space"):
+        machine.helper().set(WISH)
+    assert machine.files() == before

@@ -1,0 +1,91 @@
+"""`ignition-kargs-helper`: the protocol's command line, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from ignition import cli
+from ignition.bootloader import helper
+from ignition.bootloader.arguments import Wish
+from ignition.errors import IgnitionError, UsageError
+from ignition.stages.kargs import KernelArguments, SetKernelArguments
+from ignition.verbs.ignition_kargs_helper import main, parsed
+from tests.stages.files.lab import config_of
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ((), ())),
+        (["--should-exist", "a", "--should-exist", "b c"], (("a", "b c"), ())),
+        (["--should-not-exist", "a", "--should-exist", "b=c"], (("b=c",), ("a",))),
+        (["--should-exist=a=b"], (("a=b",), ())),
+        # An argument may look like an option.
+        (["--should-exist", "--should-exist", "--should-not-exist", "-x"], (("--should-exist",), ("-x",))),
+    ],
+)
+def test_what_is_asked_for(words: list[str], expected: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
+    assert parsed(words) == expected
+
+
+def test_it_understands_what_the_engine_says() -> None:
+    config = config_of(kernelArguments={"shouldExist": ["a=b c", "-x"], "shouldNotExist": ["q"]})
+    (action,) = KernelArguments().plan(config, None).actions
+    assert isinstance(action, SetKernelArguments)
+    assert parsed(action.command.real_argv()[1:]) == (("a=b c", "-x"), ("q",))
+
+
+@pytest.mark.parametrize("words", [["a"], ["--should-exist"], ["--delete", "a"], ["-h"]])
+def test_what_is_not_understood(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError):
+        parsed(words)
+    assert main(words) == 2
+    assert "usage: ignition-kargs-helper" in capsys.readouterr().err
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the helper was asked for, with its settings; it ends with the exception that stands in it."""
+    asked: list[object] = []
+
+    def set_arguments(self: helper.Helper, wish: Wish) -> None:
+        if asked and isinstance(asked[0], Exception):
+            raise asked[0]
+        asked.append((self.loader, self.device, wish))
+
+    monkeypatch.setattr(helper.Helper, "set", set_arguments)
+    return asked
+
+
+def test_the_environment_says_which_boot_loader_and_where(
+    asked: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["--should-exist", "a"]) == 0
+    monkeypatch.setenv("IGNITION_BOOT_LOADER", "grub")
+    monkeypatch.setenv("IGNITION_BOOT_DEVICE", "LABEL=BOOT")
+    assert main(["--should-not-exist", "b"]) == 0
+    assert asked == [("auto", "", Wish(("a",))), ("grub", "LABEL=BOOT", Wish((), ("b",)))]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (IgnitionError("no way", hint="go another"), "no way\ngo another\n"),
+        (IgnitionError("no way"), "no way\n"),
+        (PermissionError(13, "Permission denied", "/grub/grub.cfg"), "/grub/grub.cfg: Permission denied\n"),
+    ],
+)
+def test_a_failure_says_why(
+    asked: list[object], error: Exception, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked.append(error)
+    assert main(["--should-exist", "a"]) == 1
+    assert capsys.readouterr().err == said
+
+
+def test_it_goes_by_its_name(asked: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/libexec/ignition-kargs-helper", "--should-exist", "a"])
+    assert cli.main() == 0
+    assert asked == [("auto", "", Wish(("a",)))]
