@@ -16,10 +16,10 @@ from ignition.preview import actions
 from ignition.preview.host import MissingDevice, PreviewHost, preview_host
 from ignition.preview.narrow import Narrowed, brings, objects, only, without
 from ignition.preview.root import Unseen
-from ignition.report import ConfigPath, format_path
+from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.stages import STAGES, Step
-from ignition.stages.effects import Does, Effect, Foresees, Foretells
+from ignition.stages.effects import Does, Effect, Foresees, Foretells, open_question
 from ignition.state import State
 from ignition.tools import wipefs
 
@@ -77,8 +77,7 @@ class _Walk:
                 self._leave_open(config, each.path)
 
     def _leave_open(self, config: Config, path: ConfigPath) -> None:
-        why = f"that depends on what becomes of {format_path(path[:3])}"
-        self.host.devices.may_make(brings(config, path), why)
+        self.host.devices.may_make(brings(config, path), open_question(path))
 
     def _looked(self, step: Step[Any], config: Config) -> Iterator[Effect | Refusal]:
         """Objects that keep the step from looking are left out, and named."""
@@ -121,12 +120,14 @@ class _Walk:
                 replace(each, lost=(*each.lost, *_contents(each, host))) if isinstance(each, Effect) else each
             )
         if isinstance(step, Foresees):
-            step.foresee(config, facts, host)
+            self.state += step.foresee(config, facts, host) or State()
         elif plan.refusals:
             for path, _ in objects(config):
                 if step.wanted(only(config, path).config):
                     self._leave_open(config, path)
-        self.state += actions.foresee(plan, host)
+        for device in plan.creates:
+            if not (host.devices.is_new(device) or host.devices.is_uncertain(device)):
+                host.devices.will_make(device)
 
 
 def _told(path: ConfigPath, what: str, error: Trouble) -> Effect | Refusal:

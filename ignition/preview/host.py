@@ -19,12 +19,14 @@ from ignition.host import Host, blocks
 from ignition.host.command import Command, Ran
 from ignition.preview.root import PreviewRoot, Unseen, refuse
 from ignition.report import ConfigPath
+from ignition.stages.disks import signatures
+from ignition.stages.disks.signatures import Place
 from ignition.tools import blkid
 
 if TYPE_CHECKING:
     from ignition.host import Fetch, Run
 
-__all__ = ["MissingDevice", "Place", "PreviewDevices", "PreviewHost", "Queries", "preview_host"]
+__all__ = ["MissingDevice", "PreviewDevices", "PreviewHost", "Queries", "preview_host"]
 
 QUERIES: Final = {
     "blkid": frozenset({"-p"}),
@@ -36,26 +38,15 @@ QUERIES: Final = {
 }
 """Program → first arguments with which it only looks."""
 
-NOTHING_FOUND: Final = 2
-"""The status of blkid for a device with nothing on it."""
-
-
 NOT_ITS_KIND: Final = 1
 """The status by which mdadm and cryptsetup say that a device is none of theirs."""
 
 UUID: Final = "00000000-0000-0000-0000-000000000000"
 """Stands for the UUID of an encrypted volume that is still to be made."""
 
-SIGNATURES: Final = ((0, 256 << 10), (1 << 20, 4 << 10), (-(128 << 10), 128 << 10))
-"""Where libblkid looks for signatures (offset, length): the head, VMFS at 1 MiB, the tail."""
-
 
 class MissingDevice(IgnitionError):
     """A device that the config names is not there, and no earlier step makes it."""
-
-
-Place = tuple[str, int, int]
-"""Where a partition will be: the node of the disk; offset and size in bytes."""
 
 
 class PreviewDevices:
@@ -67,12 +58,17 @@ class PreviewDevices:
         self._places: dict[str, Place] = {}
         self._gone: set[str] = set()
         self._uncertain: dict[str, str] = {}
+        self._blank: set[Place] = set()
 
     def will_make(self, node: str, names: Iterable[str] = (), place: Place | None = None) -> None:
         """Take this path, from now on, for a device that is there; `names` lead to it."""
         self._nodes |= dict.fromkeys((node, *names), node)
         if place:
             self._places[node] = place
+
+    def will_be_blank(self, place: Place) -> None:
+        """Remember that there is nothing in a part of a disk, so that nobody looks twice."""
+        self._blank.add(place)
 
     def will_lose(self, nodes: Iterable[str]) -> None:
         """Take these devices, from now on, for gone."""
@@ -90,16 +86,11 @@ class PreviewDevices:
         """Where a new device will be, if that is on a disk that is there already."""
         return self._places.get(self.resolve(device))
 
-    def is_blank(self, place: Place) -> bool:
-        """Whether there are only zeros wherever a signature could be."""
-        disk, offset, size = place
-        for start, length in SIGNATURES:
-            within = start % size if start < 0 else start
-            if within < size:
-                data = blocks.read(self._system, disk, offset + within, min(length, size - within))
-                if data != bytes(len(data)):
-                    return False
-        return True
+    def under(self, place: Place, start: Run) -> Ran:
+        """What blkid says of a part of a disk."""
+        if place in self._blank:
+            return Ran(blkid.NOTHING)
+        return signatures.ask_under(start, self._system, place)
 
     def is_uncertain(self, device: str) -> bool:
         """Whether nobody can tell what the device will be."""
@@ -170,7 +161,7 @@ class Queries:
             return self._signatures(command, new)
         place = self.devices.place(new[0])
         if command.program == "blkid":
-            return self._probe(place) if place else Ran(NOTHING_FOUND)
+            return self.devices.under(place, self.start) if place else Ran(blkid.NOTHING)
         if "luksUUID" in command.argv:
             return Ran(0, f"{UUID}\n")
         if place or NOT_ITS_KIND not in command.ok:
@@ -179,12 +170,6 @@ class Queries:
 
     def _is_new(self, word: str) -> bool:
         return word.startswith("/dev/") and self.devices.is_new(word)
-
-    def _probe(self, place: Place) -> Ran:
-        disk, offset, size = place
-        if self.devices.is_blank(place):  # saves a process for each of many partitions of new disks
-            return Ran(NOTHING_FOUND)
-        return self.start(blkid.probe(disk, within=(offset, size)))
 
     def _signatures(self, command: Command, new: list[str]) -> Ran:
         """The list that wipefs prints: its own for what is there, and blkid's findings for what will be."""
@@ -195,7 +180,7 @@ class Queries:
             listed = json.loads(shown)["signatures"] if shown.strip() else []
         for device in new:
             place = self.devices.place(device)
-            found = blkid.parse(command, self._probe(place)) if place else blkid.Probe()
+            found = blkid.parse(command, self.devices.under(place, self.start)) if place else blkid.Probe()
             if found.format or found.is_ambivalent:
                 listed.append(
                     {

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NoReturn
 
-from ignition.host.root import Owner, Root
+from ignition.host.root import SAME, Owner, Root
 
 __all__ = ["PreviewRoot", "Unseen", "refuse"]
 
@@ -123,7 +123,7 @@ class PreviewRoot(Root):
         """Refuse."""
         refuse(path)
 
-    def create(self, path: str) -> NoReturn:
+    def create(self, path: str, mode: int = 0o600, *, digest: str = "") -> NoReturn:
         """Refuse."""
         refuse(path)
 
@@ -131,7 +131,7 @@ class PreviewRoot(Root):
         """Only for reading."""
         return refuse(path) if append else super().open(path)
 
-    def rename(self, old: str, new: str) -> NoReturn:
+    def rename(self, old: str, new: str, *, owner: Owner = SAME, mode: int | None = None) -> NoReturn:
         """Refuse."""
         refuse(new)
 

@@ -7,9 +7,11 @@ inside the methods that a preview calls.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from ignition.report import format_path
 
 if TYPE_CHECKING:
     from ignition.errors import Refusal
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
     from ignition.preview.host import PreviewHost
     from ignition.report import ConfigPath
     from ignition.schemas.config import Config
+    from ignition.stages import Action
+    from ignition.state import State
 
-__all__ = ["Does", "Effect", "Foresees", "Foretells"]
+__all__ = ["Does", "Effect", "Foresees", "Foretells", "flat", "open_question"]
 
 
 class Does(enum.Enum):
@@ -67,5 +71,20 @@ class Foretells(Protocol):
 class Foresees(Protocol):
     """A step after which later ones see another machine, in more than the devices that its plan creates."""
 
-    def foresee(self, config: Config, facts: Any, host: PreviewHost) -> None:
-        """Tell the preview's host what will be there."""
+    def foresee(self, config: Config, facts: Any, host: PreviewHost) -> State | None:
+        """Tell the preview's host what will be there; returns what it leaves for later stages."""
+
+
+def open_question(path: ConfigPath) -> str:
+    """Why nobody can tell what becomes of something: another object comes first, and that is refused."""
+    return f"that depends on what becomes of {format_path(path[:3])}"
+
+
+def flat(actions: Iterable[Action]) -> Iterator[Action]:
+    """The actions of a plan, those in groups too."""
+    for action in actions:
+        inner = getattr(action, "actions", None)
+        if inner is None:
+            yield action
+        else:
+            yield from flat(inner)

@@ -1,7 +1,8 @@
 """The mount stage: mount the config's filesystems in the target root, each after those above it.
 
 Rules: engine.md 9.4. Directories that have to be made are left for the files stage.
-What an earlier run has mounted stays as it is.
+What an earlier run has mounted stays as it is. Where the target has SELinux, directories get their labels
+before anything is mounted in them, so that what is there already keeps its own, and empty filesystems after.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from typing import TYPE_CHECKING, Final
 from ignition.errors import CommandFailed, IgnitionError, Refusal
 from ignition.host import Host, blocks
 from ignition.host.mounts import Mount, mounted
+from ignition.host.selinux import file_contexts
 from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem
-from ignition.stages import Action, Plan
+from ignition.stages import Action, Plan, leave
 from ignition.stages.actions import Together
+from ignition.stages.labels import set_labels
 from ignition.state import State
 from ignition.tools import mount
 
@@ -29,9 +32,18 @@ if TYPE_CHECKING:
     from ignition.preview.host import PreviewHost
     from ignition.stages.effects import Effect
 
-__all__ = ["STEPS", "MakeMountpoints", "MountFilesystem", "MountFilesystems", "is_below", "mountable"]
+__all__ = [
+    "STEPS",
+    "LabelFilesystems",
+    "MakeMountpoints",
+    "MountFilesystem",
+    "MountFilesystems",
+    "is_below",
+    "mountable",
+]
 
 PATH: ConfigPath = ("storage", "filesystems")
+LOST_AND_FOUND: Final = "lost+found"
 NOT_MOUNTED: Final = frozenset({"", "none", "swap"})
 
 
@@ -63,12 +75,23 @@ class MakeMountpoints:
         return f"making the directories {', '.join(at for _, at in self.mountpoints)}"
 
     def perform(self, host: Host) -> State:
-        """Make them; leaves those that were not there."""
-        made: list[str] = []
+        """Make them; leaves those that were not there, before they are: another try finds them made."""
+        left = State()
         for path, at in self.mountpoints:
-            _refuse_links(host, path, at)
-            made += host.root.make_directories(at)
-        return State(directories=tuple(made))
+            missing = State(directories=_missing(host, path, at))
+            leave(missing)
+            host.root.make_directories(at)
+            left = left + missing
+        self._label(host, left)
+        return left
+
+    @staticmethod
+    def _label(host: Host, left: State) -> None:
+        made = [path for path in left.directories if posixpath.dirname(path) not in left.directories]
+        if made and set_labels(host, made):
+            # Otherwise the files stage would do it, and go into what is mounted there by then.
+            for path in made:
+                host.root.touched.pop(path, None)
 
 
 @dataclass(frozen=True)
@@ -95,17 +118,42 @@ class MountFilesystem:
         try:
             host.run(mount.mount(format_, filesystem.device, target, filesystem.mount_options))
         except CommandFailed as error:
-            raise _explained(error, format_) from error
+            if "unknown filesystem type" not in error.ran.stderr:
+                raise
+            raise IgnitionError(
+                f"the kernel knows no filesystem {format_}",
+                hint=f"put the kernel module {format_} into the initramfs",
+            ) from error
 
 
-def _refuse_links(host: Host, path: ConfigPath, at: str) -> None:
-    """Every part of the path that exists is a directory, and no link to one."""
-    place = ""
-    for part in at.strip("/").split("/"):
-        place = f"{place}/{part}"
+@dataclass(frozen=True)
+class LabelFilesystems:
+    """Give the filesystems that hold nothing yet the security labels of their place.
+
+    Attributes:
+        mountpoints: clean paths in the target root, with something mounted at each.
+    """
+
+    path: ConfigPath
+    mountpoints: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Which."""
+        return f"labelling what is empty of {', '.join(self.mountpoints)}"
+
+    def perform(self, host: Host) -> None:
+        """One process for all, and none where the target has no SELinux."""
+        set_labels(host, (at for at in self.mountpoints if set(host.root.list(at)) <= {LOST_AND_FOUND}))
+
+
+def _missing(host: Host, path: ConfigPath, at: str) -> tuple[str, ...]:
+    """The parts of the path that do not exist; those that do are directories, and no links to one."""
+    parts = at.strip("/").split("/")
+    places = [f"/{'/'.join(parts[: depth + 1])}" for depth in range(len(parts))]
+    for depth, place in enumerate(places):
         found = host.root.find(place)
         if found is None:
-            return
+            return tuple(places[depth:])
         if not stat.S_ISDIR(found.st_mode):
             kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no directory"
             raise IgnitionError(
@@ -113,15 +161,7 @@ def _refuse_links(host: Host, path: ConfigPath, at: str) -> None:
                 path=path,
                 hint="name the directory itself in `path`",
             )
-
-
-def _explained(error: CommandFailed, format_: str) -> IgnitionError:
-    if "unknown filesystem type" in error.ran.stderr:
-        return IgnitionError(
-            f"the kernel knows no filesystem {format_}",
-            hint=f"put the kernel module {format_} into the initramfs",
-        )
-    return error
+    return ()
 
 
 class MountFilesystems:
@@ -170,7 +210,7 @@ class MountFilesystems:
                 continue
             try:
                 if not any(is_below(path, above) for above in mounts):
-                    _refuse_links(host, (*PATH, index, "path"), path)
+                    _missing(host, (*PATH, index, "path"), path)
             except IgnitionError as error:
                 yield Refusal((*PATH, index, "path"), str(error), error.hint)
             else:
@@ -201,4 +241,29 @@ def _is_mounted(host: Host, visible: Mapping[str, Mount], target: str, filesyste
     ) == blocks.resolve(host.system, found.source)
 
 
-STEPS = (MountFilesystems(),)
+class Labels:
+    """What is mounted has the security labels of its place, where the target has SELinux."""
+
+    name = "labels"
+
+    def wanted(self, config: Config) -> bool:
+        """Whether anything is mounted."""
+        return any(mountable(config))
+
+    def observe(self, config: Config, host: Host, state: State) -> bool:
+        """Whether the target has SELinux."""
+        del config, state
+        return file_contexts(host.root) is not None
+
+    def plan(self, config: Config, facts: bool) -> Plan:
+        """Label what is empty."""
+        mountpoints = tuple(path for _, path, _ in mountable(config))
+        return Plan((LabelFilesystems(PATH, mountpoints),) if facts else ())
+
+    def effects(self, config: Config, facts: bool, host: Host) -> Iterable[Effect]:
+        """None beyond the mounts."""
+        del config, facts, host
+        return ()
+
+
+STEPS = (MountFilesystems(), Labels())

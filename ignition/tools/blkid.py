@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from ignition.errors import CommandFailed
 from ignition.host.command import Command, Ran
 
-__all__ = ["Probe", "parse", "probe"]
+__all__ = ["NOTHING", "Probe", "parse", "probe"]
 
 NOTHING, AMBIVALENT = 2, 8
+"""Statuses for a device with nothing on it, and with several signatures. Source: blkid(8)."""
 
 
 @dataclass(frozen=True)

@@ -8,27 +8,52 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from ignition.errors import IgnitionError
 from ignition.host.command import Command
 
 __all__ = [
+    "PROGRAM",
     "WRONG_KEY",
+    "Metadata",
+    "VolumeKey",
+    "close",
     "format_luks2",
     "is_luks",
     "metadata",
     "open_volume",
-    "parse_flags",
+    "parse_metadata",
+    "remove_key",
     "try_key",
     "uuid",
 ]
+
+PROGRAM: Final = "cryptsetup"
 
 NOT_LUKS: Final = 1
 WRONG_KEY: Final = 2
 """Exit status when no key slot opens. Source: cryptsetup(8)."""
 
 FROM_STDIN: Final = ("--key-file", "-")
+BINDING: Final = "clevis"
+"""The type of the tokens in which Clevis keeps what unlocks a key slot."""
+
+
+@dataclass(frozen=True)
+class VolumeKey:
+    """A key that the volume is encrypted with, instead of one of cryptsetup's own.
+
+    Attributes:
+        file: where it is; what is in it is of use only to the machine's own crypto card.
+        size: its bytes.
+        cipher: what it is for.
+    """
+
+    file: str
+    size: int
+    cipher: str
 
 
 def is_luks(device: str, *, version_2: bool) -> Command:
@@ -54,14 +79,38 @@ def metadata(device: str) -> Command:
     )
 
 
-def parse_flags(text: str) -> frozenset[str]:
-    """The flags that are kept in a volume's metadata, such as `allow-discards`.
+@dataclass(frozen=True)
+class Metadata:
+    """What a volume says of itself.
+
+    Attributes:
+        flags: how it is to be opened, such as `allow-discards`.
+        bindings: the key slots that Clevis unlocks, the last one made last.
+        is_void: it has no key slot, so nothing opens it: it was not made to its end.
+    """
+
+    flags: frozenset[str] = frozenset()
+    bindings: tuple[int, ...] = ()
+    is_void: bool = False
+
+
+def parse_metadata(text: str) -> Metadata:
+    """What `metadata` has printed.
 
     Raises:
-        IgnitionError: the metadata cannot be understood.
+        IgnitionError: it cannot be understood.
     """
     try:
-        return frozenset(json.loads(text)["config"].get("flags", ()))
+        found = json.loads(text)
+        tokens = found.get("tokens", {})
+        bound = [tokens[number] for number in sorted(tokens, key=int)]
+        return Metadata(
+            flags=frozenset(found["config"].get("flags", ())),
+            bindings=tuple(
+                int(slot) for each in bound if each["type"] == BINDING for slot in each["keyslots"]
+            ),
+            is_void=found.get("keyslots") == {},
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IgnitionError("the metadata that cryptsetup printed cannot be understood") from error
 
@@ -73,6 +122,7 @@ def format_luks2(
     label: str | None = None,
     uuid: str | None = None,
     options: Sequence[str] = (),
+    volume_key: VolumeKey | None = None,
     shown_as: str = "",
 ) -> Command:
     """Make a volume, whatever is on the device."""
@@ -81,9 +131,11 @@ def format_luks2(
         argv += ["--label", label]
     if uuid is not None:
         argv += ["--uuid", uuid]
-    return Command(
-        (*argv, *options, device), f"creating an encrypted volume on {shown_as or device}", stdin=key
-    )
+    argv += [*options, device]
+    if volume_key is not None:
+        argv += ["--volume-key-file", volume_key.file, "--cipher", volume_key.cipher]
+        argv += ["--key-size", str(volume_key.size * 8)]
+    return Command(tuple(argv), f"creating an encrypted volume on {shown_as or device}", stdin=key)
 
 
 def open_volume(
@@ -103,5 +155,19 @@ def try_key(device: str, name: str, key: bytes) -> Command:
     return Command(
         ("cryptsetup", "luksOpen", "--test-passphrase", device, *FROM_STDIN),
         f"trying the key of the encrypted volume {name}",
+        stdin=key,
+    )
+
+
+def close(name: str) -> Command:
+    """Close an open volume."""
+    return Command(("cryptsetup", "luksClose", name), f"closing the encrypted volume {name}")
+
+
+def remove_key(device: str, name: str, key: bytes) -> Command:
+    """Take a key away from a volume; never the last one, since nobody is there to confirm that."""
+    return Command(
+        ("cryptsetup", "luksRemoveKey", device, *FROM_STDIN),
+        f"taking the generated key away from the encrypted volume {name}",
         stdin=key,
     )

@@ -14,7 +14,10 @@ from typing import Final
 from ignition.errors import IgnitionError
 from ignition.host.command import Command, Ran
 
-__all__ = ["LEVELS", "Superblock", "assemble", "create", "device_of", "examine", "parse", "recorded_name"]
+__all__ = [
+    "LEVELS", "Superblock", "assemble", "brief", "create", "device_of", "examine", "listed", "parse",
+    "recorded_name",
+]  # fmt: skip
 
 NO_SUPERBLOCK: Final = 1
 
@@ -73,6 +76,9 @@ def create(
 ) -> Command:
     """Make an array and start it, whatever is on its members.
 
+    It is called by the path of its device: mdadm takes a bare name for a file below the current directory,
+    if there is one, and in an initramfs there are `root` and `run`. What it records is the same.
+
     Args:
         name: its name, or the path of its device.
         level: a word for its level.
@@ -81,7 +87,7 @@ def create(
         options: further options.
         shown_as: what the log calls the members.
     """
-    argv = ["mdadm", "--create", name, "--force", "--run", "--homehost", "any", "--level", level]
+    argv = ["mdadm", "--create", device_of(name), "--force", "--run", "--homehost", "any", "--level", level]
     argv += ["--raid-devices", str(len(members) - spares)]
     if spares > 0:
         argv += ["--spare-devices", str(spares)]
@@ -104,6 +110,24 @@ def examine(member: str) -> Command:
         f"looking which array {member} belongs to",
         ok=(0, NO_SUPERBLOCK),
     )
+
+
+def brief(name: str) -> Command:
+    """Print the line by which mdadm's own file lists a running array."""
+    device = device_of(name)
+    return Command(("mdadm", "--detail", "--brief", device), f"asking how the array {name} is listed")
+
+
+def listed(ran: Ran, name: str) -> str:
+    """The answer of `brief`.
+
+    Raises:
+        IgnitionError: it is no such line.
+    """
+    lines = [line for line in ran.stdout.splitlines() if line.startswith("ARRAY ") and "UUID=" in line]
+    if len(lines) != 1:
+        raise IgnitionError(f"what mdadm says about the array {name} cannot be understood")
+    return lines[0]
 
 
 def parse(ran: Ran, member: str) -> Superblock | None:

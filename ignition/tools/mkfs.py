@@ -12,7 +12,7 @@ from typing import Final
 
 from ignition.host.command import Command
 
-__all__ = ["FORMATS", "make"]
+__all__ = ["FORMATS", "complaint", "make", "program_for"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ _PROGRAMS: Final = {
 
 FORMATS: Final = frozenset(_PROGRAMS)
 """The formats that `make` knows."""
+
+
+def program_for(format_: str) -> str:
+    """The program that makes a format, one of `FORMATS`."""
+    return _PROGRAMS[format_].name
 
 
 def make(
@@ -61,6 +66,12 @@ def make(
     if label is not None:
         argv += [program.label, label]
     return Command((*argv, device), f"creating {format_} on {shown_as or device}")
+
+
+def complaint(stderr: str) -> str:
+    """What a program says before it explains at length how to call it, as mkfs.xfs does; or ""."""
+    said, usage, _ = stderr.partition("Usage: ")
+    return " ".join(said.split()) if usage else ""
 
 
 def _uuid(format_: str, uuid: str) -> str:

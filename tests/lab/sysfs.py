@@ -19,7 +19,8 @@ class Sysfs:
             (system / name).mkdir(parents=True, exist_ok=True)
         self.mount("/", "rootfs", "rootfs", "0:1")
         self._write(
-            system / "proc/filesystems", "nodev\tsysfs\nnodev\tproc\n\text4\n\txfs\n\tbtrfs\n\tvfat\n"
+            system / "proc/filesystems",
+            "nodev\tsysfs\nnodev\tproc\nnodev\tvirtiofs\n\text4\n\txfs\n\tbtrfs\n\tvfat\n",
         )
         self._write(system / "proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
 

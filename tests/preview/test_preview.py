@@ -22,6 +22,7 @@ from ignition.state import State
 from tests.host.fakes import FakeRun
 from tests.lab import loop
 from tests.lab.readonly import only_looking
+from tests.lab.sysfs import Sysfs
 from tests.stages.files.lab import config_of, tree_of
 
 QUERIES = {"wipefs": "--json", "blkid": "-p"}
@@ -35,11 +36,23 @@ def looking(command: Command) -> Ran:
     return run(command)
 
 
-def preview(config: Config, root: Path, *, real: bool = False, system: str = "/") -> list[Outlook]:
+def preview(config: Config, root: Path, *, real: bool = False, system: str = "") -> list[Outlook]:
+    """Look at the machine that runs the tests if that is `real`, else at a made-up one."""
     gate = looking if real else FakeRun()
-    host = preview_host(str(root), gate, Fetcher(offline=True), system)
+    if not (real or system):
+        system = str(made_up(root.parent / "made-up").system)
+    host = preview_host(str(root), gate, Fetcher(offline=True), system or "/")
     with only_looking():
         return list(outlook(config, host, State()))
+
+
+def made_up(directory: Path) -> Sysfs:
+    """A system on which nothing is."""
+    made = Sysfs(directory)
+    (made.system / "proc/mdstat").write_text("Personalities : [raid1] \n")
+    (made.system / "proc/sys/kernel/random").mkdir(parents=True, exist_ok=True)
+    (made.system / "proc/sys/kernel/random/boot_id").write_text("x")
+    return made
 
 
 def told(outlooks: list[Outlook], *stages: str) -> list[tuple[str, str]]:
@@ -317,19 +330,10 @@ class TestArraysAndVolumes:
 
     @pytest.fixture
     def system(self, tmp_path: Path) -> str:
-        system = tmp_path / "system"
+        made = made_up(tmp_path / "system")
         for name in ("a", "b", "c", "d"):
-            block = system / "sys/class/block" / name
-            block.mkdir(parents=True)
-            (block / "dev").write_text(f"8:{ord(name)}")
-            (system / "dev").mkdir(exist_ok=True)
-            (system / "dev" / name).touch()
-        (system / "proc/self").mkdir(parents=True)
-        (system / "proc/self/mountinfo").touch()
-        (system / "proc/filesystems").touch()
-        (system / "proc/sys/kernel/random").mkdir(parents=True)
-        (system / "proc/sys/kernel/random/boot_id").write_text("x")
-        return str(system)
+            made.disk(name, 1 << 20)
+        return str(made.system)
 
     RAID: ClassVar[dict[str, Any]] = {"name": "md", "level": "raid1", "devices": ["/dev/a", "/dev/b"]}
     LUKS: ClassVar[dict[str, Any]] = {"name": "secret", "device": "/dev/md/md", "label": "L"}
@@ -354,6 +358,47 @@ class TestArraysAndVolumes:
             ("create", "key of the encrypted volume secret in /etc/luks"),
             ("change", "lines in /etc/crypttab"),
         ]
+
+    def test_what_the_engine_cannot_do_is_a_conflict_and_the_rest_goes_on(
+        self, root: Path, system: str
+    ) -> None:
+        config = config_of(
+            storage={
+                "raid": [{**self.RAID, "level": "raid6"}],
+                "luks": [{**self.LUKS, "device": "/dev/c"}],
+                "filesystems": [
+                    {"device": "/dev/mapper/secret", "format": "ext4"},
+                    {"device": "/dev/d", "format": "zfs"},
+                ],
+            }
+        )
+        shown = preview(config, root, system=system)
+        assert conflicts(shown) == [
+            '$.storage.filesystems.1.format: the format "zfs" is not supported',
+            (
+                "$.storage.raid.0.level: the kernel cannot run arrays of level raid6, "
+                "and there is no module raid456 for it"
+            ),
+        ]
+        assert ("create", "encrypted volume secret") in told(shown)
+        assert ("create", "ext4 on /dev/mapper/secret") in told(shown)
+
+    def test_partitions_by_the_names_that_udev_makes_of_their_disk_s(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        sysfs = made_up(tmp_path / "other")
+        sysfs.disk("vdb", 64 << 20)
+        sysfs.link("/dev/disk/by-id/virtio-x", "/dev/vdb")
+        disk = {"device": "/dev/disk/by-id/virtio-x"}
+        config = config_of(
+            storage={
+                "disks": [{**disk, "partitions": [{"number": 1, "sizeMiB": 8}, {"number": 2}]}],
+                "filesystems": [{"device": "/dev/disk/by-id/virtio-x-part2", "format": "ext4"}],
+            }
+        )
+        shown = preview(config, root, system=str(sysfs.system))
+        assert conflicts(shown) == []
+        assert effect(shown, "ext4 on /dev/disk/by-id/virtio-x-part2").does is Does.CREATE
 
     def test_what_depends_on_a_refused_array_is_unknown_and_no_conflict(
         self, root: Path, system: str

@@ -11,7 +11,7 @@ import pytest
 from ignition.errors import ActionFailed
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem, Storage
-from ignition.stages import STAGES, Plan, perform
+from ignition.stages import STAGES, Plan, keeping, perform
 from ignition.stages.actions import Together
 from ignition.stages.mount import MountFilesystems, is_below, mountable
 from ignition.state import State
@@ -111,6 +111,29 @@ def test_the_directories_that_are_made_are_left_and_others_are_not(host: FakeHos
     left = perform(MOUNT, config(fs("/var/lib/data"), fs("/srv", "/dev/b")), host, State())
     assert sorted(left.directories) == ["/srv", "/var/lib", "/var/lib/data"]
     assert Path(host.root.path, "var/lib/data").stat().st_mode & 0o777 == 0o755
+
+
+def test_directories_that_a_failed_run_made_are_left_all_the_same(host: FakeHost, sysfs: Sysfs) -> None:
+    host.run.answer("mount", status=32, stderr="no")
+    left: list[State] = []
+    with pytest.raises(ActionFailed), keeping(left.append):
+        perform(MOUNT, config(fs("/var/lib")), host, State())
+    assert sum(left, State()).directories == ("/var", "/var/lib")
+
+
+def test_a_directory_is_left_before_it_is_made(
+    host: FakeHost, sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed in between makes it in its next run, or finds it made."""
+    left: list[State] = []
+
+    def full(self: object, path: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(host.root), "make_directories", full)
+    with pytest.raises(ActionFailed), keeping(left.append):
+        perform(MOUNT, config(fs("/srv")), host, State())
+    assert left == [State(directories=("/srv",))]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from ignition.errors import IgnitionError
 from ignition.host.run import run
 from ignition.tools import cryptsetup
+from ignition.tools.cryptsetup import Metadata
 
 QUICK = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
 UUID = "0c9e2f4a-5b7d-4a52-9e86-3d1f60a7b2c4"
@@ -41,12 +42,26 @@ def test_a_key_is_never_shown() -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"config": []}'])
 def test_metadata_that_cannot_be_understood_is_an_error(text: str) -> None:
     with pytest.raises(IgnitionError, match="cannot be understood"):
-        cryptsetup.parse_flags(text)
+        cryptsetup.parse_metadata(text)
 
 
-def test_flags() -> None:
-    assert cryptsetup.parse_flags('{"config": {"flags": ["allow-discards"]}}') == {"allow-discards"}
-    assert cryptsetup.parse_flags('{"config": {"json_size": "12288"}}') == frozenset()
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"config": {"flags": ["allow-discards"]}}', Metadata(flags=frozenset({"allow-discards"}))),
+        ('{"config": {"json_size": "12288"}, "keyslots": {"0": {}}}', Metadata()),
+        ('{"config": {}, "keyslots": {}}', Metadata(is_void=True)),
+        (
+            (
+                '{"config": {}, "tokens": {"10": {"type": "clevis", "keyslots": ["3"]},'
+                ' "2": {"type": "clevis", "keyslots": ["1"]}, "0": {"type": "other", "keyslots": ["0"]}}}'
+            ),
+            Metadata(bindings=(1, 3)),
+        ),
+    ],
+)
+def test_metadata(text: str, expected: Metadata) -> None:
+    assert cryptsetup.parse_metadata(text) == expected
 
 
 @pytest.fixture
@@ -65,7 +80,7 @@ def test_a_real_volume(device: str) -> None:
     assert run(cryptsetup.is_luks(device, version_2=True)).status == 0
     assert run(cryptsetup.is_luks(device, version_2=False)).status == 0
     assert run(cryptsetup.uuid(device)).stdout == f"{UUID}\n"
-    assert cryptsetup.parse_flags(run(cryptsetup.metadata(device)).stdout) == frozenset()
+    assert cryptsetup.parse_metadata(run(cryptsetup.metadata(device)).stdout) == Metadata()
     assert run(cryptsetup.try_key(device, "data", key)).status == 0
 
 

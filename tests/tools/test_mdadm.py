@@ -13,16 +13,26 @@ from ignition.tools.mdadm import Superblock
 def test_create() -> None:
     command = mdadm.create("data", "raid1", ["/a/vdb", "/a/vdc"], shown_as=["/dev/vdb", "/dev/vdc"])
     assert " ".join(command.real_argv()) == (
-        "mdadm --create data --force --run --homehost any --level raid1 --raid-devices 2 /a/vdb /a/vdc"
+        "mdadm --create /dev/md/data --force --run --homehost any --level raid1 --raid-devices 2 "
+        "/a/vdb /a/vdc"
     )
     assert command.why == "creating the array data (raid1) of /dev/vdb, /dev/vdc"
+
+
+@pytest.mark.parametrize(
+    ("name", "device"),
+    [("root", "/dev/md/root"), ("/dev/md/root", "/dev/md/root"), ("/dev/md0", "/dev/md0")],
+)
+def test_no_file_of_the_current_directory_is_taken_for_an_array(name: str, device: str) -> None:
+    """In an initramfs that is `/`, and mdadm takes a bare `root` for the directory."""
+    assert mdadm.create(name, "raid1", ["a", "b"]).argv[2] == device
 
 
 def test_create_with_spares_and_options() -> None:
     command = mdadm.create("data", "5", ["a", "b", "c", "d"], spares=1, options=["--chunk", "64"])
     assert " ".join(command.real_argv()) == (
-        "mdadm --create data --force --run --homehost any --level 5 --raid-devices 3 --spare-devices 1 "
-        "--chunk 64 a b c d"
+        "mdadm --create /dev/md/data --force --run --homehost any --level 5 --raid-devices 3 "
+        "--spare-devices 1 --chunk 64 a b c d"
     )
 
 
@@ -67,3 +77,15 @@ def test_no_member() -> None:
 def test_what_cannot_be_understood_is_an_error() -> None:
     with pytest.raises(IgnitionError, match="what mdadm says about /dev/vdb cannot be understood"):
         mdadm.parse(Ran(0, "MD_LEVEL=raid1\nMD_DEVICES=many\nMD_UUID=1\n"), "/dev/vdb")
+
+
+def test_how_a_running_array_is_listed() -> None:
+    assert mdadm.brief("data").argv == ("mdadm", "--detail", "--brief", "/dev/md/data")
+    line = "ARRAY /dev/md/data metadata=1.2 spares=1 name=any:data UUID=1:2:3:4"
+    assert mdadm.listed(Ran(0, f"{line}\n"), "data") == line
+
+
+@pytest.mark.parametrize("answer", ["", "ARRAY /dev/md/data\n", "ARRAY a UUID=1\nARRAY b UUID=2\n"])
+def test_what_does_not_list_one_array_is_an_error(answer: str) -> None:
+    with pytest.raises(IgnitionError, match="array data cannot be understood"):
+        mdadm.listed(Ran(0, answer), "data")

@@ -48,3 +48,29 @@ def test_an_empty_label_is_handed_over() -> None:
 
 def test_formats() -> None:
     assert sorted(mkfs.FORMATS) == ["btrfs", "ext4", "swap", "vfat", "xfs"]
+
+
+@pytest.mark.parametrize(
+    ("stderr", "said"),
+    [
+        (
+            "Filesystem must be larger than 300MB.\nUsage: mkfs.xfs\n/* blocksize */ [-b size=num]\n",
+            ("Filesystem must be larger than 300MB."),
+        ),
+        ("too\n small\nUsage: x\n", "too small"),
+        ("ERROR: /dev/x is mounted\n", ""),
+        ("", ""),
+    ],
+)
+def test_what_comes_before_the_usage_is_the_complaint(stderr: str, said: str) -> None:
+    assert mkfs.complaint(stderr) == said
+
+
+def test_every_format_has_a_program() -> None:
+    assert {format_: mkfs.program_for(format_) for format_ in sorted(mkfs.FORMATS)} == {
+        "btrfs": "mkfs.btrfs",
+        "ext4": "mkfs.ext4",
+        "swap": "mkswap",
+        "vfat": "mkfs.fat",
+        "xfs": "mkfs.xfs",
+    }

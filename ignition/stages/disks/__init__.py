@@ -24,6 +24,12 @@ def _arrays(rank: int) -> Step[Any]:
     return Arrays(rank)
 
 
+def _pins() -> Step[Any]:
+    from ignition.stages.disks.clevis import Pins
+
+    return Pins()
+
+
 def _volumes() -> Step[Any]:
     from ignition.stages.disks.luks import Volumes
 
@@ -32,6 +38,7 @@ def _volumes() -> Step[Any]:
 
 STEPS: Final[tuple[Step[Any], ...]] = (
     Supported(),
+    Later("clevis", lambda config: config.storage.luks, _pins),
     Partitions(),
     *(Later("raid", lambda config: config.storage.raid, partial(_arrays, rank)) for rank in range(RANKS)),
     Later("luks", lambda config: config.storage.luks, _volumes),

@@ -8,6 +8,7 @@ from typing import Final
 
 from ignition.errors import Refusal
 from ignition.host.command import Command
+from ignition.host.mounts import remedy
 from ignition.report import ConfigPath
 from ignition.schemas.storage import Disk
 from ignition.stages.disks import entries
@@ -20,7 +21,9 @@ from ignition.tools import gpt, sfdisk
 __all__ = ["Change", "DiskChanges", "disk_changes"]
 
 
-STOP_USING: Final = "unmount or detach it first; what the boot itself uses cannot be changed"
+NUMBERED: Final = ("/dev/disk/by-id/", "/dev/disk/by-path/")
+"""Links to disks that have others to partitions beside them. Source: udev's 60-persistent-storage.rules."""
+
 WIPE_TABLE: Final = "set wipeTable: true to replace it, or name another disk"
 FIT: Final = (
     "ask for less, or make room: delete partitions with shouldExist: false and wipePartitionEntry: true"
@@ -104,14 +107,14 @@ class DiskChanges:
         """All reasons not to do it."""
         facts = self.facts
         if facts.in_use and not facts.busy:
-            yield Refusal(self.path, f"{self.device} is {facts.in_use}", STOP_USING)
+            yield Refusal(self.path, f"{self.device} is {facts.in_use}", remedy(facts.in_use))
         if facts.unusable and not self.is_wiped:
             yield Refusal(self.path, f"{self.device} has {facts.unusable}", WIPE_TABLE)
             return
         if self.is_wiped:
             for number, use in sorted(facts.busy.items()):
                 reason = f"the partition table of {self.device} cannot be wiped: partition {number} is {use}"
-                yield Refusal((*self.path, "wipeTable"), reason, STOP_USING)
+                yield Refusal((*self.path, "wipeTable"), reason, remedy(use))
         for each in self.changes:
             yield from self._refusals(each)
 
@@ -125,10 +128,9 @@ class DiskChanges:
                 wanted.path, f"{name} does not fit: {change.misfit.text(self.facts.disk.sector_size)}", FIT
             )
         elif change.is_active and wanted.number in self.facts.busy and not self.is_wiped:
-            reason = (
-                f"{name} would be changed ({change.do.value}), and it is {self.facts.busy[wanted.number]}"
-            )
-            yield Refusal(wanted.path, reason, STOP_USING)
+            use = self.facts.busy[wanted.number]
+            reason = f"{name} would be changed ({change.do.value}), and it is {use}"
+            yield Refusal(wanted.path, reason, remedy(use))
 
     def keeps(self) -> Iterator[str]:
         """What is as the config says, a line each."""
@@ -181,8 +183,11 @@ class DiskChanges:
             if each.extent is not None:
                 node = f"{disk}{'p' if disk[-1].isdigit() else ''}{each.wanted.number}"
                 label, guid = each.wanted.label, each.wanted.guid
-                labelled = (f"/dev/disk/by-partlabel/{label}",) if label else ()
-                yield node, (*labelled, *((f"/dev/disk/by-partuuid/{guid}",) if guid else ())), each.extent
+                names = [f"/dev/disk/by-partlabel/{label}"] if label else []
+                names += [f"/dev/disk/by-partuuid/{guid}"] if guid else []
+                if self.device.startswith(NUMBERED):
+                    names.append(f"{self.device}-part{each.wanted.number}")
+                yield node, tuple(names), each.extent
 
     def _doing(self, *what: Do) -> list[Change]:
         return [each for each in self.changes if each.do in what]

@@ -33,6 +33,7 @@ class DiskFacts:
         in_use: why the disk itself is in use, or "".
         busy: why partitions are in use, by number.
         seen: the partitions that the kernel sees; None for a disk of which it sees none itself.
+        lying: device path of a partition that will be made → what lies in its place, as far as that matters.
     """
 
     disk: blocks.Disk
@@ -44,6 +45,7 @@ class DiskFacts:
     in_use: str = ""
     busy: Mapping[int, str] = field(default_factory=dict)
     seen: Mapping[int, Extent] | None = None
+    lying: Mapping[str, blkid.Probe] = field(default_factory=dict)
 
 
 def look(host: Host, device: str, use: Use) -> DiskFacts:

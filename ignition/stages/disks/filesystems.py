@@ -13,16 +13,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ignition import log
-from ignition.errors import Refusal
-from ignition.host import Host
-from ignition.host.mounts import Use
-from ignition.report import ConfigPath, format_path
+from ignition.errors import CommandFailed, IgnitionError, Refusal
+from ignition.host import Host, kernel
+from ignition.host.mounts import Use, remedy
+from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem
 from ignition.stages import Action, Plan
-from ignition.stages.actions import RunCommand, Together
+from ignition.stages.actions import Together
 from ignition.stages.disks import signatures
-from ignition.stages.disks.modules import LoadModules, mountable_formats
+from ignition.stages.disks.claims import same_device
+from ignition.stages.disks.locked import RunLocked
+from ignition.stages.disks.modules import LoadModules
+from ignition.stages.disks.programs import lacking
 from ignition.stages.disks.settle import Settle
 from ignition.state import State
 from ignition.tools import mkfs, wipefs
@@ -31,7 +34,10 @@ if TYPE_CHECKING:
     from ignition.preview.host import PreviewHost
     from ignition.stages.effects import Effect
 
-__all__ = ["DeviceFacts", "Do", "Filesystems", "decide", "differences", "refusals"]
+__all__ = [
+    "PATH", "DeviceFacts", "Do", "Filesystems", "conflicts", "decide", "differences", "is_supported",
+    "makers", "needs", "refusals",
+]  # fmt: skip
 
 PATH: ConfigPath = ("storage", "filesystems")
 NO_FILESYSTEM: Final = frozenset({"none", ""})
@@ -41,7 +47,6 @@ NOT_MADE: Final = "virtiofs"
 MOUNTED: Final = mkfs.FORMATS - {"swap"}
 
 REPLACE: Final = "set wipeFilesystem: true to replace it, or correct the config"
-STOP_USING: Final = "unmount or detach it first; what the boot itself uses cannot be changed"
 
 
 class Do(enum.Enum):
@@ -63,6 +68,7 @@ class DeviceFacts:
         listed: types of all signatures on it, partition tables and doubtful ones too.
         in_use: why it is in use, or "".
         is_mountable: whether the kernel can mount the wanted format without loading a module.
+        lacks: the program that would make it, if that is not here.
     """
 
     node: str
@@ -71,16 +77,37 @@ class DeviceFacts:
     listed: tuple[str, ...] = ()
     in_use: str = ""
     is_mountable: bool = True
+    lacks: str = ""
+
+
+def needs(config: Config) -> Iterator[tuple[str, ConfigPath]]:
+    """The programs without which it cannot be done, and what needs them; those in `makers` come on top."""
+    for index, filesystem in enumerate(config.storage.filesystems):
+        if filesystem.format is not None and filesystem.format != NOT_MADE:
+            yield from (("wipefs", (*PATH, index)), ("blkid", (*PATH, index)))
+        if filesystem.path and filesystem.format in MOUNTED | {NOT_MADE}:
+            yield "mount", (*PATH, index, "path")
+
+
+def makers(config: Config) -> Iterator[tuple[str, ConfigPath]]:
+    """The programs that make the filesystems, if these are not there already, and what needs them."""
+    for index, filesystem in enumerate(config.storage.filesystems):
+        if filesystem.format in mkfs.FORMATS:
+            yield mkfs.program_for(filesystem.format), (*PATH, index)
 
 
 def refusals(config: Config) -> Iterator[Refusal]:
     """Formats that no step can make."""
-    known = mkfs.FORMATS | NO_FILESYSTEM | {NOT_MADE}
     for index, filesystem in enumerate(config.storage.filesystems):
-        if filesystem.format is not None and filesystem.format not in known:
+        if not is_supported(filesystem):
             reason = f'the format "{filesystem.format}" is not supported'
             hint = f"use one of {', '.join(sorted(mkfs.FORMATS | {'none', NOT_MADE}))}"
             yield Refusal((*PATH, index, "format"), reason, hint)
+
+
+def is_supported(filesystem: Filesystem) -> bool:
+    """Whether there is a way to make it, or nothing to be made."""
+    return filesystem.format is None or filesystem.format in mkfs.FORMATS | NO_FILESYSTEM | {NOT_MADE}
 
 
 def decide(*, wipe: bool, matches: bool, is_empty: bool) -> Do:
@@ -115,6 +142,19 @@ def _uuid(wanted: Filesystem, uuid: str) -> str:
     return uuid[:4] + uuid[5:] if wanted.format == "vfat" and uuid[4:5] == "-" else uuid
 
 
+class MakeFilesystem(RunLocked):
+    """Make a filesystem."""
+
+    def perform(self, host: Host) -> None:
+        """Run the program; of an error keep what it complains of."""
+        try:
+            super().perform(host)
+        except CommandFailed as error:
+            if complaint := mkfs.complaint(error.ran.stderr):
+                raise IgnitionError(f"{self.command.program} refuses: {complaint}") from error
+            raise
+
+
 class Filesystems:
     """The filesystems of the config."""
 
@@ -135,7 +175,7 @@ class Filesystems:
             return {}
         nodes = {index: host.devices.resolve(there[index].device) for index in judged}
         listed = signatures.listed(host, tuple(dict.fromkeys(nodes.values())))
-        use, known = Use.now(host.system), mountable_formats(host)
+        use, known = Use.now(host.system), kernel.filesystems(host.system)
         return {
             index: DeviceFacts(
                 node=nodes[index],
@@ -147,6 +187,7 @@ class Filesystems:
                 listed=tuple(each.format for each in listed[nodes[index]]),
                 in_use=use.of_any(nodes[index]),
                 is_mountable=there[index].format in known,
+                lacks=_lacking(host, there[index].format or ""),
             )
             for index, alias in judged.items()
         }
@@ -183,9 +224,20 @@ class Filesystems:
         host.formatted.update(outlook.formatted(config, facts))
 
 
+def conflicts(filesystem: Filesystem, index: int, facts: DeviceFacts) -> Iterator[Refusal]:
+    """Why a filesystem will not be made or kept, all reasons."""
+    return _Decision(filesystem, index, facts).refusals()
+
+
+def _lacking(host: Host, format_: str) -> str:
+    program = mkfs.program_for(format_) if format_ in mkfs.FORMATS else ""
+    return "" if host.has_program(program) else program
+
+
 def _on_devices(config: Config) -> Iterator[tuple[int, Filesystem]]:
     for index, filesystem in enumerate(config.storage.filesystems):
-        if filesystem.format != NOT_MADE:
+        # What no step can make has been refused before; a preview goes on all the same.
+        if filesystem.format != NOT_MADE and is_supported(filesystem):
             yield index, filesystem
 
 
@@ -234,13 +286,15 @@ class _Decision:
             yield Refusal((*self.path, "wipeFilesystem"), reason, REPLACE)
         elif self.do is Do.MAKE and self.facts.in_use:
             reason = f"a filesystem would be made on {device}, and it is {self.facts.in_use}"
-            yield Refusal(self.path, reason, STOP_USING)
+            yield Refusal(self.path, reason, remedy(self.facts.in_use))
+        if self.do is Do.MAKE and self.facts.lacks:
+            yield lacking(self.facts.lacks, self.path)
 
     def kept(self) -> str:
         found = self.facts.found.format
         return f"{self.wanted.device} has {found or 'no filesystem'} as the config says, it is kept"
 
-    def make(self) -> RunCommand | None:
+    def make(self) -> MakeFilesystem | None:
         wanted = self.wanted
         if wanted.format is None or wanted.format in NO_FILESYSTEM:
             return None
@@ -252,7 +306,7 @@ class _Decision:
             label=wanted.label,
             shown_as=wanted.device,
         )
-        return RunCommand(self.path, command)
+        return MakeFilesystem(self.path, command, (self.facts.node,))
 
     @property
     def needs_module(self) -> bool:
@@ -271,7 +325,8 @@ def _actions(made: Sequence[_Decision]) -> Iterator[Action]:
         return
     if full := [each for each in made if each.facts.listed]:
         devices = [each.wanted.device for each in full]
-        yield RunCommand(PATH, wipefs.erase((each.facts.alias for each in full), shown_as=devices))
+        command = wipefs.erase((each.facts.alias for each in full), shown_as=devices)
+        yield RunLocked(PATH, command, tuple(each.facts.node for each in full))
     makers: list[Action] = [maker for each in made if (maker := each.make())]
     if modules := tuple(dict.fromkeys(each.wanted.format or "" for each in made if each.needs_module)):
         makers.append(LoadModules(PATH, modules))
@@ -292,6 +347,4 @@ def _named_twice(decisions: Iterable[_Decision]) -> Iterator[Refusal]:
     for decision in decisions:
         other = first.setdefault(decision.facts.node, decision)
         if other is not decision:
-            same = f"{other.wanted.device} ({format_path(other.path)})"
-            reason = f"{decision.wanted.device} is the same device as {same}"
-            yield Refusal(decision.path, reason, "describe a filesystem in one entry")
+            yield same_device(decision.path, decision.wanted.device, other.path, other.wanted.device)

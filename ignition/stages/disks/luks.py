@@ -4,6 +4,10 @@ All keys are fetched before anything is written. They are never in a file here: 
 standard input, and the files stage gets them with the state. Volumes that are there are opened first, so
 that a wrong key stops everything before another volume is made. Rules: engine.md 9.3.3.
 
+What is done to one volume is in `volumes`, how others than keys unlock it in `clevis` and `cex`. A volume of
+theirs is never used again, since nobody knows what unlocks it by now, unless this very boot has made it: an
+earlier try has left its key in the state, before the volume was there, or that the key is gone again.
+
 New volumes are made side by side as far as memory and processors go. Deriving a key is meant to take up to
 1 GiB and four processors for two seconds: more at once would run out of the one, or, short of the other,
 settle for weaker parameters, since cryptsetup chooses them by the clock.
@@ -15,43 +19,41 @@ import enum
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ignition.errors import ActionFailed, CommandFailed, IgnitionError, Refusal
+from ignition.errors import ActionFailed, IgnitionError, Refusal
 from ignition.host import Host, blocks
-from ignition.host.command import Command
-from ignition.host.mounts import Use
+from ignition.host.mounts import Use, remedy
 from ignition.report import ConfigPath, format_path
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Luks
 from ignition.stages import Action, Plan
-from ignition.stages.actions import RunCommand, Together
-from ignition.stages.disks import signatures
+from ignition.stages.actions import Together
+from ignition.stages.disks import cex, clevis, signatures
+from ignition.stages.disks.locked import RunLocked
 from ignition.stages.disks.settle import Settle
+from ignition.stages.disks.volumes import REPLACE, CloseVolume, MakeVolume, OpenVolume, ResumeVolume
 from ignition.state import State
 from ignition.tools import cryptsetup, wipefs
 
+if TYPE_CHECKING:
+    from ignition.preview.host import PreviewHost
+    from ignition.stages.effects import Effect
+
 __all__ = [
-    "Do", "Found", "MakeVolume", "OpenVolume", "VolumeFacts", "Volumes", "decide", "differences", "refusals",
+    "Do", "Found", "VolumeFacts", "Volumes", "conflicts", "decide", "differences", "needs", "refusals",
     "room",
 ]  # fmt: skip
 
 PATH: ConfigPath = ("storage", "luks")
 ENCRYPTED: Final = "crypto_LUKS"
 MAPPED: Final = "/dev/mapper"
-GENERATED: Final = 4096
-"""Random bytes of a generated key; it is their hexadecimal digits."""
-
 MEMORY: Final = 1 << 30
 """Bytes that deriving a key takes at most, and at most half of all. Source: cryptsetup-luksFormat(8)."""
 PROCESSORS: Final = 4
 AT_ONCE: Final = 8
 
-MODULES: Final = {"dm_mod": "dm_mod", "Check that kernel supports": "dm_crypt and that of the cipher"}
-"""What cryptsetup says → what the kernel lacks."""
-
-REPLACE: Final = "set wipeVolume: true to make the volume anew, or correct the config"
-STOP_USING: Final = "unmount or close what uses it first; what the boot itself uses cannot be changed"
+UNKNOWN: Final = cryptsetup.Metadata()
 
 
 class Do(enum.Enum):
@@ -71,14 +73,14 @@ class Found:
         is_luks2: whether it is a volume that may be opened; the rest is about that.
         label: its label.
         uuid: its UUID.
-        flags: what is kept in it about how to open it.
+        metadata: what else it says of itself.
     """
 
     formats: tuple[str, ...] = ()
     is_luks2: bool = False
     label: str = ""
     uuid: str = ""
-    flags: frozenset[str] = frozenset()
+    metadata: cryptsetup.Metadata = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,14 @@ class VolumeFacts:
         alias: the path that programs are given.
         found: what is on the device.
         has_signatures: whether anything has to be wiped before a volume is made.
-        key: the config's key, or the one that an earlier run of this boot has generated; `None` if one is to
+        key: the config's key, or the one that an earlier try of this boot has generated; `None` if one is to
             be generated. Secret.
+        is_ours: whether an earlier try of this boot has made a volume of this name, or was about to.
         in_use: why the device is in use, or "".
         is_open: whether the volume's own name is all that uses it.
+        opened_in_use: why the open volume is in use itself, or "".
         name_is_taken: whether the name is that of another open device.
+        cards: the crypto cards that could protect its key, if one is to.
     """
 
     node: str
@@ -102,9 +107,12 @@ class VolumeFacts:
     found: Found = Found()
     has_signatures: bool = False
     key: bytes | None = field(default=None, repr=False)
+    is_ours: bool = False
     in_use: str = ""
     is_open: bool = False
+    opened_in_use: str = ""
     name_is_taken: bool = False
+    cards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,12 +124,21 @@ class Facts:
 
 
 def refusals(config: Config) -> Iterator[Refusal]:
-    """Ways of unlocking that this engine does not know yet."""
+    """What can never unlock the volumes that it should."""
     for index, volume in enumerate(config.storage.luks):
         if volume.clevis.present:
-            yield Refusal((*PATH, index, "clevis"), "Clevis is not supported yet", "use a key file")
+            yield from clevis.refusals(volume.clevis, (*PATH, index, "clevis"))
+
+
+def needs(config: Config) -> Iterator[tuple[str, ConfigPath]]:
+    """The programs that the volumes of a config need, each with the place that asks for it."""
+    for index, volume in enumerate(config.storage.luks):
+        path = (*PATH, index)
+        yield cryptsetup.PROGRAM, path
+        if volume.clevis.present:
+            yield from clevis.needs(volume.clevis, (*path, "clevis"))
         if volume.cex.enabled:
-            yield Refusal((*PATH, index, "cex"), "CryptoExpress cards are not supported", "use a key file")
+            yield from cex.needs((*path, "cex"))
 
 
 def decide(*, wipe: bool, is_empty: bool, matches: bool) -> Do:
@@ -137,115 +154,22 @@ def decide(*, wipe: bool, is_empty: bool, matches: bool) -> Do:
     return Do.OPEN if matches else Do.REFUSE
 
 
-def differences(wanted: Luks, found: Found, *, has_key: bool) -> Iterator[str]:
+def differences(wanted: Luks, found: Found, *, has_key: bool, is_ours: bool = False) -> Iterator[str]:
     """Why what is on a device cannot be used as the volume of the config."""
     if not found.is_luks2:
         kind = " of version 1" if ENCRYPTED in found.formats else ""
         yield f"there is {', '.join(found.formats) or 'nothing'}{kind}"
         return
-    if not has_key:
+    if (wanted.clevis.present or wanted.cex.enabled) and not is_ours:
+        yield f"{'a crypto card' if wanted.cex.enabled else 'Clevis'} unlocks only volumes that are made anew"
+    elif not has_key:
         yield "it has a key that the config does not name"
     if wanted.label is not None and wanted.label != found.label:
         yield f'label is "{found.label}", not "{wanted.label}"'
     if wanted.uuid is not None and wanted.uuid != found.uuid:
         yield f"uuid is {found.uuid}, not {wanted.uuid}"
-    if bool(wanted.discard) != ("allow-discards" in found.flags):
+    if bool(wanted.discard) != ("allow-discards" in found.metadata.flags):
         yield f"discard is {'off' if wanted.discard else 'on'}, not {'on' if wanted.discard else 'off'}"
-
-
-@dataclass(frozen=True)
-class MakeVolume:
-    """Make a volume and open it; leaves its key."""
-
-    path: ConfigPath
-    volume: Luks
-    alias: str
-    key: bytes | None = field(default=None, repr=False)
-
-    def describe(self) -> str:
-        """The volume and its device."""
-        return f"creating the encrypted volume {self.volume.name} on {self.volume.device}"
-
-    def perform(self, host: Host) -> State:
-        """Make it and open it."""
-        volume, key = self.volume, self.key
-        if key is None:
-            key = os.urandom(GENERATED).hex().encode()
-        host.run(
-            cryptsetup.format_luks2(
-                self.alias,
-                key,
-                label=volume.label,
-                uuid=volume.uuid,
-                options=volume.options,
-                shown_as=volume.device or "",
-            )
-        )
-        _run(host, _opening(volume, self.alias, key))
-        return _left(volume, key)
-
-
-@dataclass(frozen=True)
-class OpenVolume:
-    """Open a volume that is there, or try the key of one that is open; leaves its key.
-
-    Raises:
-        IgnitionError: the key is wrong; nothing was changed.
-    """
-
-    path: ConfigPath
-    volume: Luks
-    alias: str
-    key: bytes = field(repr=False)
-    is_open: bool = False
-
-    def describe(self) -> str:
-        """The volume and its device."""
-        verb = "trying the key of the open" if self.is_open else "opening the"
-        return f"{verb} encrypted volume {self.volume.name} on {self.volume.device}"
-
-    def perform(self, host: Host) -> State:
-        """Open it."""
-        volume = self.volume
-        command = (
-            cryptsetup.try_key(self.alias, volume.name, self.key)
-            if self.is_open
-            else _opening(volume, self.alias, self.key)
-        )
-        try:
-            _run(host, command)
-        except CommandFailed as error:
-            if error.ran.status != cryptsetup.WRONG_KEY:
-                raise
-            raise IgnitionError(
-                f"the key of the config does not open the volume on {volume.device}",
-                path=(*self.path, "keyFile"),
-                hint=REPLACE,
-            ) from error
-        return _left(volume, self.key)
-
-
-def _run(host: Host, command: Command) -> None:
-    """Run it; an error that a missing kernel module explains names that."""
-    try:
-        host.run(command)
-    except CommandFailed as error:
-        for text, modules in MODULES.items():
-            if text in error.ran.stderr:
-                error.hint = f"put the kernel module {modules} into the initramfs"
-        raise
-
-
-def _opening(volume: Luks, alias: str, key: bytes) -> Command:
-    return cryptsetup.open_volume(
-        alias, volume.name, key, discard=volume.discard is True, options=volume.open_options
-    )
-
-
-def _left(volume: Luks, key: bytes) -> State:
-    from ignition import dataurl
-
-    return State(luks_keys={volume.name: dataurl.encode(key)})
 
 
 class Volumes:
@@ -268,7 +192,7 @@ class Volumes:
         facts = []
         for index, (volume, node) in enumerate(zip(volumes, nodes, strict=True)):
             alias = host.devices.alias(devices[index])
-            is_open = _is_open(host, volume, node)
+            opened = _opened(host, volume, node)
             facts.append(
                 VolumeFacts(
                     node=node,
@@ -277,9 +201,12 @@ class Volumes:
                     found=Found() if volume.wipe_volume else _found(host, alias, listed[node]),
                     has_signatures=bool(listed[node]),
                     key=_key(host, volume, state, (*PATH, index, "keyFile")),
+                    is_ours=volume.name in state.luks_keys,
                     in_use=use.of_any(node),
-                    is_open=is_open,
-                    name_is_taken=not is_open and blocks.exists(host.system, f"{MAPPED}/{volume.name}"),
+                    is_open=bool(opened),
+                    opened_in_use=use.of_any(opened) if opened else "",
+                    name_is_taken=not opened and blocks.exists(host.system, f"{MAPPED}/{volume.name}"),
+                    cards=cex.cards(host) if volume.cex.enabled else (),
                 )
             )
         return Facts(tuple(facts), room())
@@ -301,6 +228,24 @@ class Volumes:
             creates=frozenset(path for each in decisions for path in each.creates()),
         )
 
+    def effects(self, config: Config, facts: Facts, host: Host) -> Iterator[Effect]:
+        """What happens to each volume, and to what is in its place."""
+        del host
+        from ignition.stages.disks import luks_outlook
+
+        return luks_outlook.effects(self.plan(config, facts))
+
+    def foresee(self, config: Config, facts: Facts, host: PreviewHost) -> State:
+        """The volumes that there will be; returns their keys."""
+        from ignition.stages.disks import luks_outlook
+
+        return luks_outlook.foresee(config, self.plan(config, facts), host)
+
+
+def conflicts(volume: Luks, index: int, facts: VolumeFacts) -> Iterator[Refusal]:
+    """Why a volume will be neither made nor opened, all reasons."""
+    return _Decision(volume, index, facts).refusals()
+
 
 # What is there.
 
@@ -313,10 +258,11 @@ def room() -> int:
     return max(1, min(AT_ONCE, by_memory, len(os.sched_getaffinity(0)) // PROCESSORS))
 
 
-def _is_open(host: Host, volume: Luks, node: str) -> bool:
-    """Whether the volume is open under its name, and nothing else is built on its device."""
-    names = [blocks.mapper_name(host.system, holder) for holder in blocks.holders(host.system, node)]
-    return names == [volume.name]
+def _opened(host: Host, volume: Luks, node: str) -> str:
+    """The kernel node of the open volume, if nothing but that is built on its device; else ""."""
+    holders = blocks.holders(host.system, node)
+    names = [blocks.mapper_name(host.system, holder) for holder in holders]
+    return holders[0] if names == [volume.name] else ""
 
 
 def _found(host: Host, alias: str, listed: Sequence[wipefs.Signature]) -> Found:
@@ -324,8 +270,8 @@ def _found(host: Host, alias: str, listed: Sequence[wipefs.Signature]) -> Found:
     if ENCRYPTED in formats and host.run(cryptsetup.is_luks(alias, version_2=True)).status == 0:
         label = next(each.label for each in listed if each.format == ENCRYPTED)
         uuid = host.run(cryptsetup.uuid(alias)).stdout.strip()
-        flags = cryptsetup.parse_flags(host.run(cryptsetup.metadata(alias)).stdout)
-        return Found(formats, is_luks2=True, label=label, uuid=uuid, flags=flags)
+        metadata = cryptsetup.parse_metadata(host.run(cryptsetup.metadata(alias)).stdout)
+        return Found(formats, is_luks2=True, label=label, uuid=uuid, metadata=metadata)
     probed = signatures.found(host, alias, listed)
     if probed is None:
         return Found(formats)
@@ -365,12 +311,25 @@ class _Decision:
     def do(self) -> Do:
         return decide(
             wipe=self.wanted.wipe_volume is True,
-            is_empty=not self.facts.found.formats,
+            is_empty=not self.facts.found.formats or self.is_broken_off,
             matches=not any(self.differences()),
         )
 
+    @property
+    def is_broken_off(self) -> bool:
+        """Whether an earlier try of this boot was ended while it made the volume; nothing can be in it."""
+        return self.facts.is_ours and self.facts.found.metadata.is_void
+
+    @property
+    def is_reopened(self) -> bool:
+        """Whether the volume is open, is to be made anew, and can be closed for that."""
+        return self.wanted.wipe_volume is True and self.facts.is_open and not self.facts.opened_in_use
+
     def differences(self) -> Iterator[str]:
-        return differences(self.wanted, self.facts.found, has_key=self.facts.key is not None)
+        wanted, facts = self.wanted, self.facts
+        is_bound = wanted.clevis.present and bool(facts.found.metadata.bindings)
+        has_key = facts.key is not None or is_bound or wanted.cex.enabled is True
+        return differences(wanted, facts.found, has_key=has_key, is_ours=facts.is_ours)
 
     def refusals(self) -> Iterator[Refusal]:
         device, facts = self.wanted.device, self.facts
@@ -378,23 +337,36 @@ class _Decision:
             text = "; ".join(self.differences())
             reason = f"what is on {device} cannot be used as the volume {self.wanted.name}: {text}"
             yield Refusal((*self.path, "wipeVolume"), reason, REPLACE)
-        elif facts.in_use and not (self.do is Do.OPEN and facts.is_open):
+        elif facts.in_use and not self.is_reopened and not (self.do is Do.OPEN and facts.is_open):
             verb = "made" if self.do is Do.MAKE else "opened"
-            reason = f"the volume {self.wanted.name} would be {verb} on {device}, and that is {facts.in_use}"
-            yield Refusal((*self.path, "device"), reason, STOP_USING)
+            use = facts.opened_in_use or facts.in_use
+            that = f"{MAPPED}/{self.wanted.name}" if facts.opened_in_use else "that"
+            reason = f"the volume {self.wanted.name} would be {verb} on {device}, and {that} is {use}"
+            yield Refusal((*self.path, "device"), reason, remedy(use))
         if facts.name_is_taken:
             reason = f"{MAPPED}/{self.wanted.name} is there already, and is another device"
             yield Refusal((*self.path, "name"), reason, "give the volume another name")
+        if self.wanted.cex.enabled and not facts.cards:
+            reason = "this machine has no CryptoExpress card that could protect the volume's key"
+            yield Refusal((*self.path, "cex"), reason, "give it a domain of a card in CCA mode")
+
+    def close(self) -> CloseVolume:
+        return CloseVolume(self.path, self.wanted)
 
     def make(self) -> MakeVolume:
-        return MakeVolume(self.path, self.wanted, self.facts.alias, self.facts.key)
+        facts = self.facts
+        return MakeVolume(self.path, self.wanted, facts.alias, facts.key, facts.node, facts.cards)
 
-    def open(self) -> OpenVolume:
-        assert self.facts.key is not None  # without one nothing matches
-        return OpenVolume(self.path, self.wanted, self.facts.alias, self.facts.key, self.facts.is_open)
+    def open(self) -> OpenVolume | ResumeVolume:
+        wanted, facts = self.wanted, self.facts
+        if wanted.clevis.present or wanted.cex.enabled:
+            is_bound = bool(facts.found.metadata.bindings)
+            return ResumeVolume(self.path, wanted, facts.alias, facts.key, is_bound, facts.is_open)
+        assert facts.key is not None  # without one nothing matches
+        return OpenVolume(self.path, wanted, facts.alias, facts.key, facts.is_open)
 
     def creates(self) -> Iterator[str]:
-        if not self.facts.is_open:
+        if self.do is Do.MAKE or not self.facts.is_open:
             yield f"{MAPPED}/{self.wanted.name}"
         if self.do is Do.MAKE and self.wanted.uuid:
             yield f"/dev/disk/by-uuid/{self.wanted.uuid}"
@@ -405,9 +377,11 @@ class _Decision:
 def _actions(decisions: Sequence[_Decision], made: Sequence[_Decision], at_once: int) -> Iterator[Action]:
     opened = tuple(each.open() for each in decisions if each.do is Do.OPEN)
     yield from _together("opening encrypted volumes", opened, at_once)
+    yield from (each.close() for each in made if each.is_reopened)
     if full := [each for each in made if each.facts.has_signatures]:
         devices = [each.wanted.device or "" for each in full]
-        yield RunCommand(PATH, wipefs.erase((each.facts.alias for each in full), shown_as=devices))
+        command = wipefs.erase((each.facts.alias for each in full), shown_as=devices)
+        yield RunLocked(PATH, command, tuple(each.facts.node for each in full))
     yield from _together("creating encrypted volumes", tuple(each.make() for each in made), at_once)
     if made:
         yield Settle(PATH, tuple(each.facts.node for each in made))

@@ -16,6 +16,7 @@ from ignition.stages.disks.filesystems import NO_FILESYSTEM, DeviceFacts, decide
 from ignition.stages.disks.filesystems import Do as DoFilesystem
 from ignition.stages.disks.geometry import Extent, in_mib
 from ignition.stages.effects import Does, Effect
+from ignition.tools import blkid
 
 if TYPE_CHECKING:
     from ignition.preview.host import PreviewHost
@@ -90,7 +91,10 @@ def make_partitions(all_changes: Iterable[DiskChanges], host: PreviewHost) -> No
         gone = set(_nodes(host, facts)) - changes.finished().keys()
         host.devices.will_lose(node for number, node in _nodes(host, facts).items() if number in gone)
         for node, names, extent in changes.made():
-            host.devices.will_make(node, names, _place(facts, extent))
+            place = _place(facts, extent)
+            host.devices.will_make(node, names, place)
+            if any(facts.lying.get(name) == blkid.Probe() for name in (node, *names)):
+                host.devices.will_be_blank(place)
 
 
 def _place(facts: DiskFacts, extent: Extent) -> tuple[str, int, int]:

@@ -19,6 +19,7 @@ from ignition.report import ConfigPath, format_path
 from ignition.schemas.config import Config
 from ignition.stages import Action, Plan
 from ignition.stages.actions import Together
+from ignition.stages.disks import lying
 from ignition.stages.disks.changes import DiskChanges, disk_changes
 from ignition.stages.disks.facts import DiskFacts, look
 from ignition.stages.disks.settle import Settle
@@ -28,9 +29,20 @@ if TYPE_CHECKING:
     from ignition.preview.host import PreviewHost
     from ignition.stages.effects import Effect
 
-__all__ = ["Partitions"]
+__all__ = ["Partitions", "needs"]
 
 PATH: ConfigPath = ("storage", "disks")
+
+
+def needs(config: Config) -> Iterator[tuple[str, ConfigPath]]:
+    """The programs without which it cannot be done, and what needs them."""
+    for index, disk in enumerate(config.storage.disks):
+        path = (*PATH, index)
+        if disk.partitions:
+            yield from (("blkid", path), ("sfdisk", path))
+        # Of disks that device-mapper makes udev makes the partitions, and dmsetup measures them.
+        if disk.partitions or disk.wipe_table:
+            yield "dmsetup" if disk.device.startswith("/dev/mapper/") else "partx", path
 
 
 class Partitions:
@@ -47,7 +59,8 @@ class Partitions:
         disks = config.storage.disks
         host.devices.wait({disk.device: (*PATH, index) for index, disk in enumerate(disks)})
         use = Use.now(host.system)
-        return tuple(look(host, disk.device, use) for disk in disks)
+        facts = tuple(look(host, disk.device, use) for disk in disks)
+        return lying.look_under(config, facts, _decided(config, facts), host)
 
     def plan(self, config: Config, facts: tuple[DiskFacts, ...]) -> Plan:
         """Decide for each disk by itself; one refusal refuses all."""
@@ -56,6 +69,7 @@ class Partitions:
         refusals = (
             *_named_twice(all_changes),
             *(each for changes in all_changes for each in changes.refusals()),
+            *lying.refusals(config, facts),
         )
         if refusals:
             return Plan(refusals=refusals, keeps=keeps)

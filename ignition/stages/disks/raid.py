@@ -14,32 +14,40 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ignition.errors import CommandFailed, IgnitionError, Refusal
-from ignition.host import Host, blocks
+from ignition.host import Host, blocks, kernel
 from ignition.host.command import Command
-from ignition.host.mounts import Use
-from ignition.report import ConfigPath, format_path
+from ignition.host.mounts import Use, remedy
+from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Raid
 from ignition.stages import Action, Plan
 from ignition.stages.actions import Together
 from ignition.stages.disks import signatures
+from ignition.stages.disks.claims import same_device
+from ignition.stages.disks.modules import module_of
 from ignition.stages.disks.ranks import ranks
 from ignition.state import State
 from ignition.tools import mdadm
 
-__all__ = ["ArrayFacts", "Arrays", "Do", "MakeArray", "MemberFacts", "decide", "differences"]
+if TYPE_CHECKING:
+    from ignition.preview.host import PreviewHost
+    from ignition.stages.effects import Effect
+
+__all__ = ["ArrayFacts", "Arrays", "Do", "MakeArray", "MemberFacts", "decide", "differences", "needs"]
 
 PATH: ConfigPath = ("storage", "raid")
 MEMBER: Final = "linux_raid_member"
 
-MODULES: Final = {"raid4": "raid456", "raid5": "raid456", "raid6": "raid456"}
-"""Level → its kernel module, where that has another name. Source: the kernel's drivers/md."""
-
-STOP_USING: Final = "stop or unmount what uses it; what the boot itself uses cannot be changed"
 FREE_NAME: Final = "give the array another name, or stop the one that is there with `mdadm --stop`"
+
+
+def needs(config: Config) -> Iterator[tuple[str, ConfigPath]]:
+    """The programs without which it cannot be done, and what needs them."""
+    for index in range(len(config.storage.raid)):
+        yield from (("wipefs", (*PATH, index)), ("mdadm", (*PATH, index)))
 
 
 class Do(enum.Enum):
@@ -151,10 +159,11 @@ class MakeArray:
         return self._command(self.array.devices).why + over
 
     def perform(self, host: Host) -> None:
-        """Make or start it."""
+        """Make or start it; meanwhile udev leaves its members alone, which it would start by itself."""
         command = self._command([host.devices.alias(device) for device in self.array.devices])
         try:
-            host.run(command)
+            with host.devices.locked([host.devices.resolve(device) for device in self.array.devices]):
+                host.run(command)
         except CommandFailed as error:
             if module := _missing_module(host, self.array):
                 hint = f"put the kernel module {module} into the initramfs"
@@ -180,13 +189,11 @@ class MakeArray:
 
 def _missing_module(host: Host, array: Raid) -> str:
     """The kernel module without which there is no such array, or ""; the kernel says which it has."""
-    try:
-        with open(f"{host.system.rstrip('/')}/proc/mdstat", encoding="utf-8") as file:
-            first = file.readline()
-    except FileNotFoundError:
+    known = kernel.raid_levels(host.system)
+    if known is None:
         return "md_mod"
     level = mdadm.LEVELS.get(array.level or "", array.level or "")
-    return "" if f"[{level}]" in first else MODULES.get(level, level)
+    return "" if level in known else module_of(level)
 
 
 class Arrays:
@@ -246,6 +253,19 @@ class Arrays:
             keeps=keeps,
             creates=frozenset(each.device for each in made),
         )
+
+    def effects(self, config: Config, facts: tuple[ArrayFacts, ...], host: Host) -> Iterator[Effect]:
+        """What happens to each array."""
+        del host
+        from ignition.stages.disks import raid_outlook
+
+        return raid_outlook.effects(self.plan(config, facts))
+
+    def foresee(self, config: Config, facts: tuple[ArrayFacts, ...], host: PreviewHost) -> None:
+        """The arrays that there will be."""
+        from ignition.stages.disks import raid_outlook
+
+        raid_outlook.foresee(config, self.plan(config, facts), host)
 
 
 # What is there.
@@ -310,7 +330,7 @@ class _Decision:
                 reason = (
                     f"{member.device} would become a member of {self.wanted.name}, and it is {member.in_use}"
                 )
-                yield Refusal((*self.path, "devices", number), reason + theirs, STOP_USING)
+                yield Refusal((*self.path, "devices", number), reason + theirs, remedy(member.in_use))
         if self.facts.node:
             reason = f"{self.device} is there already, and is not the array of the config"
             yield Refusal((*self.path, "name"), f"{reason}: {unlike}" if unlike else reason, FREE_NAME)
@@ -352,5 +372,4 @@ def _named_twice(decisions: Iterable[_Decision]) -> Iterator[Refusal]:
             path = (*decision.path, "devices", number)
             device, other = first.setdefault(member.node or member.device, (member.device, path))
             if other != path:
-                reason = f"{member.device} is the same device as {device} ({format_path(other)})"
-                yield Refusal(path, reason, "a device can be a member once")
+                yield same_device(path, member.device, other, device)

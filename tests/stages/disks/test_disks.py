@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ignition.errors import IgnitionError, Refused
+from ignition.errors import ActionFailed, IgnitionError, Refused
 from ignition.host import Host, blocks
 from ignition.host.command import Command, Ran
 from ignition.host.run import run
@@ -95,7 +95,7 @@ class Bench:
                 data = os.pread(file.fileno(), length, offset)
                 for at in range(0, length, 4096):
                     if any(block := data[at : at + 4096]):
-                        digest.update(offset.to_bytes(8) + at.to_bytes(8) + block)
+                        digest.update((offset + at).to_bytes(8) + block)
         return digest.hexdigest()
 
     def type_of(self, device: str) -> str:
@@ -255,9 +255,48 @@ def test_wiping_replaces_a_table_and_keeps_what_is_in_the_partitions(bench: Benc
     bench.apply(bench.disk(*parts), filesystems=(fs(bench.part(1), "ext4"),))
     assert bench.apply(
         bench.disk({"number": 1, "size_mib": 64}, wipe_table=True), filesystems=(fs(bench.part(1), "ext4"),)
-    ) == ["sfdisk", "partx", "wipefs", "blkid"]
+    ) == ["blkid", "sfdisk", "partx", "wipefs", "blkid"]
     assert [entry[0] for entry in bench.entries()] == [1]
     assert list(blocks.partitions("/", bench.node)) == [1]
+
+
+def test_what_a_new_table_would_bring_to_light_is_refused_before_it_is_written(bench: Bench) -> None:
+    """Of partitions that are not there yet the reference finds out when the old table is gone."""
+    parts = ({"number": 1, "size_mib": 64}, {"number": 2, "size_mib": 64}, {"number": 3})
+    made = (fs(bench.part(1), "ext4"), fs(bench.part(2), "vfat"), fs(bench.part(3), "swap"))
+    bench.apply(bench.disk(*parts), filesystems=made)
+    before = bench.content()
+    again = bench.disk(
+        {"number": 5, "size_mib": 64, "label": "one"}, {"number": 6, "size_mib": 64}, {"number": 7},
+        wipe_table=True,
+    )  # fmt: skip
+    wanted = (
+        fs("/dev/disk/by-partlabel/one", "xfs"),
+        fs(bench.part(6), "ext4", wipe_filesystem=True),
+        fs(bench.part(7), "none"),
+    )
+    with pytest.raises(Refused) as caught:
+        bench.apply(again, filesystems=wanted)
+    assert str(caught.value).splitlines() == [
+        (
+            "$.storage.filesystems.0.wipeFilesystem: what is on /dev/disk/by-partlabel/one is not what the "
+            "config says: format is ext4, not xfs"
+        ),
+        (
+            f"$.storage.filesystems.2.wipeFilesystem: what is on {bench.part(7)} is not what the "
+            "config says: format is swap, not none"
+        ),
+    ]
+    assert (bench.ran, bench.content()) == (["blkid", "blkid"], before)
+
+
+def test_what_a_deleted_partition_leaves_is_refused_before_it_is_deleted(bench: Bench) -> None:
+    bench.apply(bench.disk({"number": 1, "size_mib": 64}), filesystems=(fs(bench.part(1), "ext4"),))
+    before = bench.content()
+    gone = {"number": 1, "should_exist": False, "wipe_partition_entry": True}
+    with pytest.raises(Refused, match="format is ext4, not vfat"):
+        bench.apply(bench.disk(gone, {"number": 2}), filesystems=(fs(bench.part(2), "vfat"),))
+    assert (bench.ran, bench.content()) == (["blkid"], before)
 
 
 def test_wiping_alone_leaves_no_table(bench: Bench) -> None:
@@ -386,6 +425,17 @@ def test_options_of_the_config_reach_mkfs(bench: Bench) -> None:
     raw = blocks.read("/", bench.node, 1024, 1024)
     assert int.from_bytes(raw[0:4], "little") == 128
     assert not int.from_bytes(raw[92:96], "little") & 0x4
+
+
+def test_a_device_that_is_too_small_is_told_as_the_program_says_it(bench: Bench) -> None:
+    """mkfs.xfs adds fifty lines on how to call it, and the last ones say nothing."""
+    disk = bench.disk({"number": 1, "size_mib": 16})
+    with pytest.raises(ActionFailed) as caught:
+        bench.apply(disk, filesystems=(fs(bench.part(1), "xfs"),))
+    assert str(caught.value) == (
+        f"creating xfs on {bench.part(1)}: mkfs.xfs refuses: Filesystem must be larger than 300MB."
+    )
+    assert caught.value.path == ("storage", "filesystems", 0)
 
 
 def test_a_disk_that_is_not_there(bench: Bench) -> None:

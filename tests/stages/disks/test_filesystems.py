@@ -293,6 +293,31 @@ def test_a_module_that_cannot_be_loaded_is_mounts_to_tell(host: FakeHost, sysfs:
     assert host.run.ran("mkfs.xfs")
 
 
+def test_what_would_be_made_is_refused_without_its_program_and_what_is_kept_is_not(
+    host: FakeHost, sysfs: Sysfs
+) -> None:
+    host.run.missing = {"mkfs.xfs"}
+    holds(host, vdb1="xfs")
+    assert plan(host, fs(1, "xfs"), fs(2, "ext4")).refusals == ()
+    found = plan(host, fs(1, "xfs"), fs(2, "ext4"), fs(3, "xfs"))
+    assert found.actions == ()
+    assert [str(each) for each in found.refusals] == [
+        "$.storage.filesystems.2: the program mkfs.xfs is not here; it comes with the package xfsprogs"
+    ]
+
+
+def test_devices_of_a_multipath_disk_are_named_in_the_hint(host: FakeHost, sysfs: Sysfs) -> None:
+    sysfs.disk("dm-0", 64 << 20, mapper_name="mpatha")
+    sysfs.attribute("dm-0", "dm/uuid", "mpath-3600508b4")
+    sysfs.hold("/dev/vdb", "dm-0")
+    (refusal,) = plan(host, fs(1, "ext4")).refusals
+    assert refusal.reason == (
+        "a filesystem would be made on /dev/vdb1, and it is a part of /dev/vdb, which is one path of the "
+        "multipath device /dev/mapper/mpatha"
+    )
+    assert refusal.hint == "name the device that all paths lead to, /dev/mapper/mpatha, or its parts"
+
+
 def test_unknown_formats_are_refused_with_what_is_known() -> None:
     (refusal,) = refusals(config(fs(1, "ext4"), fs(2, "zfs"), fs(3, None)))
     assert str(refusal) == '$.storage.filesystems.1.format: the format "zfs" is not supported'

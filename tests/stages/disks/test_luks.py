@@ -18,23 +18,25 @@ from ignition.schemas.config import Config
 from ignition.schemas.luks import Cex, Clevis
 from ignition.schemas.resource import Resource
 from ignition.schemas.storage import Luks, Storage
-from ignition.stages import Plan, apply
+from ignition.stages import Plan, apply, keeping
 from ignition.stages.actions import Together
 from ignition.stages.disks.luks import (
     Do,
     Facts,
     Found,
-    MakeVolume,
-    OpenVolume,
     Volumes,
     decide,
     differences,
+    needs,
     refusals,
     room,
 )
+from ignition.stages.disks.volumes import MakeVolume, OpenVolume
 from ignition.state import State
+from ignition.tools.cryptsetup import Metadata
 from tests.host.fakes import FakeHost
-from tests.lab import loop
+from tests.lab import loop, luks
+from tests.lab.luks import QUICK, Killed, without_opening
 from tests.lab.sysfs import Sysfs
 
 
@@ -85,23 +87,10 @@ def test_without_a_key_nothing_can_be_used() -> None:
 
 
 def test_discards_that_are_allowed_and_should_not_be() -> None:
-    allowed = Found(("crypto_LUKS",), is_luks2=True, flags=frozenset({"allow-discards"}))
+    flags = Metadata(flags=frozenset({"allow-discards"}))
+    allowed = Found(("crypto_LUKS",), is_luks2=True, metadata=flags)
     assert list(differences(WANTED, allowed, has_key=True)) == ["discard is on, not off"]
     assert list(differences(WANTED.but(discard=True), allowed, has_key=True)) == []
-
-
-def test_what_is_not_built_is_refused() -> None:
-    volumes = (
-        Luks(name="a", clevis=Clevis(tpm2=True)),
-        Luks(name="b", clevis=Clevis(threshold=1)),
-        Luks(name="c", cex=Cex(enabled=True)),
-        Luks(name="d", cex=Cex(enabled=False), clevis=Clevis(tpm2=False)),
-    )
-    assert [str(each) for each in refusals(Config(storage=Storage(luks=volumes)))] == [
-        "$.storage.luks.0.clevis: Clevis is not supported yet",
-        "$.storage.luks.1.clevis: Clevis is not supported yet",
-        "$.storage.luks.2.cex: CryptoExpress cards are not supported",
-    ]
 
 
 def test_there_is_always_room_for_one() -> None:
@@ -301,7 +290,7 @@ def test_what_is_in_use_is_refused(host: FakeHost, sysfs: Sysfs) -> None:
     assert refused(host, volume("vault", key_file=KEY), volume("more", "vdc", wipe_volume=True)) == [
         (
             "$.storage.luks.0.device: the volume vault would be opened on /dev/vdb, "
-            "and that is held by /dev/dm-0"
+            "and that is held by /dev/dm-0, the device /dev/mapper/other"
         ),
         "$.storage.luks.1.device: the volume more would be made on /dev/vdc, and that is mounted at /sysroot",
     ]
@@ -371,22 +360,218 @@ def test_a_missing_kernel_module_is_named(host: FakeHost, sysfs: Sysfs, stderr: 
     assert caught.value.hint == f"put the kernel module {module} into the initramfs"
 
 
+# A second try in the same boot.
+
+
+@pytest.fixture
+def opened(host: FakeHost, sysfs: Sysfs) -> Sysfs:
+    """The volume vault is open already."""
+    holds(host, vdb="crypto_LUKS")
+    sysfs.disk("dm-0", 1 << 20, mapper_name="vault")
+    sysfs.hold("/dev/vdb", "dm-0")
+    sysfs.link("/dev/mapper/vault", "/dev/dm-0")
+    return sysfs
+
+
+def test_one_that_is_open_and_to_be_made_anew_is_closed_first(host: FakeHost, opened: Sysfs) -> None:
+    found = plan(host, volume("vault", key_file=KEY, wipe_volume=True))
+    assert described(found) == [
+        "closing the encrypted volume vault, to make it anew",
+        "wiping all signatures from /dev/vdb",
+        "creating the encrypted volume vault on /dev/vdb",
+        "waiting for udev to look at /dev/vdb",
+    ]
+    assert "/dev/mapper/vault" in found.creates
+    apply(found, host)
+    assert ran(host)[0] == "cryptsetup luksClose vault"
+
+
+def test_one_that_is_open_and_in_use_is_not_closed(host: FakeHost, opened: Sysfs) -> None:
+    opened.mount("/sysroot", "/dev/mapper/vault", "ext4")
+    assert refused(host, volume("vault", key_file=KEY, wipe_volume=True)) == [
+        (
+            "$.storage.luks.0.device: the volume vault would be made on /dev/vdb, "
+            "and /dev/mapper/vault is mounted at /sysroot"
+        )
+    ]
+
+
+def test_one_that_is_open_under_another_name_is_not_closed(host: FakeHost, opened: Sysfs) -> None:
+    assert refused(host, volume("other", wipe_volume=True)) == [
+        (
+            "$.storage.luks.0.device: the volume other would be made on /dev/vdb, "
+            "and that is held by /dev/dm-0, the device /dev/mapper/vault"
+        )
+    ]
+
+
+def test_the_key_is_left_before_there_is_a_volume(host: FakeHost, sysfs: Sysfs) -> None:
+    """Who is killed in the middle of making it can open it in the next try."""
+    kept: list[State] = []
+
+    def format_or_open(command: Command) -> Ran:
+        if "luksFormat" in command.argv:
+            assert [state.luks_key("vault") for state in kept] == [command.stdin]
+        return Ran(0)
+
+    host.run.answer("cryptsetup", format_or_open)
+    with keeping(kept.append):
+        apply(plan(host, volume("vault")), host)
+    assert kept
+
+
+BOUND = (
+    '{"config": {}, "keyslots": {"0": {}, "1": {}}, "tokens": {"0": {"type": "clevis", "keyslots": ["1"]}}}'
+)
+PINNED = Clevis(tpm2=True)
+OURS = State(luks_keys={"vault": dataurl.encode(b"generated")})
+
+
+def again(host: FakeHost, wanted: Luks, state: State = OURS, metadata: str = '{"config": {}}') -> Plan:
+    """The plan of a try after one that has left this state and this volume."""
+    holds(host, vdb="crypto_LUKS")
+    host.run.answer("cryptsetup", stdout=metadata, having="luksDump")
+    step, config = Volumes(), Config(storage=Storage(luks=(wanted,)))
+    return step.plan(config, step.observe(config, host, state))
+
+
+def test_a_bound_volume_is_made_tried_opened_and_loses_its_key(host: FakeHost, sysfs: Sysfs) -> None:
+    host.run.answer("cryptsetup", stdout=BOUND, having="luksDump")
+    left = apply(plan(host, volume("vault", clevis=PINNED, discard=True)), host)
+    assert ran(host) == [
+        f"cryptsetup luksFormat --type luks2 --key-file - {alias('vdb')}",
+        f"cryptsetup luksOpen {alias('vdb')} vault --key-file - --persistent --allow-discards",
+        f"cryptsetup luksRemoveKey {alias('vdb')} --key-file -",
+    ]
+    assert [argv[2] for argv in host.run.ran("clevis")] == ["bind", "unlock"]
+    words = [argv[1] if argv[0] == "cryptsetup" else argv[2] for argv in host.run.argvs]
+    assert words[-6:] == ["luksFormat", "bind", "luksDump", "unlock", "luksOpen", "luksRemoveKey"]
+    assert len({command.stdin for command in host.run.commands if command.stdin}) == 1
+    assert left.luks_keys == {"vault": "data:,"}
+
+
+def test_a_bound_volume_keeps_the_config_s_key(host: FakeHost, sysfs: Sysfs) -> None:
+    host.run.answer("cryptsetup", stdout=BOUND, having="luksDump")
+    left = apply(plan(host, volume("vault", clevis=PINNED, key_file=KEY)), host)
+    assert not any("luksRemoveKey" in call for call in ran(host))
+    assert left.luks_keys == {"vault": dataurl.encode(b"secret key")}
+
+
+def test_a_key_goes_only_when_the_binding_has_been_tried(host: FakeHost, sysfs: Sysfs) -> None:
+    host.run.answer("cryptsetup", stdout=BOUND, having="luksDump")
+    host.run.answer("clevis", status=1, stderr="Unsealing jwk from TPM failed!", having="unlock")
+    with pytest.raises(ActionFailed, match="Unsealing jwk from TPM failed"):
+        apply(plan(host, volume("vault", clevis=PINNED)), host)
+    assert len(ran(host)) == 1
+
+
+@pytest.mark.parametrize(
+    ("metadata", "tried", "words"),
+    [
+        # Killed after: making it; binding it; taking the key away.
+        ('{"config": {}}', 0, ["bind", "luksDump"]),
+        (BOUND, 0, ["luksDump", "unlock", "luksOpen", "luksRemoveKey"]),
+        (BOUND, 2, ["unlock"]),
+    ],
+)
+def test_another_try_does_the_rest(
+    host: FakeHost, sysfs: Sysfs, metadata: str, tried: int, words: list[str]
+) -> None:
+    found = again(host, volume("vault", clevis=PINNED), metadata=metadata)
+    assert described(found) == ["going on with the encrypted volume vault on /dev/vdb"]
+    host.run.answer("cryptsetup", status=tried, having="--test-passphrase")
+    before = len(host.run.commands)
+    with contextlib.suppress(ActionFailed):  # the fake volume is never bound
+        assert apply(found, host).luks_keys == {"vault": "data:,"}
+    did = [argv[1] if argv[0] == "cryptsetup" else argv[2] for argv in host.run.argvs[before:]]
+    assert did == ["luksOpen", *words]
+
+
+def test_another_try_after_the_last_step_opens_it_with_clevis(host: FakeHost, sysfs: Sysfs) -> None:
+    gone = State(luks_keys={"vault": "data:,"})
+    found = again(host, volume("vault", clevis=PINNED), gone, BOUND)
+    before = len(host.run.commands)
+    assert apply(found, host) == gone
+    assert host.run.argvs[before:] == [("clevis", "luks", "unlock", "-d", alias("vdb"), "-n", "vault")]
+
+
+def test_another_try_leaves_what_is_open_open(host: FakeHost, opened: Sysfs) -> None:
+    gone = State(luks_keys={"vault": "data:,"})
+    found = again(host, volume("vault", clevis=PINNED), gone, BOUND)
+    before = len(host.run.commands)
+    assert apply(found, host) == gone
+    assert host.run.argvs[before:] == []
+
+
+def test_a_volume_that_the_key_of_this_boot_does_not_open_is_not_touched(
+    host: FakeHost, sysfs: Sysfs
+) -> None:
+    found = again(host, volume("vault", clevis=PINNED))
+    host.run.answer("cryptsetup", status=2, having="--test-passphrase")
+    with pytest.raises(
+        ActionFailed, match="the key of this boot does not open the volume on /dev/vdb"
+    ) as caught:
+        apply(found, host)
+    assert caught.value.hint.startswith("set wipeVolume: true")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "state", "metadata", "why"),
+    [
+        ({"clevis": PINNED}, State(), BOUND, "Clevis unlocks only volumes that are made anew"),
+        (
+            {"clevis": PINNED, "key_file": KEY},
+            State(),
+            BOUND,
+            "Clevis unlocks only volumes that are made anew",
+        ),
+        ({"cex": Cex(enabled=True)}, State(), BOUND, "a crypto card unlocks only volumes that are made anew"),
+        ({}, State(), BOUND, "it has a key that the config does not name"),
+        (
+            {"clevis": PINNED},
+            State(luks_keys={"vault": "data:,"}),
+            '{"config": {}}',
+            "it has a key that the config does not name",
+        ),
+    ],
+)
+def test_what_nobody_knows_how_to_unlock_is_refused(
+    host: FakeHost, sysfs: Sysfs, wanted: dict[str, Any], state: State, metadata: str, why: str
+) -> None:
+    refusals = again(host, volume("vault", **wanted), state, metadata).refusals
+    assert why in str(refusals[0])
+
+
+def test_a_volume_without_any_key_slot_is_made_anew_if_this_boot_has_begun_it(
+    host: FakeHost, sysfs: Sysfs
+) -> None:
+    void = '{"config": {}, "keyslots": {}}'
+    for wanted in (volume("vault"), volume("vault", clevis=PINNED)):
+        assert "creating the encrypted volume vault on /dev/vdb" in described(again(host, wanted, OURS, void))
+        assert again(host, wanted, State(), void).refusals
+
+
+def test_the_programs_that_volumes_need() -> None:
+    volumes = (volume("a"), volume("b", clevis=PINNED), volume("c", cex=Cex(enabled=True)))
+    found = set(needs(Config(storage=Storage(luks=volumes))))
+    path = ("storage", "luks")
+    assert {("cryptsetup", (*path, index)) for index in range(3)} <= found
+    assert ("clevis", (*path, 1, "clevis")) in found
+    assert ("zkey-cryptsetup", (*path, 2, "cex")) in found
+    assert {program for program, place in found if place[2] == 0} == {"cryptsetup"}
+
+
+def test_what_could_never_be_unlocked_is_refused() -> None:
+    (refusal,) = refusals(
+        Config(storage=Storage(luks=(volume("a"), volume("b", clevis=Clevis(threshold=1)))))
+    )
+    assert refusal.path == ("storage", "luks", 1, "clevis", "threshold")
+
+
 # Real headers. This kernel cannot open volumes, so opening stands for trying the key.
 
-real = pytest.mark.real_commands(*loop.PROGRAMS, "wipefs", "blkid", "cryptsetup", "mkfs.ext4", "sfdisk")
-QUICK = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
+real = pytest.mark.real_commands(*luks.PROGRAMS, "mkfs.ext4", "sfdisk")
 UUID = "0c9e2f4a-5b7d-4a52-9e86-3d1f60a7b2c4"
-
-
-def without_opening(command: Command) -> Ran:
-    if "luksOpen" not in command.argv:
-        return run(command)
-    words = [word for word in command.real_argv() if word not in {"vault", "--persistent"}]
-    return run(Command((*words, "--test-passphrase"), command.why, command.stdin, command.ok))
-
-
-class Killed(BaseException):
-    """The run ends here, as if by SIGKILL."""
 
 
 def real_apply(directory: Path, *volumes: Luks, commands: int = 1000) -> State:

@@ -158,8 +158,8 @@ def test_a_fresh_array(host: FakeHost, sysfs: Sysfs) -> None:
     apply(found, host)
     assert [" ".join(argv) for argv in host.run.ran("mdadm")] == [
         (
-            "mdadm --create data --force --run --homehost any --level raid1 --raid-devices 2 --bitmap none "
-            f"{alias('vdb')} {alias('vdc')}"
+            "mdadm --create /dev/md/data --force --run --homehost any --level raid1 --raid-devices 2 "
+            f"--bitmap none {alias('vdb')} {alias('vdc')}"
         )
     ]
     assert host.devices.waited[-1] == {"/dev/md/data": ("storage", "raid", 0)}
@@ -287,7 +287,8 @@ def test_members_of_another_array_that_runs_are_refused(host: FakeHost, sysfs: S
     found = plan(host, array())
     assert found.actions == ()
     unlike = "level is raid0, not raid1"
-    held = f"would become a member of data, and it is held by /dev/md127 (of the array there: {unlike})"
+    theirs = f"held by /dev/md127, an array (of the array there: {unlike})"
+    held = f"would become a member of data, and it is {theirs}"
     assert [(each.path[3:], each.reason) for each in found.refusals] == [
         (("devices", 0), f"/dev/vdb {held}"),
         (("devices", 1), f"/dev/vdc {held}"),

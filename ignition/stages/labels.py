@@ -1,0 +1,25 @@
+"""Security labels of single places, where the target has SELinux."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ignition.host import Host
+from ignition.host.selinux import file_contexts
+from ignition.tools.setfiles import setfiles
+
+__all__ = ["set_labels"]
+
+
+def set_labels(host: Host, paths: Iterable[str]) -> bool:
+    """Label these paths of the target root and all below them, as its policy says.
+
+    Returns:
+        Whether there was anything to do: a root without SELinux has no labels.
+    """
+    contexts, paths = file_contexts(host.root), tuple(paths)
+    if contexts is None or not paths:
+        return False
+    outside = host.root.outside
+    host.run(setfiles(host.root.path, outside(contexts), map(outside, paths)))
+    return True

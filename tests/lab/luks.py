@@ -1,0 +1,119 @@
+"""Encrypted volumes with real headers, on a kernel that cannot open them.
+
+What would open one tries the same key instead. A boot remembers what its tries of the stage have left, and
+a try may be killed after any command:
+
+    boot = Boot(tmp_path, environment={"TPM2TOOLS_TCTI": tpm.tcti})
+    with suppress(Killed):
+        boot.run(volume, commands=3)
+    boot.run(volume)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ignition.host import Fetch, Host
+from ignition.host.command import Command, Ran
+from ignition.host.devices import BlockDevices
+from ignition.host.run import run
+from ignition.report import ConfigPath
+from ignition.resource import Fetcher
+from ignition.schemas.config import Config
+from ignition.schemas.storage import Luks, Storage
+from ignition.stages import apply, keeping
+from ignition.stages.disks.clevis import TPM, Pins
+from ignition.stages.disks.luks import Volumes
+from ignition.state import State
+from ignition.tools import cryptsetup
+from tests.lab import loop
+
+__all__ = ["PROGRAMS", "QUICK", "Boot", "Killed", "bindings", "opens", "without_opening"]
+
+PROGRAMS = (*loop.PROGRAMS, "wipefs", "blkid", "cryptsetup")
+QUICK = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
+"""Options of a volume whose key slots are no work."""
+
+_PATIENCE = 2.0
+
+
+class Killed(BaseException):
+    """The run ends here, as if by SIGKILL."""
+
+
+def without_opening(command: Command) -> Ran:
+    """Run it, but only try what would have been opened."""
+    words = list(command.argv)
+    if "luksOpen" in words and "--test-passphrase" not in words:
+        words = [word for word in words if word != "--persistent"]
+        del words[3]  # the name
+        return run(replace(command, argv=(*words, "--test-passphrase")))
+    if command.program == "clevis" and "-n" in words:
+        slot = bindings(str(words[words.index("-d") + 1]))[-1]
+        place = words.index("-n")
+        return run(replace(command, argv=(*words[:place], "-t", str(slot))))
+    return run(command)
+
+
+def bindings(device: str) -> tuple[int, ...]:
+    """The key slots that Clevis unlocks."""
+    return cryptsetup.parse_metadata(run(cryptsetup.metadata(device)).stdout).bindings
+
+
+def opens(device: str, key: bytes) -> bool:
+    """Whether the key opens the volume."""
+    command = replace(cryptsetup.try_key(device, "", key), ok=(0, cryptsetup.WRONG_KEY))
+    return run(command).status == 0
+
+
+@dataclass
+class Boot:
+    """One boot of a machine.
+
+    Attributes:
+        environment: what programs see besides.
+        state: what the tries have left.
+        commands: all that were run.
+    """
+
+    directory: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    fetch: Fetch = field(default_factory=Fetcher)
+    state: State = field(default_factory=State)
+    commands: list[Command] = field(default_factory=list)
+
+    def run(self, *volumes: Luks, commands: int = 1000) -> State:
+        """One try, which is killed after so many commands."""
+        last = len(self.commands) + commands
+
+        def until_killed(command: Command) -> Ran:
+            seen = replace(command, environment=(*command.environment, *self.environment.items()))
+            self.commands.append(seen)
+            ran = without_opening(seen)
+            if len(self.commands) >= last:
+                raise Killed
+            return ran
+
+        host = self._host(until_killed)
+        config = Config(storage=Storage(luks=volumes))
+        with keeping(self._keep):
+            for step in (Pins(), Volumes()):
+                facts = step.observe(config, host, self.state)
+                self.state += apply(step.plan(config, facts), host)  # type: ignore[arg-type]  # its own facts
+        return self.state
+
+    def _host(self, runner: object) -> Host:
+        made = loop.machine(self.directory, runner=runner)  # type: ignore[arg-type]  # as there
+        return replace(made, fetch=self.fetch, devices=_Devices(made.system, patience=_PATIENCE))
+
+    def _keep(self, left: State) -> None:
+        self.state += left
+
+
+class _Devices(BlockDevices):
+    """Takes the software TPM, which has no device, for the machine's."""
+
+    def wait(self, wanted: Mapping[str, ConfigPath]) -> None:
+        super().wait({device: path for device, path in wanted.items() if device != TPM})
