@@ -31,7 +31,7 @@ from ignition.state import State
 __all__ = ["apply", "resolved"]
 
 FILES: Final = next(stage for stage in STAGES if stage.name == "files")
-OF_A_BOOT: Final = frozenset({"crypttab", "platform", "result", "relabel", "sync"})
+OF_A_BOOT: Final = frozenset({"crypttab", "platform", "result", "record", "relabel", "sync"})
 """Steps of the files stage that speak of a machine, and not of its tree."""
 
 OF_DISKS: Final = ("disks", "raid", "luks", "filesystems")

@@ -18,6 +18,8 @@ from ignition.errors import (
     NotFound,
     Refused,
     TimedOut,
+    causes,
+    text_of,
 )
 from ignition.report import ConfigPath, Entry, Severity, format_path
 
@@ -34,13 +36,14 @@ SHOWN: Final = 5
 """How many findings are listed before the rest is only counted."""
 
 
-def failure_card(stage: str, error: BaseException, place: str = "") -> str:
+def failure_card(stage: str, error: BaseException, place: str = "", record: str = "") -> str:
     """The card for a stage that ended with this error.
 
     Args:
         stage: the stage's name.
         error: what was caught; its causes are followed.
         place: line and source of the place in the config, where known.
+        record: the file that tells what was done before, if there is one.
 
     Returns:
         At most eighteen lines of at most 78 characters, with a newline at the end.
@@ -53,18 +56,18 @@ def failure_card(stage: str, error: BaseException, place: str = "") -> str:
     rows += [("command", str(link.command)) for link in first(commands(chain))]
     rows += [("cause", line) for line in cause(chain)]
     rows.append(("try", next(hints(chain), "") or general_hint(chain)))
-    return assemble(rows)
+    return assemble(rows, row("done", f"see {record}") if record else [])
 
 
-def assemble(rows: Iterable[tuple[str, str]]) -> str:
-    """Lay the rows out; the causes give way when there are too many lines."""
+def assemble(rows: Iterable[tuple[str, str]], always: Iterable[str] = ()) -> str:
+    """Lay the rows out, and the lines `always`; the causes give way when there are too many lines."""
     head = [
         RULE,
         "Ignition could not set this machine up. The boot stops here; nothing more was",
         "changed, and the next boot will try again from the start.",
         "",
     ]
-    foot = ["", "All there is to know: journalctl -t ignition", RULE]
+    foot = [*always, "", "All there is to know: journalctl -t ignition", RULE]
     body = [line for label, text in rows for line in row(label, text)]
     room = LINES - len(head) - len(foot)
     if len(body) > room:
@@ -83,14 +86,6 @@ def row(label: str, text: str) -> list[str]:
         lines = [*lines[:2], "…", lines[-1]]
     indented = [f"{'':{LABEL_WIDTH}}{line}" for line in lines[1:]]
     return [f"{label:<{LABEL_WIDTH}}{lines[0] if lines else ''}", *indented]
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was raised from, from the outside in."""
-    link: BaseException | None = error
-    while link is not None:
-        yield link
-        link = link.__cause__
 
 
 def path_of(link: BaseException) -> ConfigPath | None:
@@ -134,8 +129,7 @@ def cause(chain: list[BaseException]) -> Iterator[str]:
             yield f"it ended with status {innermost.ran.status}"
             yield from tail
         case _:
-            known = isinstance(innermost, IgnitionError | OSError)
-            yield str(innermost) if known else f"a fault of the engine itself: {type(innermost).__name__}"
+            yield text_of(innermost)
 
 
 def hints(chain: Iterable[BaseException]) -> Iterator[str]:

@@ -13,13 +13,19 @@ from ignition.errors import UsageError
 
 __all__ = [
     "BLOCK_DEVICE_ALIASES",
+    "CEX_KEY_REPOSITORY",
     "DEFAULT_PATH",
     "DISK_BY_LABEL",
     "LUKS_KEY_DIRECTORY",
+    "MDADM_CONFS",
     "PACKAGES",
     "RESULT_FILE",
+    "boot_device",
     "boot_id_path",
+    "boot_loader",
+    "downloads",
     "kernel_command_line_path",
+    "record_directory",
     "system_config_directories",
     "write_authorized_keys_fragment",
 ]
@@ -27,18 +33,32 @@ __all__ = [
 DISK_BY_LABEL: Final = "/dev/disk/by-label"
 BLOCK_DEVICE_ALIASES: Final = "/run/ignition/dev_aliases"
 LUKS_KEY_DIRECTORY: Final = "/etc/luks"
+CEX_KEY_REPOSITORY: Final = "/etc/zkey/repository"
+MDADM_CONFS: Final = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
+"""Where the target system lists its arrays; the first of these that it has."""
 RESULT_FILE: Final = "/etc/.ignition-result.json"
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 PACKAGES: Final = {
     "blkid": "util-linux",
     "clevis": "clevis",
+    "clevis-decrypt": "clevis",
+    "clevis-decrypt-sss": "clevis",
+    "clevis-decrypt-tang": "clevis",
+    "clevis-decrypt-tpm2": "clevis-tpm2",
+    "clevis-encrypt-sss": "clevis",
+    "clevis-encrypt-tang": "clevis",
+    "clevis-encrypt-tpm2": "clevis-tpm2",
+    "clevis-luks-bind": "clevis-luks",
+    "clevis-luks-unlock": "clevis-luks",
     "cryptsetup": "cryptsetup-bin",
+    "curl": "curl",
     "dmsetup": "dmsetup",
     "groupadd": "passwd",
     "groupdel": "passwd",
     "groupmod": "passwd",
     "ignition-kargs-helper": "ignition",
+    "jose": "jose",
     "lsblk": "util-linux",
     "mdadm": "mdadm",
     "mkfs.btrfs": "btrfs-progs",
@@ -49,15 +69,20 @@ PACKAGES: Final = {
     "modprobe": "kmod",
     "mount": "mount",
     "partx": "util-linux",
+    "pwmake": "libpwquality-tools",
     "setfiles": "policycoreutils",
     "sfdisk": "fdisk",
     "systemctl": "systemd",
+    "tpm2_create": "tpm2-tools",
+    "tpm2_unseal": "tpm2-tools",
     "udevadm": "udev",
     "umount": "mount",
     "useradd": "passwd",
     "userdel": "passwd",
     "usermod": "passwd",
     "wipefs": "util-linux",
+    "zkey": "s390-tools",
+    "zkey-cryptsetup": "s390-tools",
 }
 """Program → Debian package that brings it, for the message when it is missing."""
 
@@ -70,6 +95,29 @@ def kernel_command_line_path() -> str:
 def boot_id_path() -> str:
     """The file that holds this boot's id."""
     return _environment("BOOT_ID_PATH", "/proc/sys/kernel/random/boot_id")
+
+
+def boot_loader() -> str:
+    """Whose files hold the kernel's arguments: `grub`, `systemd-boot`, or `auto` for what is found."""
+    return _environment("BOOT_LOADER", "auto")
+
+
+def boot_device() -> str:
+    """The device or `TAG=value` of the filesystem with the boot loader's files; "" to look for it."""
+    return _environment("BOOT_DEVICE", "")
+
+
+def record_directory() -> str:
+    """Where in the target the record of its provisioning is kept."""
+    return _environment("RECORD_DIRECTORY", "/var/log/ignition")
+
+
+def downloads() -> int:
+    """How many files are downloaded side by side."""
+    word = _environment("DOWNLOADS", "8")
+    if not (word.isascii() and word.isdecimal() and int(word)):
+        raise UsageError("IGNITION_DOWNLOADS must be a number, 1 or more")
+    return int(word)
 
 
 def system_config_directories() -> tuple[str, str, str]:

@@ -8,12 +8,13 @@ a stage leaves is written atomically.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ignition import atomic, base, gates, log, platform, state, timing
+from ignition import atomic, base, gates, log, platform, record, state, timing
 from ignition.config import cache
 from ignition.config.merge import merge
 from ignition.config.settings import settings_of
@@ -22,9 +23,10 @@ from ignition.host import Host
 from ignition.host.devices import BlockDevices
 from ignition.host.root import Root
 from ignition.host.run import run as run_command
+from ignition.record import Record
 from ignition.report import ConfigPath, Severity, format_path
 from ignition.resource import Fetcher
-from ignition.stages import STAGES, Stage, perform
+from ignition.stages import STAGES, Stage, keeping, perform
 
 if TYPE_CHECKING:
     from ignition.platform import Provider
@@ -109,11 +111,12 @@ class Boot:
     Attributes:
         options: the command line.
         provider: the platform's.
-        state: the record; read at the start, written after each stage.
+        state: what stages leave; read at the start, written whenever an action leaves something.
         base: the image's own configs, merged.
         user: the user's config, once it is known.
         awaits_config: whether the config itself has to come over the network.
         awaited: what else has to, by place in the config.
+        lock: held while the state changes; actions run side by side.
     """
 
     options: Options
@@ -123,6 +126,15 @@ class Boot:
     user: Config | None = field(default=None, repr=False)
     awaits_config: bool = False
     awaited: tuple[ConfigPath, ...] = ()
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def keep(self, left: State) -> None:
+        """Write down what an action has left, at once: another try of its stage must know it too."""
+        with self.lock:
+            joined = self.state + left
+            if joined != self.state:
+                self.state = joined
+                state.write(self.options.state_file, joined)
 
     def full(self) -> Config:
         """The config that stages apply: the user's over the image's."""
@@ -135,7 +147,7 @@ def run(options: Options) -> None:
     """Run the stage, and those after it that the options name and that have work.
 
     Raises:
-        StageFailed: a stage failed; those after it were not begun, and its state was not saved.
+        StageFailed: a stage failed; those after it were not begun. What its actions have left is saved.
     """
     started: float | None = timing.process_started()
     boot: Boot | None = None
@@ -148,9 +160,10 @@ def run(options: Options) -> None:
         with failing(stage, options), timing.span(timing.path_beside(options.state_file), stage, started):
             started = None
             log.info(f"Stage: {stage}")
-            boot = boot or begin(options)
-            with log.prefix(stage):
-                run_stage(boot, stage)
+            with recorded(stage, options):
+                boot = boot or begin(options)
+                with log.prefix(stage):
+                    run_stage(boot, stage)
             log.info(f"{stage} passed")
 
 
@@ -168,6 +181,23 @@ def failing(stage: str, options: Options) -> Iterator[None]:
         yield
     except Exception as error:
         raise StageFailed(stage, error, place_of(error, options)) from error
+
+
+@contextmanager
+def recorded(stage: str, options: Options) -> Iterator[None]:
+    """Write down what is done inside, and how it ends."""
+    kept = Record(record.path_beside(options.state_file))
+    kept.begin(stage)
+    try:
+        with record.writing(kept):
+            yield
+    except Exception as error:
+        kept.end(error, path_of(error))
+        raise
+    else:
+        kept.end()
+    finally:
+        kept.close()
 
 
 def path_of(error: Exception) -> ConfigPath | None:
@@ -207,13 +237,25 @@ def run_stage(boot: Boot, stage: str) -> None:
 
 
 def act(boot: Boot, stage: Stage) -> None:
-    """Run a stage that acts on the machine, and save what it leaves."""
-    config = boot.full()
-    boot.state = perform(stage, config, host_for(boot), boot.state)
+    """Run a stage that acts on the machine, and save what it leaves; if it fails, what it has left so far."""
+    config, host = boot.full(), host_for(boot)
+    try:
+        with keeping(boot.keep):
+            perform(stage, config, host, boot.state)
+    except Exception:
+        leave_record(stage, config, host)
+        raise
     if stage.clears_keys:
         boot.state = boot.state.without_keys()
     state.write(boot.options.state_file, boot.state)
     gates.close(boot.options.gates, stage.name)
+
+
+def leave_record(stage: Stage, config: Config, host: Host) -> None:
+    """After a failure, leave the record where the machine's owner will look for it, if that is there."""
+    from ignition.stages.files.keep import keep_failed
+
+    keep_failed(stage.name, config, host.root)
 
 
 def host_for(boot: Boot) -> Host:
@@ -221,7 +263,12 @@ def host_for(boot: Boot) -> Host:
     fetcher = Fetcher()
     if boot.user is not None:
         fetcher = fetcher.with_settings(settings_of(boot.user, fetcher))
-    return Host(run=run_command, root=Root(boot.options.root), devices=BlockDevices(), fetch=fetcher)
+    return Host(
+        run=record.watched(run_command),
+        root=Root(boot.options.root, record.changed),
+        devices=BlockDevices(),
+        fetch=fetcher,
+    )
 
 
 def fetch(boot: Boot, *, offline: bool) -> None:

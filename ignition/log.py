@@ -7,89 +7,121 @@ as the reference writes them (engine.md section 10):
 
 The prefix belongs to the context, so work that goes on side by side keeps its
 lines apart; `collected` holds the lines of such work back until they are due.
+
+In a program that uses this one as a library, the lines go to Python's logger
+`ignition`. A stage logs two lines for each of thousands of files, and calls `setup`:
+its lines take no detour, and Python's logging is not even imported.
 """
 
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
+from ignition.errors import text_of
 from ignition.report import Report, Severity
 
 __all__ = [
-    "NOTICE", "collected", "critical", "debug", "error", "info", "journal", "notice", "prefix",
-    "release", "report", "setup", "step", "warning",
+    "NOTICE", "Syslog", "collected", "critical", "debug", "error", "info", "journal", "notice", "prefix",
+    "release", "report", "setup", "step", "told", "unset", "warning",
 ]  # fmt: skip
 
+DEBUG: Final = 10
+INFO: Final = 20
 NOTICE: Final = 25
+WARNING: Final = 30
+ERROR: Final = 40
+CRITICAL: Final = 50
+"""Levels are numbered as in Python's logging, which has no notice."""
+
 SYSLOG_SOCKETS: Final = ("/dev/log", "/var/run/syslog", "/var/run/log")
 JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
 KERNEL_FACILITY: Final = 0
 
 _LABELS: Final = {
-    logging.DEBUG: ("DEBUG", 7),
-    logging.INFO: ("INFO", 6),
+    DEBUG: ("DEBUG", 7),
+    INFO: ("INFO", 6),
     NOTICE: ("NOTICE", 5),
-    logging.WARNING: ("WARNING", 4),
-    logging.ERROR: ("ERROR", 3),
-    logging.CRITICAL: ("CRITICAL", 2),
+    WARNING: ("WARNING", 4),
+    ERROR: ("ERROR", 3),
+    CRITICAL: ("CRITICAL", 2),
 }
 """Level → the label of the stdout form and the syslog priority."""
 
 Line = tuple[int, str]
+Sink = Callable[[int, str], None]
+"""Takes the level and the text of a line."""
 
-_logger: Final = logging.getLogger("ignition")
 _prefixes: ContextVar[tuple[str, ...]] = ContextVar("prefixes", default=())
 _held_back: ContextVar[list[Line] | None] = ContextVar("held_back", default=None)
 _operations: Final = itertools.count(1)
+_unreachable: Final[set[str]] = set()
+"""Sockets of journals of which it has been said that they cannot be reached; once is enough."""
 
 
 def setup(*, to_stdout: bool) -> None:
     """Send the log to stdout, or to syslog as the reference does when it can be reached."""
-    _logger.setLevel(logging.DEBUG)
-    _logger.propagate = False
-    for old in list(_logger.handlers):
-        _logger.removeHandler(old)
-    _logger.addHandler(StdoutHandler() if to_stdout else _syslog_or_stdout())
+    unset()
+    _send_to((None if to_stdout else _syslog()) or _write_out)
 
 
-class StdoutHandler(logging.Handler):
-    """`INFO     : text`, the label padded to nine characters."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line and let it be seen at once."""
-        label = _LABELS[record.levelno][0]
-        sys.stdout.write(f"{label:<9}: {record.getMessage()}\n")
-        sys.stdout.flush()
+def unset() -> None:
+    """Send the log to Python's logger again."""
+    if isinstance(_sink, Syslog):
+        _sink.close()
+    _send_to(_pass_on)
 
 
-class SyslogHandler(logging.Handler):
+def _send_to(sink: Sink) -> None:
+    global _sink
+    _sink = sink
+
+
+def _pass_on(level: int, text: str) -> None:
+    """To Python's logger `ignition`, with whatever handlers the program has given it."""
+    import logging
+
+    logging.getLogger("ignition").log(level, "%s", text)
+
+
+_sink: Sink = _pass_on
+
+
+def _write_out(level: int, text: str) -> None:
+    """`INFO     : text`, the label padded to nine characters, to be seen at once."""
+    sys.stdout.write(f"{_LABELS[level][0]:<9}: {text}\n")
+    sys.stdout.flush()
+
+
+class Syslog:
     """The classic datagram to the local syslog socket, facility kern."""
 
     def __init__(self, connection: socket.socket) -> None:
-        super().__init__()
         self._connection = connection
+        self._process = os.getpid()
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send one message; a log that cannot be written must not stop a boot."""
-        priority = KERNEL_FACILITY * 8 + _LABELS[record.levelno][1]
-        stamp = time.strftime("%b %e %H:%M:%S")
-        message = f"<{priority}>{stamp} ignition[{os.getpid()}]: {record.getMessage()}"
+    def __call__(self, level: int, text: str) -> None:
+        """Send one message; one that cannot be sent goes to stderr, and stops no boot."""
+        priority = KERNEL_FACILITY * 8 + _LABELS[level][1]
+        message = f"<{priority}>{time.strftime('%b %e %H:%M:%S')} ignition[{self._process}]: {text}"
         try:
             self._connection.send(message.encode("utf-8", "replace"))
         except OSError:
-            self.handleError(record)
+            sys.stderr.write(f"{text}\n")
+
+    def close(self) -> None:
+        """Let the socket go."""
+        self._connection.close()
 
 
-def _syslog_or_stdout() -> logging.Handler:
+def _syslog() -> Syslog | None:
     for path in SYSLOG_SOCKETS:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
@@ -97,18 +129,18 @@ def _syslog_or_stdout() -> logging.Handler:
         except OSError:
             connection.close()
         else:
-            return SyslogHandler(connection)
-    return StdoutHandler()
+            return Syslog(connection)
+    return None
 
 
 def debug(text: str) -> None:
     """What only someone who looks for a fault wants to see."""
-    _emit(logging.DEBUG, text)
+    _emit(DEBUG, text)
 
 
 def info(text: str) -> None:
     """What is being done; the highest level that a passing run reaches."""
-    _emit(logging.INFO, text)
+    _emit(INFO, text)
 
 
 def notice(text: str) -> None:
@@ -118,25 +150,25 @@ def notice(text: str) -> None:
 
 def warning(text: str) -> None:
     """Probably not what the user meant."""
-    _emit(logging.WARNING, text)
+    _emit(WARNING, text)
 
 
 def error(text: str) -> None:
     """Wrong, and the run goes on."""
-    _emit(logging.ERROR, text)
+    _emit(ERROR, text)
 
 
 def critical(text: str) -> None:
     """Wrong, and the run ends."""
-    _emit(logging.CRITICAL, text)
+    _emit(CRITICAL, text)
 
 
 def report(entries: Report) -> None:
     """Each entry of a config's report at the level of its severity."""
     levels = {
-        Severity.ERROR: logging.CRITICAL,
-        Severity.WARNING: logging.WARNING,
-        Severity.INFO: logging.INFO,
+        Severity.ERROR: CRITICAL,
+        Severity.WARNING: WARNING,
+        Severity.INFO: INFO,
     }
     for entry in entries:
         _emit(levels[entry.severity], str(entry))
@@ -164,10 +196,15 @@ def step(text: str) -> Iterator[None]:
             yield
         except Exception as caught:
             if not getattr(caught, "logged", False):
-                critical(f"[failed]   {text}: {caught}")
-                caught.logged = True  # type: ignore[attr-defined]
+                critical(f"[failed]   {text}: {text_of(caught)}")
+            told(caught)
             raise
         info(f"[finished] {text}")
+
+
+def told(error: Exception) -> None:
+    """Say of an error that the log has it; no step that it passes logs it again."""
+    error.logged = True  # type: ignore[attr-defined]  # whatever kind it is of
 
 
 @contextmanager
@@ -184,11 +221,11 @@ def collected() -> Iterator[list[Line]]:
 def release(lines: list[Line]) -> None:
     """Log lines that `collected` held back."""
     for level, text in lines:
-        _send(level, text)
+        _sink(level, text)
 
 
 def journal(message: str, fields: Mapping[str, str]) -> None:
-    """Send one entry with fields to the journal; without a journal nothing happens.
+    """Send one entry with fields to the journal; without a journal nothing happens, which is said once.
 
     Protocol: systemd's native journal protocol. Values are single lines.
     """
@@ -198,17 +235,15 @@ def journal(message: str, fields: Mapping[str, str]) -> None:
         try:
             connection.sendto(data.encode(), JOURNAL_SOCKET)
         except OSError as caught:
-            info(f"the journal cannot be reached: {caught.strerror}")
+            if JOURNAL_SOCKET not in _unreachable:
+                info(f"the journal cannot be reached: {caught.strerror}")
+            _unreachable.add(JOURNAL_SOCKET)
 
 
 def _emit(level: int, text: str) -> None:
     line = ": ".join((*_prefixes.get(), text))
     held_back = _held_back.get()
     if held_back is None:
-        _send(level, line)
+        _sink(level, line)
     else:
         held_back.append((level, line))
-
-
-def _send(level: int, line: str) -> None:
-    _logger.log(level, "%s", line)

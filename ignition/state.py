@@ -10,14 +10,17 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ignition import atomic
 from ignition.errors import StateError
 
-__all__ = ["FetchedConfig", "OutputFile", "State", "read", "write"]
+__all__ = ["KEY_IS_GONE", "FetchedConfig", "OutputFile", "State", "read", "write"]
 
 T = TypeVar("T")
+
+KEY_IS_GONE: Final = "data:,"
+"""Stands for the generated key of an encrypted volume that has no use for it any more."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class State:
         fetched: the configs that made up the one that is applied.
         directories: directories the mount stage created, as paths in the target root.
         output_files: files that the platform wants written.
-        luks_keys: LUKS name → `data:` URL of its key; secret.
+        luks_keys: LUKS name → `data:` URL of its key; secret. `KEY_IS_GONE` if it has been taken away again.
         luks_volume_keys: file name → `data:` URL of a CEX key file; secret.
     """
 
@@ -72,24 +75,36 @@ class State:
         )
 
     def luks_key(self, name: str) -> bytes | None:
-        """The key that the disks stage left for an encrypted volume.
+        """The key that the disks stage left for an encrypted volume; `None` if it left none.
 
         Raises:
             StateError: it cannot be read.
         """
         url = self.luks_keys.get(name)
-        if url is None:
-            return None
-        from ignition import dataurl
+        return None if url == KEY_IS_GONE else _key(url, f"the key of the encrypted volume {name}")
 
-        try:
-            return dataurl.decode(url)
-        except dataurl.MalformedDataUrl as error:
-            raise StateError(f"the key of the encrypted volume {name} in the state cannot be read") from error
+    def luks_volume_key(self, file: str) -> bytes | None:
+        """The contents of a file of a crypto card's key, by its name; `None` if there is none.
+
+        Raises:
+            StateError: it cannot be read.
+        """
+        return _key(self.luks_volume_keys.get(file), f"the key file {file}")
 
     def without_keys(self) -> State:
         """The record after the keys have been written where they belong."""
         return replace(self, luks_keys={}, luks_volume_keys={})
+
+
+def _key(url: str | None, what: str) -> bytes | None:
+    if url is None:
+        return None
+    from ignition import dataurl
+
+    try:
+        return dataurl.decode(url)
+    except dataurl.MalformedDataUrl as error:
+        raise StateError(f"{what} in the state cannot be read") from error
 
 
 def read(path: str) -> State:

@@ -8,7 +8,6 @@ The markers `real_commands` and `real_network` lift the guards for one test.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from ignition import log
 from tests.lab.guards import Permit, guarded
 from tests.lab.programs import Programs
 from tests.lab.server import HttpServer
@@ -35,15 +35,9 @@ def guards(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(autouse=True)
 def quiet_log() -> Iterator[None]:
-    """No test inherits the sinks that another one gave the engine's log."""
-    logger = logging.getLogger("ignition")
-    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
+    """No test inherits the sink that another one gave the engine's log."""
     yield
-    for handler in set(logger.handlers) - set(handlers):
-        handler.close()
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
-    logger.propagate = propagate
+    log.unset()
 
 
 def _permit(test: pytest.Item, own: Path) -> Permit:

@@ -94,3 +94,9 @@ def test_an_error_of_the_system_is_told_in_its_own_words() -> None:
         "files", chained(ActionFailed("writing /etc/x", path=("a",)), OSError(28, "No space left on device"))
     )
     assert "No space left on device" in card
+
+
+def test_an_error_that_is_its_own_cause_is_told_once() -> None:
+    error = IgnitionError("no room")
+    error.__cause__ = error
+    assert failure_card("mount", error).count("no room") == 1

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ignition import state
-from ignition.state import FetchedConfig
+from ignition.host import Host
+from ignition.stages import leave
+from ignition.stages.files.place import PlaceFile
+from ignition.stages.kargs import SetKernelArguments
+from ignition.state import FetchedConfig, State
 from ignition.verbs import stage as verb
 from tests.lab.programs import Programs
 from tests.lab.server import Answer, HttpServer
@@ -314,6 +321,154 @@ class TestFailure:
         assert capsys.readouterr().out.startswith("Ignition ")
         assert verb.main(["-h"]) == 0
         assert "-config-cache" in capsys.readouterr().err
+
+
+class TestWhatAFailedStageLeaves:
+    def test_another_try_knows_the_directories_that_the_first_has_made(
+        self, machine: Machine, programs: Programs
+    ) -> None:
+        programs.add("mount", status=32)
+        machine.give(storage(filesystems=[{"device": "/dev/a", "format": "ext4", "path": "/home/core"}]))
+        assert machine.stage("fetch-offline") == 0
+        assert machine.stage("mount") == 1
+        left = state.read(str(machine.run / "state"))
+        assert left.directories == ("/home", "/home/core")
+        assert left.fetched == (FetchedConfig("user", "file", False),)
+        programs.add("mount")
+        assert machine.stage("mount") == 0
+        assert state.read(str(machine.run / "state")) == left
+
+    def test_what_an_action_left_before_it_acted_is_left_when_it_passes_too(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def perform(self: SetKernelArguments, host: Host) -> State:
+            leave(State(directories=("/before",)))
+            return State(directories=("/after",))
+
+        monkeypatch.setattr(SetKernelArguments, "perform", perform)
+        machine.give({**MINIMAL, "kernelArguments": {"shouldExist": ["quiet"]}})
+        assert machine.stage("fetch-offline", "--then=kargs") == 0
+        assert state.read(str(machine.run / "state")).directories == ("/before", "/after")
+
+
+class TestRecord:
+    CONFIG = storage(
+        files=[file("/etc/one", "data:,1"), file("/etc/two", "data:,22")],
+        directories=[{"path": "/opt"}],
+    )
+
+    @staticmethod
+    def lines(path: Path) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def kept(self, machine: Machine) -> Path:
+        (path,) = (machine.root / "var/log/ignition").iterdir()
+        return path
+
+    def test_all_stages_write_it_and_the_machine_keeps_it(self, machine: Machine, programs: Programs) -> None:
+        programs.add("ignition-kargs-helper")
+        machine.give({**self.CONFIG, "kernelArguments": {"shouldExist": ["quiet"]}})
+        assert machine.stage("fetch-offline", "--then=kargs") == 0
+        assert machine.stage("files") == 0
+        told = self.lines(machine.run / "record.jsonl")
+        assert self.lines(self.kept(machine)) == told
+        assert [(line.get("started"), line.get("ended")) for line in told if "action" not in line] == [
+            *(("fetch-offline", None), (None, "passed")),
+            *(("kargs", None), (None, "passed")),
+            *(("files", None), (None, "passed")),
+        ]
+        (helper,) = (line for line in told if line.get("stage") == "kargs" and "action" in line)
+        assert helper["commands"] == [
+            {"argv": ["ignition-kargs-helper", "--should-exist", "quiet"], "status": 0}
+        ]
+        changed = {
+            change["path"]: (line["config"], change["after"]["digest"])
+            for line in told
+            for change in line.get("changes", ())
+            if change["path"].startswith("/etc/o") or change["path"] == "/etc/two"
+        }
+        assert changed == {
+            "/etc/one": ("$.storage.files.0", f"sha256-{sha256(b'1').hexdigest()}"),
+            "/etc/two": ("$.storage.files.1", f"sha256-{sha256(b'22').hexdigest()}"),
+        }
+
+    def test_what_comes_after_the_files_stage_stays_in_the_running_system(self, machine: Machine) -> None:
+        machine.give(self.CONFIG)
+        machine.stage("fetch-offline")
+        machine.stage("files")
+        before = self.kept(machine).read_text()
+        assert machine.stage("umount") == 0
+        assert self.kept(machine).read_text() == before
+        assert self.lines(machine.run / "record.jsonl")[-1]["stage"] == "umount"
+
+    def test_a_failure_is_logged_once(self, machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+        (machine.root / "etc").mkdir()
+        (machine.root / "etc/two").write_text("other")
+        machine.give(self.CONFIG)
+        machine.stage("fetch-offline")
+        assert machine.stage("files") == 1
+        critical = [line for line in capsys.readouterr().out.splitlines() if line.startswith("CRITICAL")]
+        assert len(critical) == 2
+        assert "other contents" in critical[0]
+        assert critical[1] == "CRITICAL : files failed"
+
+    def test_a_stage_that_fails_says_so_in_both_and_the_card_names_it(self, machine: Machine) -> None:
+        (machine.root / "etc").mkdir()
+        (machine.root / "etc/two").write_text("other")
+        machine.give(self.CONFIG)
+        machine.stage("fetch-offline")
+        assert machine.stage("files") == 1
+        for path in (machine.run / "record.jsonl", self.kept(machine)):
+            last = self.lines(path)[-1]
+            assert (last["stage"], last["ended"]) == ("files", "failed")
+            assert last["config"].startswith("$.storage.files.1")
+            assert "other contents" in last["message"]
+        assert "done     see " in machine.card
+
+    def test_a_stage_that_is_killed_leaves_what_it_had_done_and_the_next_goes_on(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        machine.give(self.CONFIG)
+        machine.stage("fetch-offline")
+        child = os.fork()
+        if not child:
+            try:
+                place = PlaceFile.perform
+
+                def kill(self: PlaceFile, host: Host) -> None:
+                    if self.place == "/etc/two":
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    place(self, host)
+
+                monkeypatch.setattr(PlaceFile, "perform", kill)
+                machine.stage("files")
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+        before = self.lines(machine.run / "record.jsonl")
+        assert before[-1]["action"] == 'writing file "/etc/one"'
+        assert machine.stage("files") == 0
+        told = self.lines(machine.run / "record.jsonl")
+        assert told[: len(before)] == before
+        assert told[len(before)]["started"] == "files"
+        assert told[-1]["ended"] == "passed"
+        assert self.lines(self.kept(machine)) == told
+
+    def test_a_config_that_is_wrong_is_told_with_its_place(self, machine: Machine) -> None:
+        machine.give(storage(files=[{"path": "relative"}]))
+        assert machine.stage("fetch-offline") == 1
+        last = self.lines(machine.run / "record.jsonl")[-1]
+        assert (last["ended"], last["error"], last["config"]) == (
+            *("failed", "ConfigError"),
+            "$.storage.files.0.path",
+        )
+
+    def test_a_stage_of_old_that_cannot_be_read_does_not_hinder_it(self, machine: Machine) -> None:
+        machine.give(MINIMAL)
+        (machine.run / "state").write_text("{")
+        assert machine.stage("fetch-offline") == 3
+        assert self.lines(machine.run / "record.jsonl")[-1]["error"] == "JSONDecodeError"
 
 
 class TestBase:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real_commands
 BUDGET = """
 abc array ast atexit binascii bisect builtins codecs collections contextlib contextvars copy copyreg ctypes
 dataclasses dis encodings enum errno fcntl functools gc genericpath ignition importlib inspect io itertools
-json keyword linecache locale logging marshal math opcode operator os posix posixpath re reprlib select
+json keyword linecache locale marshal math opcode operator os posix posixpath re reprlib select
 selectors signal site socket stat string struct subprocess sys textwrap threading time token tokenize
 traceback types typing warnings weakref zipimport
 """
@@ -28,6 +28,7 @@ EVERY_STAGE = frozenset(BUDGET.split())
 MORE = {
     "fetch-offline": frozenset({"hashlib", "zlib"}),
     "disks": frozenset({"zlib"}),
+    "files": frozenset({"hashlib"}),
 }
 """What a stage may need besides."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import socket
 import threading
@@ -101,11 +100,11 @@ def test_syslog_messages_carry_priority_name_and_pid(tmp_path: Path) -> None:
         syslog.bind(str(tmp_path / "log"))
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         connection.connect(str(tmp_path / "log"))
-        handler = log.SyslogHandler(connection)
-        handler.emit(logging.LogRecord("ignition", log.NOTICE, "", 0, "hello %s", ("you",), None))
-        connection.close()
+        sink = log.Syslog(connection)
+        sink(log.NOTICE, "hello 100%s")
+        sink.close()
         assert re.fullmatch(
-            rb"<5>[A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d ignition\[\d+\]: hello you", syslog.recv(999)
+            rb"<5>[A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d ignition\[\d+\]: hello 100%s", syslog.recv(999)
         )
 
 
@@ -124,4 +123,54 @@ def test_without_a_journal_nothing_fails(
     log.setup(to_stdout=True)
     monkeypatch.setattr(log, "JOURNAL_SOCKET", str(tmp_path / "none"))
     log.journal("wrote it", {})
+    log.journal("wrote something else", {})
     assert said(capsys) == ["INFO     : the journal cannot be reached: No such file or directory"]
+
+
+def test_the_text_of_an_unforeseen_error_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may hold anything, contents of the config too."""
+    log.setup(to_stdout=True)
+    with pytest.raises(KeyError), log.step("working"):
+        raise KeyError("secret")
+    assert said(capsys)[-1] == "CRITICAL : op(N): [failed]   working: a fault of the engine itself: KeyError"
+
+
+def test_an_error_that_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+    log.setup(to_stdout=True)
+    error = OSError("disk full")
+    log.told(error)
+    with pytest.raises(OSError, match="full"), log.step("working"):
+        raise error
+    assert "CRITICAL" not in capsys.readouterr().out
+
+
+def test_a_message_that_cannot_be_sent_goes_to_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal may be started anew in the middle of a boot."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(str(tmp_path / "log"))
+        monkeypatch.setattr(log, "SYSLOG_SOCKETS", (str(tmp_path / "none"), str(tmp_path / "log")))
+        log.setup(to_stdout=False)
+        log.info("before")
+        assert syslog.recv(999).endswith(b": before")
+    log.info("after")
+    assert capsys.readouterr() == ("", "after\n")
+
+
+def test_without_syslog_it_goes_to_stdout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "SYSLOG_SOCKETS", (str(tmp_path / "none"),))
+    log.setup(to_stdout=False)
+    log.info("hello")
+    assert said(capsys) == ["INFO     : hello"]
+
+
+def test_as_a_library_it_logs_as_any_other(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "ignition")
+    with log.prefix("files"):
+        log.notice("100%s")
+    assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
+        ("ignition", log.NOTICE, "files: 100%s")
+    ]

@@ -9,7 +9,7 @@ import pytest
 
 from ignition import state
 from ignition.errors import StateError
-from ignition.state import FetchedConfig, OutputFile, State
+from ignition.state import KEY_IS_GONE, FetchedConfig, OutputFile, State
 
 FULL = State(
     fetched=(FetchedConfig("base", "system", False), FetchedConfig("user", "/a.ign", True)),
@@ -76,6 +76,20 @@ def test_keys_are_never_shown_and_can_be_cleared() -> None:
 def test_the_key_of_a_volume() -> None:
     assert FULL.luks_key("data") == b"secret"
     assert FULL.luks_key("other") is None
+
+
+def test_a_key_that_has_been_taken_away_is_no_key_and_is_remembered() -> None:
+    state = FULL + State(luks_keys={"data": KEY_IS_GONE})
+    assert state.luks_key("data") is None
+    assert "data" in state.luks_keys
+
+
+def test_the_files_of_a_crypto_card_s_key() -> None:
+    state = State(luks_volume_keys={"v.skey": "data:;base64,AAE="})
+    assert state.luks_volume_key("v.skey") == b"\0\1"
+    assert state.luks_volume_key("w.skey") is None
+    with pytest.raises(StateError, match=r"the key file v\.skey in the state cannot be read"):
+        State(luks_volume_keys={"v.skey": "secret"}).luks_volume_key("v.skey")
 
 
 def test_a_key_that_cannot_be_read_is_an_error_that_shows_nothing() -> None:

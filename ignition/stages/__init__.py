@@ -9,20 +9,28 @@ done; a plan with refusals is not carried out at all.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
-from ignition import log
+from ignition import log, record
 from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused
 from ignition.host import Host
 from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.state import State
 
-__all__ = ["STAGES", "Action", "Plan", "Refusal", "Stage", "Step", "apply", "perform"]
+__all__ = [
+    "STAGES", "Action", "Keep", "Plan", "Refusal", "Stage", "Step", "act", "apply", "keeping", "leave",
+    "perform",
+]  # fmt: skip
 
 F = TypeVar("F")
+
+Keep = Callable[[State], None]
+"""Takes what an action leaves, as soon as it leaves it; several threads may call it at once."""
 
 
 class Action(Protocol):
@@ -40,7 +48,10 @@ class Action(Protocol):
         """What it does, in one line, without secrets: "creating ext4 on /dev/vdb1"."""
 
     def perform(self, host: Host) -> State | None:
-        """Do it; returns what later stages must know."""
+        """Do it; returns what later stages must know.
+
+        What must not be lost even if this process is killed half-way is handed to `leave` before.
+        """
 
 
 @dataclass(frozen=True)
@@ -133,13 +144,41 @@ STAGES: Final = (
 """The stages that act on a machine, in their order."""
 
 
+_keep: ContextVar[Keep | None] = ContextVar("keep", default=None)
+
+
+@contextmanager
+def keeping(keep: Keep) -> Iterator[None]:
+    """Hand what actions inside leave to `keep`, each as soon as it has left it."""
+    token = _keep.set(keep)
+    try:
+        yield
+    finally:
+        _keep.reset(token)
+
+
+def leave(state: State) -> None:
+    """Leave this for later stages, and for another try of this one, whatever becomes of the rest.
+
+    `act` does so with what an action returns. An action calls it itself with what must be known before
+    it acts: a generated key, before there is a volume that nothing else opens.
+    """
+    keep = _keep.get()
+    if keep is not None:
+        keep(state)
+
+
 def perform(
     stage: Stage, config: Config, host: Host, state: State, *, leaving_out: Container[str] = ()
 ) -> State:
-    """Run the steps of a stage, but for those named; returns the state with what they left."""
+    """Run the steps of a stage, but for those named; returns the state with what they left.
+
+    If it fails, what the actions before the failure have left is lost to the caller, unless the call
+    is made inside of `keeping`.
+    """
     for step in stage.steps():
         if step.name not in leaving_out and step.wanted(config):
-            with log.prefix(step.name):
+            with log.prefix(step.name), record.step(step.name):
                 state = state + apply(step.plan(config, step.observe(config, host, state)), host)
     return state
 
@@ -165,15 +204,21 @@ def apply(plan: Plan, host: Host) -> State:
 
 
 def act(action: Action, host: Host) -> State:
-    """Perform one action inside its log step; what fails names its place in the config."""
+    """Perform one action inside its log step, and record it; what fails names its place in the config."""
     try:
-        with log.step(action.describe()):
-            return action.perform(host) or State()
+        with record.doing(action), log.step(action.describe()):
+            left = action.perform(host)
+            if left is None:
+                return State()
+            leave(left)
+            return left
     except ActionFailed:
         raise
     except (IgnitionError, OSError) as error:
-        raise ActionFailed(
+        failure = ActionFailed(
             f"{action.describe()}: {error}",
             path=getattr(error, "path", None) or action.path,
             hint=getattr(error, "hint", ""),
-        ) from error
+        )
+        log.told(failure)
+        raise failure from error

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from ignition import flags, log
+from ignition import flags, log, record
 from ignition.errors import ConfigError, IgnitionError, UsageError
 from ignition.flags import Flag
 from ignition.version import VERSION
@@ -120,5 +120,6 @@ def leave_card(state_file: str, stage: str, error: BaseException, place: str = "
     except OSError as problem:
         log.notice(f"no failure card is written to {path}: {problem.strerror}")
         return
+    done = record.path_beside(state_file)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(failure_card(stage, error, place))
+        file.write(failure_card(stage, error, place, done if os.path.exists(done) else ""))

@@ -13,7 +13,7 @@ from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused
 from ignition.host import Host
 from ignition.host.command import Command
 from ignition.report import ConfigPath
-from ignition.stages import Plan, apply
+from ignition.stages import Plan, apply, keeping, leave
 from ignition.stages.actions import RunCommand, Together
 from ignition.state import State
 from tests.host.fakes import FakeHost
@@ -101,6 +101,36 @@ def test_together_leaves_in_order_and_logs_in_order(
     assert left.directories == tuple(names)
     finished = re.findall(r"\[finished\] noting (n\d+)", capsys.readouterr().out)
     assert finished == names
+
+
+def test_what_is_left_is_kept_at_once_whatever_fails_later(host: FakeHost) -> None:
+    kept: list[State] = []
+    side_by_side = Together((), "noting both", (Note("b", []), Note("c", [], IgnitionError("no"))))
+    with pytest.raises(ActionFailed), keeping(kept.append):
+        apply(Plan((Note("a", []), side_by_side, Note("d", []))), host)
+    assert sum(kept, State()) == State(directories=("a", "b"))
+
+
+def test_an_action_can_leave_something_before_it_acts(host: FakeHost) -> None:
+    @dataclass(frozen=True)
+    class Lock:
+        path: ConfigPath = ()
+
+        def describe(self) -> str:
+            return "locking"
+
+        def perform(self, host: Host) -> None:
+            leave(State(luks_keys={"root": "data:,k"}))
+            raise IgnitionError("killed half-way")
+
+    kept: list[State] = []
+    with pytest.raises(ActionFailed), keeping(kept.append):
+        apply(Plan((Lock(),)), host)
+    assert kept == [State(luks_keys={"root": "data:,k"})]
+
+
+def test_nothing_is_kept_where_nobody_keeps_it(host: FakeHost) -> None:
+    leave(State(directories=("a",)))
 
 
 def test_a_command_is_an_action(host: FakeHost) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ignition.stages import Step
 from ignition.stages.files.finish import Relabel, Sync
+from ignition.stages.files.keep import KeepRecord
 from ignition.stages.files.nodes import Nodes
 from ignition.stages.files.passwd import Passwd
 from ignition.stages.files.result import OutputFiles, Result
@@ -25,14 +26,22 @@ def _crypttab() -> Step[Any]:
     return Crypttab()
 
 
+def _listed() -> Step[Any]:
+    from ignition.stages.files.mdadm import Listed
+
+    return Listed()
+
+
 STEPS: Final[tuple[Step[Any], ...]] = (
     Passwd(),
     Nodes(),
     Units(),
     Enablement(),
     Later("crypttab", lambda config: config.storage.luks, _crypttab),
+    Later("mdadm", lambda config: config.storage.raid, _listed),
     OutputFiles(),
     Result(),
+    KeepRecord(),
     Relabel(),
     Sync(),
 )

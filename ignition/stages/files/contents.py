@@ -14,11 +14,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from ignition import distro
 from ignition.errors import ActionFailed, IgnitionError
 from ignition.host import Host
 from ignition.host.root import Root
 from ignition.host.source import Source
 from ignition.report import ConfigPath
+from ignition.resource.redact import redact
 from ignition.stages import Action, act
 from ignition.stages.actions import Together
 
@@ -38,17 +40,29 @@ class Piece:
         place: the file it is for.
         source: where it comes from.
         staged: where it waits, a path in the target root.
+        mode: with which it waits; the file's own spares a change later.
     """
 
     path: ConfigPath
     place: str
     source: Source
     staged: str
+    mode: int = 0o600
 
     @property
     def is_local(self) -> bool:
         """Whether the config itself holds the bytes."""
         return not self.source.url or self.source.url.startswith("data:")
+
+    @property
+    def shown(self) -> str:
+        """The address without what is secret in it; of contents that the config holds, no more than that."""
+        return "data:" if self.is_local else redact(self.source.url)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """For the record."""
+        return (self.shown,)
 
     def describe(self) -> str:
         """What it is for; the URL may hold secrets."""
@@ -56,7 +70,8 @@ class Piece:
 
     def perform(self, host: Host) -> None:
         """Get it and verify it."""
-        with host.root.create(self.staged) as file:
+        verified = self.source.hash.lower() if self.source.url else ""
+        with host.root.create(self.staged, self.mode, digest=verified) as file:
             host.fetch.file(self.source, file)
 
 
@@ -100,8 +115,9 @@ class Staged:
         try:
             for directory in self.directories:
                 host.root.make_directories(directory, 0o700)
-            for action in self.actions:
-                act(action, host)
+            with host.root.steady():
+                for action in self.actions:
+                    act(action, host)
         finally:
             self._clear(host.root)
 
@@ -119,7 +135,8 @@ def fetches(pieces: Iterable[Piece]) -> tuple[Action, ...]:
     if local:
         actions.append(StageLocal(local[0].path if len(local) == 1 else ("storage", "files"), local))
     if remote:
-        actions.append(Together(("storage", "files"), f"fetching {len(remote)} files", remote))
+        what = f"fetching {len(remote)} files"
+        actions.append(Together(("storage", "files"), what, remote, limit=distro.downloads()))
     return tuple(actions)
 
 

@@ -1,8 +1,11 @@
 """Encrypted volumes in the running system: their keys in `/etc/luks`, and a line each in `/etc/crypttab`.
 
 systemd's generator makes units of the lines, which open the volumes at every boot. Source: engine.md 9.5,
-point 6, and crypttab(5). A line is named by its first word, so a second run finds its own lines, where the
-reference adds them again (engine.md 14, point 9). A key that is there is never replaced by another one.
+points 6 and 7, and crypttab(5). A line is named by its first word, so a second run finds its own lines, where
+the reference adds them again (engine.md 14, point 9). A key that is there is never replaced by another one.
+
+A volume that Clevis unlocks has no key here, and one that a crypto card unlocks has two: in `/etc/luks` the
+one that systemd gives to cryptsetup, and in the repository of zkey the volume key itself, for the card alone.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from ignition import distro
 from ignition.errors import Refusal, StateError
@@ -19,16 +22,18 @@ from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Luks
 from ignition.stages import Action, Plan
+from ignition.stages.disks import cex, clevis
 from ignition.state import State
 from ignition.tools import cryptsetup
 
-__all__ = ["Crypttab", "Facts", "WriteCrypttab", "WriteKey", "line_for", "with_lines"]
+__all__ = ["Crypttab", "Facts", "WriteCrypttab", "WriteKey", "key_file", "line_for", "with_lines"]
 
 PATH: ConfigPath = ("storage", "luks")
 TABLE: Final = "/etc/crypttab"
 PRIVATE: Final = 0o600
 PRIVATE_DIRECTORY: Final = 0o700
-OPTIONS: Final = "luks,x-initrd.attach"
+NO_KEY: Final = "none"
+"""In a line: whoever opens the volume asks for its key, and Clevis answers."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,8 @@ class Facts:
 
     Attributes:
         uuids: the UUIDs of the volumes, in config order.
-        keys: name → the key that the disks stage left. Secret.
-        there: name → the key that is in place already. Secret.
+        keys: path → what the disks stage left for it. Secret.
+        there: path → the key that is in place already. Secret.
         table: the text of `/etc/crypttab`; `None` if there is none.
     """
 
@@ -50,21 +55,25 @@ class Facts:
 
 @dataclass(frozen=True)
 class WriteKey:
-    """Put the key of a volume where its line says that it is."""
+    """Put a key of a volume where it is looked for."""
 
     path: ConfigPath
     name: str
+    file: str
     key: bytes = field(repr=False)
+
+    secret: ClassVar = True
 
     def describe(self) -> str:
         """Whose key, and where."""
-        return f'writing the key of the encrypted volume {self.name} to "{key_file(self.name)}"'
+        return f'writing the key of the encrypted volume {self.name} to "{self.file}"'
 
     def perform(self, host: Host) -> None:
         """For root alone, and so is the directory if it is new."""
-        host.root.make_directories(posixpath.dirname(distro.LUKS_KEY_DIRECTORY))
-        host.root.make_directories(distro.LUKS_KEY_DIRECTORY, PRIVATE_DIRECTORY)
-        host.root.write(key_file(self.name), self.key, mode=PRIVATE)
+        directory = posixpath.dirname(self.file)
+        host.root.make_directories(posixpath.dirname(directory))
+        host.root.make_directories(directory, PRIVATE_DIRECTORY)
+        host.root.write(self.file, self.key, mode=PRIVATE)
 
 
 @dataclass(frozen=True)
@@ -99,19 +108,24 @@ class Crypttab:
             StateError: the disks stage left no key, and none is in place from an earlier run.
         """
         root, volumes = host.root, config.storage.luks
-        left = {volume.name: state.luks_key(volume.name) for volume in volumes}
-        keys = {name: key for name, key in left.items() if key is not None}
-        names = [volume.name for volume in volumes if root.is_file(key_file(volume.name))]
+        left: dict[str, bytes] = {}
+        there: dict[str, bytes] = {}
         for index, volume in enumerate(volumes):
-            if volume.name not in keys and volume.name not in names:
-                error = StateError(f"the disks stage has left no key for the encrypted volume {volume.name}")
-                error.path = (*PATH, index)
-                raise error
+            for path, key in _keys(volume, state):
+                if root.is_file(path):
+                    there[path] = root.read(path)
+                elif key is None:
+                    name = volume.name
+                    error = StateError(f"the disks stage has left no key for the encrypted volume {name}")
+                    error.path = (*PATH, index)
+                    raise error
+                if key is not None:
+                    left[path] = key
         aliases = [host.devices.alias(volume.device or "") for volume in volumes]
         return Facts(
             uuids=tuple(host.run(cryptsetup.uuid(alias)).stdout.strip() for alias in aliases),
-            keys=keys,
-            there={name: root.read(key_file(name)) for name in names},
+            keys=left,
+            there=there,
             table=root.read_text(TABLE) if root.is_file(TABLE) else None,
         )
 
@@ -122,15 +136,33 @@ class Crypttab:
         if refusals:
             return Plan(refusals=refusals)
         actions: list[Action] = [
-            WriteKey((*PATH, index), volume.name, facts.keys[volume.name])
+            WriteKey((*PATH, index), volume.name, path, facts.keys[path])
             for index, volume in enumerate(volumes)
-            if volume.name not in facts.there
+            for path in _files(volume)
+            if path not in facts.there
         ]
-        lines = [line_for(volume.name, uuid) for volume, uuid in zip(volumes, facts.uuids, strict=True)]
+        lines = [line_for(volume, uuid) for volume, uuid in zip(volumes, facts.uuids, strict=True)]
         text = with_lines(facts.table or "", lines)
         if text != facts.table:
             actions.append(WriteCrypttab(text))
         return Plan(tuple(actions), keeps=() if actions else (f"{TABLE} has all volumes of the config",))
+
+
+def _files(volume: Luks) -> Iterator[str]:
+    """Where keys of a volume are in the running system."""
+    if not volume.clevis.present:
+        yield key_file(volume.name)
+    if volume.cex.enabled:
+        yield from (f"{distro.CEX_KEY_REPOSITORY}/{name}" for name in cex.key_files(volume))
+
+
+def _keys(volume: Luks, state: State) -> Iterator[tuple[str, bytes | None]]:
+    """The same with what the disks stage has left for them."""
+    for path in _files(volume):
+        if path == key_file(volume.name):
+            yield path, state.luks_key(volume.name)
+        else:
+            yield path, state.luks_volume_key(posixpath.basename(path))
 
 
 def key_file(name: str) -> str:
@@ -138,9 +170,11 @@ def key_file(name: str) -> str:
     return f"{distro.LUKS_KEY_DIRECTORY}/{name}"
 
 
-def line_for(name: str, uuid: str) -> str:
-    """The line of a volume that is opened with a key file."""
-    return f"{name} UUID={uuid} {key_file(name)} {OPTIONS}"
+def line_for(volume: Luks, uuid: str) -> str:
+    """The line of a volume: name, device, key, options."""
+    key = NO_KEY if volume.clevis.present else key_file(volume.name)
+    options = "luks,_netdev,x-initrd.attach" if clevis.netdev(volume.clevis) else "luks,x-initrd.attach"
+    return f"{volume.name} UUID={uuid} {key} {options}"
 
 
 def with_lines(text: str, lines: Iterable[str]) -> str:
@@ -160,7 +194,8 @@ def with_lines(text: str, lines: Iterable[str]) -> str:
 
 def _refusals(volumes: Iterable[Luks], facts: Facts) -> Iterator[Refusal]:
     for index, volume in enumerate(volumes):
-        key, there = facts.keys.get(volume.name), facts.there.get(volume.name)
-        if key is not None and there is not None and key != there:
-            reason = f"{key_file(volume.name)} exists already, with another key"
-            yield Refusal((*PATH, index, "name"), reason, "remove it if no volume needs it any more")
+        for path in _files(volume):
+            key, there = facts.keys.get(path), facts.there.get(path)
+            if key is not None and there is not None and key != there:
+                reason = f"{path} exists already, with another key"
+                yield Refusal((*PATH, index, "name"), reason, "remove it if no volume needs it any more")

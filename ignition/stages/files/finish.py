@@ -61,7 +61,8 @@ class Relabel:
         if contexts is None:
             return None
         touched = (*host.root.touched, *_account_files(config, host.root), *_homes(config, host.root))
-        there = (host.root.resolve(path) for path in touched if host.root.exists(path))
+        with host.root.steady():
+            there = [host.root.resolve(path) for path in touched if host.root.exists(path)]
         return SetLabels(contexts, topmost(there))
 
     def plan(self, config: Config, facts: SetLabels | None) -> Plan:

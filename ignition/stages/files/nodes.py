@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ignition.config.resources import source_of
@@ -30,6 +31,7 @@ from ignition.schemas.storage import Directory, File, Link
 from ignition.stages import Action, Plan, Refusal
 from ignition.stages.files.contents import Piece, Staged, fetches, staging_directory
 from ignition.stages.files.place import (
+    NEW_FILE,
     SAME,
     AppendToFile,
     ExpectContents,
@@ -103,6 +105,11 @@ class Wanted:
         """Whether it is one more name of a file, made after everything else."""
         return isinstance(self.node, Link) and bool(self.node.hard)
 
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What a file is made of."""
+        return tuple(_pieces(self))
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -134,8 +141,9 @@ class Nodes:
         """Where each path leads, and what is there."""
         del state
         look = _Look(host.root)
-        for path, node in sorted(_nodes(config), key=lambda each: each[1].path.count("/")):
-            look.at(path, node)
+        with host.root.steady():
+            for path, node in sorted(_nodes(config), key=lambda each: each[1].path.count("/")):
+                look.at(path, node)
         order = {path: number for number, (path, _) in enumerate(_nodes(config))}
         return Facts(
             wanted=tuple(sorted(look.wanted, key=lambda each: order[each.path])),
@@ -157,7 +165,7 @@ class Nodes:
         if refusals:
             return Plan(refusals=tuple(refusals))
         ordered = _in_order(facts.wanted)
-        pieces = [piece for each in ordered for piece in _pieces(each)]
+        pieces = [piece for each in ordered for piece in each.pieces]
         comparisons = [action for each in ordered for action in _comparison(each)]
         placements = [action for each in ordered for action in _placement(each, facts)]
         placed = {action.path for action in placements}
@@ -175,7 +183,7 @@ class Nodes:
         for each in _in_order(facts.wanted):
             if each.path not in refused:
                 owner = _ids(each.node, facts.accounts, SAME if _stays(each) else NEW)
-                yield outlook.node(each, owner, _pieces(each), host)
+                yield outlook.node(each, owner, each.pieces, host)
 
 
 class _Look:
@@ -191,6 +199,7 @@ class _Look:
         self._root = root
         self._parents: dict[str, str] = {}
         self._removed: dict[str, str] = {}
+        self._there: dict[str, bool] = {}
         self._staging: dict[str, str | None] = {}
 
     def at(self, path: ConfigPath, node: Entry) -> None:
@@ -218,7 +227,10 @@ class _Look:
     def _found(self, place: str) -> Found | None:
         if any(place.startswith(f"{removed}/") for removed in self._removed.values()):
             return None
-        status = self._root.find(place)
+        directory = posixpath.dirname(place)
+        if directory not in self._there:
+            self._there[directory] = self._root.exists(directory)
+        status = self._root.find(place) if self._there[directory] else None
         if status is None:
             return None
         kind = Kind.of(status.st_mode)
@@ -262,12 +274,16 @@ def _collisions(facts: Facts) -> Iterator[Refusal]:
         if other is not each:
             says = f"{each.node.path} leads to {each.place}, as {format_path(other.path)} does"
             yield Refusal((*each.path, "path"), says)
+    in_the_way: dict[str, list[Wanted]] = {}
     for each in facts.wanted:
-        for above in _above(each.place):
-            other = first.get(above, each)
-            if other is not each and not isinstance(other.node, Directory):
-                says = f"{each.place} lies below {above}, which {format_path(other.path)} makes no directory"
-                yield Refusal((*each.path, "path"), says)
+        directory = posixpath.dirname(each.place)
+        if directory not in in_the_way:
+            others = [first[above] for above in (directory, *_above(directory)) if above in first]
+            in_the_way[directory] = [other for other in others if not isinstance(other.node, Directory)]
+        for other in in_the_way[directory]:
+            if other is not each:
+                what = f"{other.place}, which {format_path(other.path)} makes no directory"
+                yield Refusal((*each.path, "path"), f"{each.place} lies below {what}")
 
 
 def _above(place: str) -> Iterator[str]:
@@ -366,17 +382,17 @@ def _resources(each: Wanted) -> Iterator[tuple[ConfigPath, Resource]]:
         yield (*each.path, "append", number), fragment
 
 
-def _pieces(each: Wanted) -> tuple[Piece, ...]:
-    return tuple(
-        Piece(path, each.place, source_of(resource), f"{each.staging}/{'-'.join(map(str, path[2:]))}")
-        for path, resource in _resources(each)
-    )
+def _pieces(each: Wanted) -> Iterator[Piece]:
+    mode = each.node.mode if isinstance(each.node, File) else None
+    for path, resource in _resources(each):
+        staged = f"{each.staging}/{'-'.join(map(str, path[2:]))}"
+        yield Piece(path, each.place, source_of(resource), staged, NEW_FILE if mode is None else mode)
 
 
 def _comparison(each: Wanted) -> Iterator[Action]:
     """An existing file that may not be overwritten is compared before anything is written."""
     if isinstance(each.node, File) and each.node.contents.source is not None and _stays(each):
-        yield ExpectContents(each.path, each.place, _pieces(each))
+        yield ExpectContents(each.path, each.place, each.pieces)
 
 
 def _stays(each: Wanted) -> bool:
@@ -407,7 +423,7 @@ def _directory(each: Wanted, node: Directory, owner: Ids) -> Iterator[Action]:
 
 
 def _file(each: Wanted, node: File, owner: Ids) -> Iterator[Action]:
-    pieces = _pieces(each)
+    pieces = each.pieces
     appends_only = bool(pieces) and node.contents.source is None and not (each.found and each.overwrite)
     if appends_only:
         yield AppendToFile(each.path, each.place, pieces, owner, node.mode)

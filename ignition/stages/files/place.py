@@ -12,19 +12,17 @@ from dataclasses import dataclass
 
 from ignition.errors import IgnitionError
 from ignition.host import Host
-from ignition.host.root import Owner, Root
+from ignition.host.root import SAME, Owner, Root
 from ignition.report import ConfigPath
 from ignition.stages.files.appended import append_once
 from ignition.stages.files.contents import Piece, assemble, same_contents
 
 __all__ = [
-    "AppendToFile", "ExpectContents", "GivePermissions", "PlaceDirectory", "PlaceFile", "PlaceHardLink",
-    "PlaceLink",
+    "NEW_FILE", "SAME", "AppendToFile", "ExpectContents", "GivePermissions", "PlaceDirectory", "PlaceFile",
+    "PlaceHardLink", "PlaceLink",
 ]  # fmt: skip
 
 NEW_FILE: int = 0o644
-SAME: Owner = (-1, -1)
-"""An owner that stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,11 @@ class PlaceFile:
     pieces: tuple[Piece, ...]
     owner: Owner
     mode: int | None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where the contents came from, for the record."""
+        return tuple(piece.shown for piece in self.pieces)
 
     def describe(self) -> str:
         """Which file."""
@@ -50,10 +53,12 @@ class PlaceFile:
                 root.write(self.place, b"", mode=mode, owner=self.owner)
             return
         staged = assemble(root, self.pieces)
-        root.permit(staged, self.owner, mode)
-        if not _alike(root, staged, self.place):
+        if root.exists(self.place):
+            root.permit(staged, self.owner, mode)
+            if _alike(root, staged, self.place):
+                return
             _remove_directory(root, self.place)
-            root.rename(staged, self.place)
+        root.rename(staged, self.place, owner=self.owner, mode=mode)
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,11 @@ class AppendToFile:
     pieces: tuple[Piece, ...]
     owner: Owner
     mode: int | None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where the contents came from, for the record."""
+        return tuple(piece.shown for piece in self.pieces)
 
     def describe(self) -> str:
         """Which file."""

@@ -18,6 +18,7 @@ from ignition.host import Host
 from ignition.host.command import Command
 from ignition.host.source import Source
 from ignition.report import ConfigPath
+from ignition.resource.redact import redact
 from ignition.schemas.config import Config
 from ignition.stages import Plan
 from ignition.state import OutputFile, State
@@ -39,6 +40,11 @@ class WriteOutput:
 
     file: OutputFile
     path: ConfigPath = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """For the record."""
+        return (redact(self.file.source).partition("…")[0],)
 
     def describe(self) -> str:
         """Which one."""

@@ -11,8 +11,10 @@ import pytest
 from ignition import dataurl
 from ignition.errors import Refused, StateError
 from ignition.host.command import Command, Ran
+from ignition.schemas.luks import Clevis, ClevisCustom, Tang
+from ignition.schemas.storage import Luks
 from ignition.stages.files.crypttab import Crypttab, line_for, with_lines
-from ignition.state import State
+from ignition.state import KEY_IS_GONE, State
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import config_of, local, run_steps, tree_of
 
@@ -116,6 +118,60 @@ def test_a_state_that_cannot_be_read_is_an_error_that_shows_nothing(host: FakeHo
 
 
 @pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Clevis(), "v UUID=u /etc/luks/v luks,x-initrd.attach"),
+        (Clevis(tpm2=True), "v UUID=u none luks,x-initrd.attach"),
+        (
+            Clevis(tang=(Tang(url="http://h", advertisement="{}"),)),
+            "v UUID=u none luks,_netdev,x-initrd.attach",
+        ),
+        (
+            Clevis(custom=ClevisCustom(pin="own", config="{}", needs_network=True)),
+            "v UUID=u none luks,_netdev,x-initrd.attach",
+        ),
+        (Clevis(custom=ClevisCustom(pin="own", config="{}")), "v UUID=u none luks,x-initrd.attach"),
+    ],
+)
+def test_a_line(wanted: Clevis, expected: str) -> None:
+    assert line_for(Luks(name="v", clevis=wanted), "u") == expected
+
+
+def test_a_volume_that_clevis_unlocks_has_no_key_here(host: FakeHost) -> None:
+    """Be there one in the state, since the config names it, or none any more."""
+    volumes = [{"name": "vault", "device": "/dev/vdb", "clevis": {"tpm2": True}}]
+    for left in (state(vault=b"secret key"), State(luks_keys={"vault": KEY_IS_GONE}), State()):
+        run_steps([Crypttab()], config_of(storage={"luks": volumes}), host, left)
+        assert local(host, "/etc/crypttab").read_text() == "vault UUID=1111-aaaa none luks,x-initrd.attach\n"
+        assert not local(host, "/etc/luks").exists()
+
+
+CARD_FILES = {"ignition-luks-vault.info": b"about", "ignition-luks-vault.skey": b"\0\1"}
+
+
+def test_the_key_of_a_crypto_card_goes_to_its_repository(host: FakeHost) -> None:
+    volumes = [{"name": "vault", "device": "/dev/vdb", "cex": {"enabled": True}}]
+    left = state(vault=b"no secret") + State(
+        luks_volume_keys={name: dataurl.encode(data) for name, data in CARD_FILES.items()}
+    )
+    for each in (left, State()):
+        run_steps([Crypttab()], config_of(storage={"luks": volumes}), host, each)
+    repository = "/etc/zkey/repository"
+    assert {name: local(host, f"{repository}/{name}").read_bytes() for name in CARD_FILES} == CARD_FILES
+    assert [mode(host, path) for path in (*(f"{repository}/{name}" for name in CARD_FILES), repository)] == [
+        *(0o600, 0o600, 0o700)
+    ]
+    assert local(host, "/etc/luks/vault").read_bytes() == b"no secret"
+    assert local(host, "/etc/crypttab").read_text() == VAULT
+
+
+def test_a_crypto_card_s_key_that_nobody_left_is_missed(host: FakeHost) -> None:
+    volumes = [{"name": "vault", "device": "/dev/vdb", "cex": {"enabled": True}}]
+    with pytest.raises(StateError, match="left no key for the encrypted volume vault"):
+        run_steps([Crypttab()], config_of(storage={"luks": volumes}), host, state(vault=b"no secret"))
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("", "a UUID=1 /etc/luks/a luks,x-initrd.attach\n"),
@@ -126,7 +182,7 @@ def test_a_state_that_cannot_be_read_is_an_error_that_shows_nothing(host: FakeHo
     ],
 )
 def test_a_line_is_known_by_its_first_word(text: str, expected: str) -> None:
-    lines = [line_for("a", "1")]
+    lines = [line_for(Luks(name="a"), "1")]
     assert with_lines(text, lines) == expected
     assert with_lines(expected, lines) == expected
 

@@ -1,0 +1,562 @@
+"""Nothing secret is ever said: whole runs of a config full of marked secrets, that pass and that fail.
+
+Each secret holds a mark. After a run, all that the engine has said to anybody, and all that it has left
+for anybody, is searched for the marks, in every form in which they may have travelled. What holds the
+config by design (its cache, the documents it came from, the state) is not for everybody to read.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import stat
+import threading
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from ignition import log
+from ignition.card import failure_card
+from ignition.errors import FetchError
+from ignition.host.command import Command
+from ignition.host.source import Source
+from ignition.resource import Fetcher, Identity, Settings
+from ignition.resource.identity import AwsKeys
+from ignition.stages.files import place
+from ignition.tools import cryptsetup
+from ignition.verbs import stage as verb
+from tests.host.fakes import FakeHost
+from tests.lab.programs import Programs
+from tests.lab.server import Answer, HttpServer
+from tests.stages.files.lab import accounts
+
+MARK = "s3cr3tM4rk"
+
+HOLD_THE_CONFIG = {"ignition.json", "documents.json", "config.ign"}
+"""By design; and the state holds keys of encrypted volumes, none of which is in this config."""
+
+
+def marked(name: str) -> str:
+    """A secret of its own, which tells whose it is when it is found."""
+    return f"{name}{MARK}{name}"
+
+
+def forms(text: str) -> set[bytes]:
+    """Forms in which a text may travel: as it is, percent-encoded, in hexadecimal, as any part of base64."""
+    raw = text.encode()
+    shifted = [b64encode(b"\0" * pad + raw)[(0, 2, 3)[pad] : -4] for pad in range(3)]
+    urlsafe = [urlsafe_b64encode(b"\0" * pad + raw)[(0, 2, 3)[pad] : -4] for pad in range(3)]
+    percent = "".join(f"%{byte:02x}" for byte in raw).encode()
+    return {raw, raw[::-1], quote(text).encode(), percent, raw.hex().encode(), *shifted, *urlsafe}
+
+
+NEEDLES = {needle.lower() for needle in forms(MARK)}
+
+
+def told(where: bytes) -> list[bytes]:
+    """The lines in which a mark is found."""
+    return [line for line in where.split(b"\n") if any(needle in line.lower() for needle in NEEDLES)]
+
+
+@dataclass
+class Ear:
+    """Hears all that is sent to a datagram socket."""
+
+    path: Path
+    heard: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(self.path))
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        while (datagram := self._socket.recv(1 << 20)) != b"the end":
+            self.heard.append(datagram)
+
+    def close(self) -> None:
+        """Return when all that was said is heard."""
+        if not self._thread.is_alive():
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            last.sendto(b"the end", str(self.path))
+        self._thread.join()
+        self._socket.close()
+
+
+class Machine:
+    """A machine with the accounts of a small system, and everybody who may hear something of its boot."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        self.run = directory / "run" / "ignition"
+        self.run.mkdir(parents=True)
+        self.root = Path(FakeHost(directory / "host").root.path)
+        accounts(FakeHost(directory / "host"))
+        (directory / "cmdline").write_text("quiet\n")
+        self.syslog, self.journal = Ear(directory / "log"), Ear(directory / "journal")
+        monkeypatch.setattr(log, "SYSLOG_SOCKETS", (str(directory / "log"),))
+        monkeypatch.setattr(log, "JOURNAL_SOCKET", str(directory / "journal"))
+        for name, path in (
+            ("KERNEL_CMDLINE_PATH", "cmdline"),
+            ("CONFIG_FILE", "config.ign"),
+            ("SYSTEM_RUNTIME_CONFIG_DIR", "none"),
+            ("SYSTEM_LOCAL_CONFIG_DIR", "none"),
+            ("SYSTEM_CONFIG_DIR", "none"),
+        ):
+            monkeypatch.setenv(f"IGNITION_{name}", str(directory / path))
+
+    def give(self, config: dict[str, Any] | str) -> None:
+        text = config if isinstance(config, str) else json.dumps(config)
+        (self.directory / "config.ign").write_text(text)
+
+    def boot(self, *more: str) -> int:
+        """All stages but those for disks; the status of the first that fails."""
+        for stage in ("fetch-offline", "fetch", "kargs", "files"):
+            if stage == "fetch" and (self.run.parent / "ignition.json").exists():
+                continue
+            status = verb.main(
+                [
+                    f"--stage={stage}",
+                    "--platform=file",
+                    f"--root={self.root}",
+                    f"--config-cache={self.run.parent / 'ignition.json'}",
+                    f"--neednet={self.run / 'neednet'}",
+                    f"--state-file={self.run / 'state'}",
+                    *more,
+                ]
+            )
+            if status:
+                return status
+        return 0
+
+    def over(self) -> None:
+        """Nothing more is said, and all that was is heard."""
+        log.unset()
+        self.syslog.close()
+        self.journal.close()
+
+    def said(self) -> Iterator[tuple[str, bytes]]:
+        """All that was sent, and all that was left beside the state."""
+        yield "syslog", b"\n".join(self.syslog.heard)
+        yield "journal", b"\n".join(self.journal.heard)
+        for path in self.files():
+            if path.name not in HOLD_THE_CONFIG:
+                yield str(path), path.read_bytes() + path.name.encode()
+
+    def files(self) -> list[Path]:
+        """Files of the running system, and the record in the target."""
+        kept = self.root / "var/log/ignition"
+        return [path for top in (self.run.parent, kept) for path in top.rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    machine = Machine(tmp_path, monkeypatch)
+    yield machine
+    machine.over()
+
+
+def inline(text: str, *, how: str = "plain") -> dict[str, Any]:
+    """Contents that the config holds."""
+    if how == "plain":
+        return {"source": f"data:,{quote(text)}"}
+    if how == "base64":
+        return {"source": f"data:text/plain;charset=utf-8;base64,{b64encode(text.encode()).decode()}"}
+    packed = gzip.compress(text.encode())
+    return {"source": f"data:;base64,{b64encode(packed).decode()}", "compression": "gzip"}
+
+
+def remote(server: HttpServer, path: str, body: Answer | bytes) -> dict[str, Any]:
+    """A resource whose address and headers hold secrets."""
+    server.answer(path, body)
+    signed = f"X-Amz-Signature={marked('signature')}&sig={marked('sas')}&token={marked('token')}"
+    host = f"user:{marked('password')}@127.0.0.1:{server.port}"
+    headers = [("Authorization", f"Bearer {marked('bearer')}"), ("X-Token", marked("header"))]
+    return {
+        "source": f"http://{host}{path}?{signed}#{marked('fragment')}",
+        "httpHeaders": [{"name": name, "value": value} for name, value in headers],
+    }
+
+
+def full(server: HttpServer) -> dict[str, Any]:
+    """A config with secrets wherever one can be."""
+    key = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{marked('private')}\n-----END OPENSSH PRIVATE KEY-----\n"
+    child = {
+        "ignition": {"version": "3.4.0"},
+        "storage": {"files": [{"path": "/etc/child", "contents": inline(marked("child"))}]},
+    }
+    return {
+        "ignition": {
+            "version": "3.4.0",
+            "timeouts": {"httpTotal": 2, "httpResponseHeaders": 2},
+            "proxy": {"httpsProxy": f"https://proxy:{marked('proxy')}@127.0.0.1:9", "noProxy": ["127.0.0.1"]},
+            "config": {
+                "merge": [
+                    remote(server, "/child.ign", json.dumps(child).encode()),
+                    inline(json.dumps({**child, "storage": {}}), how="base64"),
+                ]
+            },
+        },
+        "kernelArguments": {"shouldExist": ["quiet"]},
+        "passwd": {
+            "users": [
+                {
+                    "name": "core",
+                    "passwordHash": f"$6${marked('hash')}",
+                    "sshAuthorizedKeys": [f"ssh-ed25519 {marked('authorized')}"],
+                },
+                {"name": "new", "passwordHash": f"$y${marked('yescrypt')}"},
+            ],
+            "groups": [{"name": "ops", "passwordHash": f"$6${marked('group')}"}],
+        },
+        "storage": {
+            "directories": [{"path": "/etc/keys", "mode": 0o700}],
+            "files": [
+                {"path": "/etc/keys/plain", "mode": 0o600, "contents": inline(key)},
+                {"path": "/etc/keys/base64", "contents": inline(marked("encoded"), how="base64")},
+                {"path": "/etc/keys/gzip", "contents": inline(marked("packed"), how="gzip")},
+                {
+                    "path": "/etc/hosts",
+                    "append": [inline(marked("appended")), remote(server, "/more", b"more " + MARK.encode())],
+                },
+                {"path": "/etc/keys/remote", "contents": remote(server, "/f", marked("body").encode())},
+            ],
+            "links": [{"path": "/etc/keys/link", "target": "plain"}],
+        },
+        "systemd": {
+            "units": [
+                {
+                    "name": "secret.service",
+                    "contents": f"[Service]\nEnvironment=TOKEN={marked('unit')}\nExecStart=/bin/true\n",
+                    "dropins": [
+                        {"name": "a.conf", "contents": f"[Service]\nEnvironment=X={marked('dropin')}\n"}
+                    ],
+                }
+            ]
+        },
+    }
+
+
+def everything_works(programs: Programs, machine: Machine) -> None:
+    """Fake programs; the one that makes users makes an entry of the account files."""
+    passwd, shadow = machine.root / "etc/passwd", machine.root / "etc/shadow"
+    entry = f'echo "new:x:1000:1000::/home/new:/bin/sh" >> {passwd}; echo "new:x:1::::::" >> {shadow}'
+    programs.add("useradd", script=entry)
+    for name in ("usermod", "groupadd", "groupmod", "ignition-kargs-helper", "systemctl"):
+        programs.add(name)
+
+
+def nothing_is_told(machine: Machine, captured: pytest.CaptureFixture[str]) -> None:
+    """Nobody has heard of a secret, and what holds secrets is not for everybody."""
+    machine.over()
+    out, err = captured.readouterr()
+    for name, text in (("stdout", out.encode()), ("stderr", err.encode()), *machine.said()):
+        assert told(text) == [], name
+    for path in machine.files():
+        if told(path.read_bytes()):
+            assert path.stat().st_mode & 0o007 == 0, path
+    assert stat.S_IMODE((machine.run / "record.jsonl").stat().st_mode) == 0o600
+
+
+def test_the_marks_are_found_in_every_form() -> None:
+    """This test would else prove nothing."""
+    for text in (
+        MARK,
+        MARK.upper(),
+        quote(MARK),
+        b64encode(f"a{MARK}bcd".encode()).decode(),
+        b64encode(f"ab{MARK}cd".encode()).decode(),
+        b64encode(f"abc{MARK}d".encode()).decode(),
+        f"x{MARK}".encode().hex(),
+    ):
+        assert told(f"one\n{text}\nthree".encode()), text
+    assert told(b"nothing of the kind\n") == []
+
+
+@pytest.mark.parametrize("sink", ["--log-to-stdout=false", "--log-to-stdout"])
+def test_a_run_that_passes(
+    machine: Machine,
+    server: HttpServer,
+    programs: Programs,
+    sink: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    everything_works(programs, machine)
+    machine.give(full(server))
+    assert machine.boot(sink) == 0
+    machine.over()
+    out, err = capfd.readouterr()
+    heard = b"\n".join(machine.syslog.heard).decode() + out
+    assert "files passed" in heard
+    assert told(out.encode() + err.encode()) == []
+    nothing_is_told(machine, capfd)
+    assert (machine.root / "etc/keys/remote").read_text() == marked("body")
+    assert marked("hash") in " ".join(word for call in programs.argvs for word in call)
+
+
+@pytest.mark.parametrize("sink", ["--log-to-stdout=false", "--log-to-stdout"])
+def test_a_run_that_passes_says_nothing_above_info(
+    machine: Machine,
+    server: HttpServer,
+    programs: Programs,
+    sink: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    everything_works(programs, machine)
+    machine.give(full(server))
+    assert machine.boot(sink) == 0
+    machine.over()
+    out, err = capfd.readouterr()
+    labels = {line.partition(" ")[0] for line in out.splitlines()}
+    priorities = {datagram.partition(b">")[0] for datagram in machine.syslog.heard}
+    assert (labels, priorities) in (
+        ({"INFO", "DEBUG"}, set()),
+        (set(), {b"<6", b"<7"}),
+    )
+    assert err == ""
+    assert all(b"\nPRIORITY=6\n" in entry for entry in machine.journal.heard)
+
+
+def test_the_journal_hears_what_the_references_does(
+    machine: Machine, server: HttpServer, programs: Programs
+) -> None:
+    """Source: engine.md 10.3."""
+    everything_works(programs, machine)
+    machine.give(full(server))
+    assert machine.boot() == 0
+    machine.over()
+    entries = [
+        dict(line.split("=", 1) for line in entry.decode().splitlines()) for entry in machine.journal.heard
+    ]
+    configs = [entry for entry in entries if entry["MESSAGE_ID"] == "57124006b5c94805b77ce473e92a8aeb"]
+    assert [(each["MESSAGE"], each["IGNITION_CONFIG_REFERENCED"]) for each in configs] == [
+        ('fetched user config from "file"', "false"),
+        ('fetched referenced user config from "/child.ign"', "true"),
+        ('fetched referenced user config from ""', "true"),
+    ]
+    assert {each["IGNITION_CONFIG_TYPE"] for each in configs} == {"user"}
+    assert [each["IGNITION_CONFIG_SRC"] for each in configs] == ["file", "/child.ign", ""]
+    (keys,) = (entry for entry in entries if entry["MESSAGE_ID"] == "225067b87bbd4a0cb6ab151f82fa364b")
+    assert keys["MESSAGE"] == "wrote ssh authorized keys file for user: core"
+    assert keys["IGNITION_USER_NAME"] == "core"
+    assert keys["IGNITION_PATH"].endswith("/home/core/.ssh/authorized_keys.d/ignition")
+    assert {entry["PRIORITY"] for entry in entries} == {"6"}
+
+
+def test_every_field_of_the_record_is_documented(
+    machine: Machine, server: HttpServer, programs: Programs
+) -> None:
+    everything_works(programs, machine)
+    machine.give(full(server))
+    assert machine.boot() == 0
+    (machine.root / "etc/keys/remote").write_text("other")
+    assert machine.boot() == 1
+    page = (Path(__file__).parents[1] / "docs" / "record.md").read_text()
+    fields = fields_of([json.loads(line) for line in (machine.run / "record.jsonl").read_text().splitlines()])
+    assert {"started", "ended", "sources", "commands", "digest", "target", "error", "message"} <= fields
+    assert {field for field in fields if f"`{field}`" not in page} == set()
+
+
+def fields_of(value: Any) -> set[str]:
+    """The names of all members, on all levels."""
+    if isinstance(value, list):
+        return set().union(*map(fields_of, value))
+    if isinstance(value, dict):
+        return set(value).union(*map(fields_of, value.values()))
+    return set()
+
+
+Spoil = Callable[[dict[str, Any], HttpServer, Programs], None]
+
+
+def another_hash(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["storage"]["files"][0]["contents"]["verification"] = {"hash": f"sha256-{'0' * 64}"}
+
+
+def another_hash_of_a_remote_file(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["storage"]["files"][4]["contents"]["verification"] = {"hash": f"sha512-{'0' * 128}"}
+
+
+def forbidden(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["storage"]["files"][4]["contents"] = remote(server, "/f", Answer(f"no {MARK}".encode(), 403))
+
+
+def forbidden_reference(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    remote(server, "/child.ign", Answer(f"no {MARK}".encode(), 403))
+
+
+def unreachable(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    contents = config["storage"]["files"][4]["contents"]
+    contents["source"] = contents["source"].replace(f":{server.port}/", ":1/")
+
+
+def broken_off(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    remote(server, "/f", Answer(MARK.encode(), claim=1000))
+
+
+def not_gzip(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["storage"]["files"][1]["contents"]["compression"] = "gzip"
+
+
+def redirected(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    to = f"http://other:{marked('there')}@127.0.0.1:{server.port}/gone?sig={marked('sas')}"
+    remote(server, "/f", Answer.redirect(to))
+
+
+def proxy_out_of_reach(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    source = f"https://user:{marked('password')}@192.0.2.1/f?sig={marked('sas')}"
+    config["storage"]["files"][4]["contents"]["source"] = source
+
+
+def a_bucket_out_of_reach(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["storage"]["files"][4]["contents"] = {"source": "s3://bucket/key"}
+
+
+def a_program_that_repeats_its_arguments(
+    config: dict[str, Any], server: HttpServer, programs: Programs
+) -> None:
+    programs.add("usermod", script='echo "usermod: what is $*?" >&2; exit 3')
+
+
+def a_program_that_is_missing(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    (programs.directory / "groupadd").unlink()
+
+
+def a_user_that_is_not_made(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["passwd"]["users"][1]["sshAuthorizedKeys"] = [marked("authorized")]
+    programs.add("useradd")
+
+
+def a_file_that_exists(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["storage"]["files"].append({"path": "/etc/passwd", "contents": inline(marked("other"))})
+
+
+def an_owner_that_does_not_exist(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["storage"]["files"][0]["user"] = {"name": "nobody-like-this"}
+
+
+def a_reference_that_is_no_config(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    remote(server, "/child.ign", f'{{"ignition": {{"version": "3.4.0"}}, "x": {MARK}'.encode())
+
+
+def a_reference_of_another_language(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    remote(server, "/child.ign", f"#cloud-config\npassword: {MARK}\n".encode())
+
+
+def wrong_types(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["passwd"]["users"][0]["passwordHash"] = [marked("hash")]
+    config["storage"]["files"][0]["contents"] = marked("contents")
+
+
+def a_malformed_source(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["storage"]["files"][0]["contents"]["source"] = f"data:;base64,{marked('contents')}=%"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        another_hash,
+        another_hash_of_a_remote_file,
+        forbidden,
+        forbidden_reference,
+        unreachable,
+        broken_off,
+        not_gzip,
+        redirected,
+        proxy_out_of_reach,
+        a_bucket_out_of_reach,
+        a_program_that_repeats_its_arguments,
+        a_program_that_is_missing,
+        a_user_that_is_not_made,
+        a_file_that_exists,
+        an_owner_that_does_not_exist,
+        a_reference_that_is_no_config,
+        a_reference_of_another_language,
+        wrong_types,
+        a_malformed_source,
+    ],
+)
+@pytest.mark.parametrize("sink", ["--log-to-stdout=false", "--log-to-stdout"])
+def test_a_run_that_fails(
+    machine: Machine,
+    server: HttpServer,
+    programs: Programs,
+    spoil: Spoil,
+    sink: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PATH", str(programs.directory))
+    everything_works(programs, machine)
+    config = full(server)
+    spoil(config, server, programs)
+    machine.give(config)
+    assert machine.boot(sink) == 1
+    card = (machine.run / "failure").read_text()
+    assert "\ndone     see /" in card
+    assert json.loads((machine.run / "record.jsonl").read_text().splitlines()[-1])["ended"] == "failed"
+    nothing_is_told(machine, capfd)
+
+
+def test_a_fault_of_the_engine_itself(
+    machine: Machine,
+    server: HttpServer,
+    programs: Programs,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Nobody knows what the text of an unforeseen error holds."""
+
+    def broken(self: object, host: object) -> None:
+        raise KeyError(marked("fault"))
+
+    monkeypatch.setattr(place.PlaceFile, "perform", broken)
+    everything_works(programs, machine)
+    machine.give(full(server))
+    assert machine.boot() == 1
+    assert "KeyError" in (machine.run / "record.jsonl").read_text()
+    nothing_is_told(machine, capfd)
+
+
+def test_a_config_that_cannot_be_read(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
+    machine.give(f'{{"ignition": {{"version": "3.4.0"}}, "passwd": {MARK}')
+    assert machine.boot() == 1
+    nothing_is_told(machine, capfd)
+
+
+def test_the_credentials_of_the_machine(capfd: pytest.CaptureFixture[str]) -> None:
+    """A platform hands them to the fetcher; here they sign requests that fail."""
+    log.setup(to_stdout=True)
+    keys = AwsKeys(marked("access"), marked("secret"), marked("session"))
+    identity = Identity(
+        aws_keys=lambda: keys, google=lambda: f"Bearer {marked('google')}", azure=lambda: marked("azure")
+    )
+    proxy = f"https://user:{marked('proxy')}@127.0.0.1:9"
+    fetcher = Fetcher(Settings(total=1, https_proxy=proxy), identity=identity)
+    shown = f"{keys!r} {identity!r} {fetcher!r}"
+    for url in ("s3://bucket/key", "gs://bucket/key", "https://a.blob.core.windows.net/b/c"):
+        with pytest.raises(FetchError) as caught:
+            fetcher.bytes(Source(url))
+        shown += f"\n{caught.value} {caught.value.hint} {failure_card('fetch', caught.value)}"
+    out, err = capfd.readouterr()
+    assert told(f"{shown}\n{out}\n{err}".encode()) == []
+
+
+def test_keys_of_encrypted_volumes_are_typed_and_not_told() -> None:
+    key = marked("key").encode()
+    commands: list[Command] = [
+        cryptsetup.format_luks2("/dev/a", key),
+        cryptsetup.open_volume("/dev/a", "vault", key),
+        cryptsetup.try_key("/dev/a", "vault", key),
+    ]
+    for command in commands:
+        assert told(f"{command} {command!r} {command.why}".encode()) == []
+        assert command.stdin == key
