@@ -6,7 +6,10 @@
 #
 # Environment:
 #   IGNITION_PYTHON        the interpreter that has Ignition (default: /usr/bin/python3)
-#   IGNITION_KARGS_HELPER  the distribution's program that changes kernel arguments
+#   IGNITION_KARGS_HELPER  the distribution's program that changes kernel arguments; or auto, grub or
+#                          systemd-boot for ours (docs/kernel-arguments.md)
+#   IGNITION_BOOT_DEVICE   where ours finds the boot loader's files (default: it looks for them)
+#   IGNITION_CLEVIS        no: without Clevis, yes: not without it (default: if the building machine has it)
 #
 # shellcheck disable=SC2154 # initdir, moddir, systemdsystemunitdir, ... are dracut's
 
@@ -32,9 +35,13 @@ installkernel() {
         vsock vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport
     # What the engine makes and mounts.
     hostonly='' instmods ext4 xfs btrfs vfat nls_ascii nls_cp437 nls_iso8859-1 nls_utf8 virtiofs
+    # In which the boot loader says who it is, for the kernel argument helper.
+    hostonly='' instmods efivarfs
     # What an array or an encrypted volume needs; cryptsetup asks the kernel to encrypt its key slots.
     hostonly='' instmods md_mod linear raid0 raid1 raid10 raid456 \
         dm_mod dm_crypt aes_generic aesni_intel xts sha256_generic algif_skcipher algif_hash
+    # What unlocks such a volume.
+    ! ignition_with_tpm || hostonly='' instmods '=drivers/char/tpm'
     # DHCP speaks through packet sockets.
     hostonly='' instmods af_packet
     case ${DRACUT_ARCH:-$(uname -m)} in
@@ -47,6 +54,7 @@ installkernel() {
 # called by dracut
 install() {
     ignition_install_programs
+    ! ignition_with_clevis || ignition_install_clevis
     ignition_install_runtime
     ignition_install_units
     ignition_install_network
@@ -68,9 +76,7 @@ ignition_install_programs() {
         modprobe systemctl journalctl sulogin sh sed head cut sleep cp mv mkdir rm
     inst_multiple -o mdadm cryptsetup dmsetup \
         groupadd groupmod groupdel useradd usermod userdel setfiles \
-        mkfs.btrfs mkfs.ext4 mkfs.fat mkfs.xfs mkswap \
-        clevis clevis-encrypt-sss clevis-encrypt-tang clevis-encrypt-tpm2 clevis-luks-bind \
-        clevis-luks-common-functions clevis-luks-unlock pwmake tpm2_create tpm2_createpolicy
+        mkfs.btrfs mkfs.ext4 mkfs.fat mkfs.xfs mkswap
     if [[ ${DRACUT_ARCH:-$(uname -m)} == s390* ]]; then
         inst_multiple -o chccwdev cio_ignore vmur zkey zkey-cryptsetup
         mkdir -p "$initdir/etc/luks"
@@ -78,8 +84,51 @@ ignition_install_programs() {
             > "$initdir/etc/luks/cex.key"
     fi
     local helper=${IGNITION_KARGS_HELPER:-$moddir/ignition-kargs-helper.sh}
-    inst_script "$helper" /usr/sbin/ignition-kargs-helper || ignition_fail "cannot install $helper"
+    case $helper in
+        auto | grub | systemd-boot) ignition_own_kargs_helper "$helper" ;;
+        *) inst_script "$helper" /usr/sbin/ignition-kargs-helper || ignition_fail "cannot install $helper" ;;
+    esac
+}
+
+ignition_with_clevis() {
+    case ${IGNITION_CLEVIS:-} in
+        no) return 1 ;;
+        yes) return 0 ;;
+        *) type -P clevis-luks-bind >/dev/null ;;
+    esac
+}
+
+ignition_with_tpm() {
+    ignition_with_clevis && type -P clevis-encrypt-tpm2 >/dev/null && type -P tpm2 >/dev/null
+}
+
+# Clevis is shell scripts: what they call is named here, since nothing else tells.
+ignition_install_clevis() {
+    ignition_require bash clevis clevis-luks-bind clevis-luks-common-functions clevis-luks-unlock \
+        clevis-encrypt-sss clevis-encrypt-tang clevis-decrypt clevis-decrypt-sss clevis-decrypt-tang \
+        jose pwmake curl cryptsetup basename cat cut grep mkdir mktemp rm sed sort tail tr
     inst_simple "$moddir/ignition-luks.conf" /etc/security/pwquality.conf.d/ignition-luks.conf
+    # Pins of other makers; a distribution adds what they call.
+    local pin
+    for pin in /usr/bin/clevis-{en,de}crypt-*; do
+        [[ $pin == *-tpm2 ]] || inst_simple "$pin"
+    done
+    ignition_with_tpm || return 0
+    ignition_require clevis-encrypt-tpm2 clevis-decrypt-tpm2 tpm2 tpm2_create tpm2_createpolicy \
+        tpm2_createprimary tpm2_flushcontext tpm2_load tpm2_pcrread tpm2_unseal
+    # The library that speaks to the device is loaded by name.
+    inst_libdir_file 'libtss2-tcti-device.so*'
+}
+
+# The engine under another name, told what the image's maker knows.
+ignition_own_kargs_helper() { # LOADER
+    local helper=$initdir/usr/sbin/ignition-kargs-helper
+    mkdir -p "$initdir/usr/libexec" "${helper%/*}"
+    ln_r /usr/bin/ignition /usr/libexec/ignition-kargs-helper
+    printf '%s\n' '#!/bin/sh' \
+        "export IGNITION_BOOT_LOADER='$1' IGNITION_BOOT_DEVICE='${IGNITION_BOOT_DEVICE:-}'" \
+        'exec /usr/libexec/ignition-kargs-helper "$@"' > "$helper"
+    chmod 755 "$helper"
 }
 
 # The engine, the interpreter and the libraries: computed and tried out by a program.

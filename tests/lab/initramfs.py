@@ -24,14 +24,15 @@ _DRACUT = ("--compress=zstd -3 -T0",)
 """Fast to make; the benchmark compresses for size."""
 
 
-def initramfs(kernel: Kernel) -> Path:
-    """An initramfs with this checkout's module and engine."""
+def initramfs(kernel: Kernel, *, clevis: bool = False) -> Path:
+    """An initramfs with this checkout's module and engine, and with Clevis or without it."""
     sources = [cache.PROJECT / part for part in _ENGINE]
     libraries = run(
         PYTHON, "-m", "pip", "--disable-pip-version-check", "freeze", "--all", "--exclude-editable"
     )
     key = cache.digest([Path(__file__), kernel.release, _host_packages(), libraries, *sources])
-    return cache.made("initramfs", key, lambda folder: _build(kernel, folder)) / "initramfs.img"
+    name = "initramfs-clevis" if clevis else "initramfs"
+    return cache.made(name, key, lambda folder: _build(kernel, folder, clevis=clevis)) / "initramfs.img"
 
 
 def bare_initramfs(kernel: Kernel, modules: tuple[str, ...]) -> Path:
@@ -40,13 +41,17 @@ def bare_initramfs(kernel: Kernel, modules: tuple[str, ...]) -> Path:
     return cache.made("bare", key, lambda folder: _build_bare(kernel, modules, folder)) / "initramfs.img"
 
 
-def _build(kernel: Kernel, folder: Path) -> None:
+def _build(kernel: Kernel, folder: Path, *, clevis: bool) -> None:
     run(
         cache.PROJECT / "dracut" / "build.sh",
         folder / "initramfs.img",
         kernel.release,
         *_arguments(kernel),
-        environment={"IGNITION_PYTHON": str(PYTHON)},
+        environment={
+            "IGNITION_PYTHON": str(PYTHON),
+            "IGNITION_KARGS_HELPER": "auto",
+            "IGNITION_CLEVIS": "yes" if clevis else "no",
+        },
     )
 
 
