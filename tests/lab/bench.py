@@ -1,4 +1,4 @@
-"""`make bench`: what the engine costs in start-up, in the initramfs and in the guest, beside its targets."""
+"""`make bench`: what the engine costs here, in the initramfs and in the guest, beside its targets."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab.accelerator import accelerator
+from tests.lab.bench_disks import disks
+from tests.lab.bench_files import files
 from tests.lab.bench_language import language
 from tests.lab.cache import PROJECT
 from tests.lab.commands import LabError, run
 from tests.lab.firstboot import CONFIG, finished, first_boot, machine, stage_times
-from tests.lab.initramfs import PYTHON, bare_initramfs
+from tests.lab.initramfs import PYTHON, bare_initramfs, initramfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +54,7 @@ def main() -> int:
     """Measure and print everything; the exit code tells only whether it could be measured."""
     try:
         lab = machine()
-        for part in (_starts(), language(), _sizes(lab), _guest(lab)):
+        for part in (_starts(), language(), files(), disks(), _sizes(lab), _guest(lab)):
             for line in part:
                 print(line, flush=True)
     except LabError as error:
@@ -146,6 +148,9 @@ def _sizes(lab: Machine) -> Iterator[str]:
         _unpack(lab.initramfs, ours)
         _unpack(bare_initramfs(lab.kernel, _modules_asked_for()), bare)
         yield _row("with programs and kernel modules", str(_size(ours, _files(ours) - _files(bare))))
+        clevis = Path(folder) / "clevis"
+        _unpack(initramfs(lab.kernel, clevis=True), clevis)
+        yield _row("what Clevis adds, where it is wanted", str(_size(clevis, _files(clevis) - _files(ours))))
         if reference := _reference():
             run("strip", "-o", Path(folder) / "ignition", reference)
             yield _row("the packaged reference's program alone", str(_size(Path(folder), {"ignition"})))

@@ -15,7 +15,9 @@ demo="
 "
 # What the tests need besides. `ignition` is the reference engine, to compare with.
 test="
-    btrfs-progs cryptsetup-bin dmsetup dosfstools gdisk ignition mdadm openssl parted shellcheck swtpm
+    btrfs-progs clevis clevis-luks clevis-tpm2 cryptsetup-bin dmsetup dosfstools gdisk
+    grub-efi-amd64-bin ignition jose mdadm mtools openssl ovmf parted policycoreutils shellcheck swtpm
+    systemd-boot-efi tang-common tpm2-tools
 "
 
 packages() {

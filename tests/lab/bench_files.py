@@ -1,0 +1,269 @@
+"""What the files stage takes, beside the packaged reference engine with the same config on this machine.
+
+Both engines get their config in a fetch stage of their own, then the files stage is timed, in turns, on a
+filesystem made for it: a loop device on a file in memory where there is room, so that neither this machine's
+disk nor what others write to it counts. The reference insists on SELinux, so the root names a policy, and
+a program that does nothing stands in for setfiles. Ours ends only when everything is on the disk; the
+reference leaves that to the kernel, so what a sync takes after it is told beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import filecmp
+import gzip
+import hashlib
+import json
+import math
+import os
+import random
+import shutil
+import subprocess
+import time
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_from_bytes
+
+from tests.lab.cache import PROJECT
+from tests.lab.commands import LabError, run
+from tests.lab.loop import attached
+from tests.lab.server import Answer, HttpServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["files"]
+
+_PYTHON = PROJECT / ".venv" / "bin" / "python"
+_REFERENCE = Path("/usr/lib/dracut/modules.d/30ignition/ignition")
+_VERSION = "3.3.0"
+"""The newest that the packaged reference reads."""
+
+_MANY_REMOTE = 200
+_REMOTE_SIZE = 100 * 1024
+_DELAY = 0.02
+_MANY_LOCAL = 1000
+_LOCAL_SIZES = (100, 16_000)
+_LARGE = 2**30
+_MEMBER = 2**26
+"""The large file is so many bytes of this machine's programs, over and over; a gzip member each time."""
+_MIB = 2**20
+
+_MEASURE = """
+import os, sys, time
+log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+nothing = os.open(os.devnull, os.O_RDONLY)
+streams = [(os.POSIX_SPAWN_DUP2, *each) for each in ((nothing, 0), (log, 1), (log, 2))]
+began = time.perf_counter()
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ, file_actions=streams)
+_, status, usage = os.wait4(pid, 0)
+print(time.perf_counter() - began, usage.ru_maxrss)
+sys.exit(bool(status))
+"""
+"""A small process starts the engine: one that has just been started counts as large as who starts it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of an engine took: seconds, MiB in memory at most, and seconds of a sync after it."""
+
+    seconds: float
+    memory: float
+    sync: float = 0.0
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine, and what it needs before its flags."""
+
+    command: tuple[str | Path, ...]
+
+    def files_stage(self, config: Path, folder: Path) -> Run:
+        """Fetch the config, and time the files stage; `folder` is made anew, the root is in it."""
+        environment = _prepare(folder, config)
+        self._run("fetch", folder, environment)
+        os.sync()
+        done = self._run("files", folder, environment)
+        began = time.perf_counter()
+        run("sync", "--file-system", folder)
+        return replace(done, sync=time.perf_counter() - began)
+
+    def _run(self, stage: str, folder: Path, environment: dict[str, str]) -> Run:
+        words = [
+            *map(str, self.command),
+            f"--stage={stage}",
+            "--platform=file",
+            "--log-to-stdout",
+            f"--root={folder}/root",
+            f"--config-cache={folder}/run/ignition.json",
+            f"--neednet={folder}/run/neednet",
+            f"--state-file={folder}/run/state",
+        ]
+        log = folder / f"{stage}.log"
+        ran = subprocess.run(
+            [_PYTHON, "-IS", "-c", _MEASURE, log, *words], env=environment, capture_output=True, text=True
+        )
+        if ran.returncode:
+            told = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else [ran.stderr]
+            raise LabError(f"{words[0]} --stage={stage} failed: {' / '.join(told)}")
+        seconds, kibibytes = ran.stdout.split()
+        return Run(float(seconds), int(kibibytes) / 1024)
+
+
+def files() -> Iterator[str]:
+    """The figures, line by line."""
+    yield ""
+    yield "The files stage, best of several runs in turns"
+    yield f"  {'':<42} {'ours':>9} {'reference':>12} {'ratio':>8}"
+    with TemporaryDirectory() as name, HttpServer() as server:
+        folder = Path(name)
+        run(_PYTHON, "-m", "ignition", "initramfs", "--output", folder / "packed")
+        (interpreter,) = (folder / "packed").glob("usr/lib/*/bin/python3")
+        ours = Engine((interpreter, "-ISXutf8", folder / "packed/usr/bin/ignition"))
+        theirs = Engine((_REFERENCE,)) if _REFERENCE.is_file() else None
+        with _filesystem(folder) as place:
+            for title, config, target, rounds in (
+                (f"{_MANY_REMOTE} remote files, {_DELAY * 1000:.0f} ms each", _remote(server), 0.3, 3),
+                (f"{_MANY_LOCAL} local files, as Butane writes them", _local(), 1.0, 10),
+                (f"a remote file of {_LARGE // _MIB} MiB, gzip, sha512", _large(server), 1.0, 2),
+            ):
+                path = folder / "config.ign"
+                path.write_text(json.dumps({"ignition": {"version": _VERSION}, "storage": {"files": config}}))
+                yield from _compared(title, ours, theirs, path, place, config, target, rounds)
+
+
+def _compared(
+    title: str,
+    ours: Engine,
+    theirs: Engine | None,
+    config: Path,
+    place: Path,
+    wanted: list[dict[str, Any]],
+    target: float,
+    rounds: int,
+) -> Iterator[str]:
+    """Run both in turns, see that they did the same, and tell the best of each."""
+    runs: list[Run] = []
+    others: list[Run] = []
+    for _ in range(rounds):
+        runs.append(ours.files_stage(config, place / "ours"))
+        if theirs:
+            others.append(theirs.files_stage(config, place / "theirs"))
+            _expect_equal(place, [file["path"] for file in wanted])
+        for folder in ("ours", "theirs"):
+            shutil.rmtree(place / folder, ignore_errors=True)
+    best = min(each.seconds for each in runs)
+    other = min((each.seconds for each in others), default=0.0)
+    sync = min((each.sync for each in others), default=0.0)
+    ratio = f"{other:10.2f} s {best / other:8.2f}" if others else f"{'-':>12} {'-':>8}"
+    yield f"  {title:<42} {best:7.2f} s {ratio}   (target {target})"
+    yield f"  {'  until it is on the disk':<42} {best:7.2f} s {other + sync:10.2f} s"
+    yield f"  {'  resident':<42} {max(each.memory for each in runs):5.0f} MiB {'':>21}   (target 80 MiB)"
+
+
+def _expect_equal(place: Path, paths: list[str]) -> None:
+    for path in paths:
+        mine, other = place / "ours/root" / path.lstrip("/"), place / "theirs/root" / path.lstrip("/")
+        if not filecmp.cmp(mine, other, shallow=False) or mine.stat().st_mode != other.stat().st_mode:
+            raise LabError(f"the engines disagree on {path}")
+    filecmp.clear_cache()
+
+
+@contextmanager
+def _filesystem(folder: Path) -> Iterator[Path]:
+    """An ext4 of its own, if one can be had here; else a directory."""
+    memory = Path("/dev/shm")
+    spacious = memory.is_dir() and shutil.disk_usage(memory).free > 8 * _LARGE
+    with TemporaryDirectory(dir=memory if spacious else folder) as name:
+        place = Path(name) / "mounted"
+        place.mkdir()
+        if os.geteuid():
+            yield place
+            return
+        with attached(Path(name) / "image", 6 * _LARGE) as node:
+            run("mkfs.ext4", "-q", node)
+            run("mount", node, place)
+            try:
+                yield place
+            finally:
+                run("umount", place)
+
+
+def _prepare(folder: Path, config: Path) -> dict[str, str]:
+    """A root and a /run that nothing has been done to; returns the engine's environment."""
+    shutil.rmtree(folder, ignore_errors=True)
+    programs = folder / "programs"
+    for directory in (folder / "root/etc/selinux/bench/contexts/files", folder / "run", programs):
+        directory.mkdir(parents=True)
+    (folder / "root/etc/selinux/config").write_text("SELINUXTYPE=bench\n")
+    (folder / "root/etc/selinux/bench/contexts/files/file_contexts").touch()
+    (programs / "setfiles").symlink_to(shutil.which("true") or "/bin/true")
+    nowhere = {
+        f"IGNITION_SYSTEM_{name}CONFIG_DIR": str(folder / "none") for name in ("", "LOCAL_", "RUNTIME_")
+    }
+    path = f"{programs}:{os.environ['PATH']}:/usr/sbin:/sbin"
+    return {"PATH": path, "IGNITION_CONFIG_FILE": str(config), **nowhere}
+
+
+def _remote(server: HttpServer) -> list[dict[str, Any]]:
+    body = random.Random(1).randbytes(_REMOTE_SIZE)
+    for number in range(_MANY_REMOTE):
+        server.answer(f"/{number}", Answer(body, delay=_DELAY))
+    return [_file(number, {"source": server.url(f"/{number}")}) for number in range(_MANY_REMOTE)]
+
+
+def _local() -> list[dict[str, Any]]:
+    """Texts of all sizes, each in the shortest of the forms that Butane chooses from."""
+    chance = random.Random(1)
+    words = (PROJECT / "docs/architecture.md").read_text().split()
+    low, high = map(math.log, _LOCAL_SIZES)
+    found = []
+    for number in range(_MANY_LOCAL):
+        size = int(math.exp(chance.uniform(low, high)))
+        text = " ".join(chance.choices(words, k=size // 4))[:size].encode()
+        found.append(_file(number, _as_butane_writes(text)))
+    return found
+
+
+def _as_butane_writes(data: bytes) -> dict[str, Any]:
+    plain = "data:," + quote_from_bytes(data, safe="!$&'()*+,-./:;=?@_~")
+    whole = "data:;base64," + base64.b64encode(data).decode()
+    packed = "data:;base64," + base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
+    shortest = min(plain, whole, packed, key=len)
+    return {"source": shortest, "compression": "gzip"} if shortest is packed else {"source": shortest}
+
+
+def _large(server: HttpServer) -> list[dict[str, Any]]:
+    member = _programs(_MEMBER)
+    packer = zlib.compressobj(6, wbits=16 + zlib.MAX_WBITS)
+    packed = packer.compress(member) + packer.flush()
+    digest = hashlib.sha512()
+    for _ in range(_LARGE // _MEMBER):
+        digest.update(member)
+    url = server.answer("/large.gz", Answer(packed * (_LARGE // _MEMBER)))
+    hash_ = {"hash": f"sha512-{digest.hexdigest()}"}
+    return [_file(0, {"source": url, "compression": "gzip", "verification": hash_})]
+
+
+def _programs(size: int) -> bytes:
+    """As many bytes of this machine's programs and libraries."""
+    found = bytearray()
+    for path in sorted(Path("/usr/lib").rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            found += path.read_bytes()[: size - len(found)]
+            if len(found) == size:
+                break
+    return bytes(found).ljust(size, b"\0")
+
+
+def _file(number: int, contents: dict[str, Any]) -> dict[str, Any]:
+    return {"path": f"/etc/many/{number // 50}/{number}", "mode": 0o644, "contents": contents}
+
+
+if __name__ == "__main__":
+    for line in files():
+        print(line, flush=True)
