@@ -1,6 +1,7 @@
 """Arrays, an array on an array, and encrypted volumes: made in the initramfs, opened again in the system.
 
 The disk has a table with labels and a volume before; what is missing is added, and the volume is used again.
+One volume is sealed to a TPM, with what the initramfs has of Clevis; its image has none.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ignition.host.run import run
 from ignition.tools import cryptsetup
 from tests.lab.firstboot import FAILED, LIMIT, finished, guest, machine, proofs, stage_times
 from tests.lab.guest import Disk, boot
+from tests.lab.tpm import guests_tpm
 
 if TYPE_CHECKING:
     from tests.lab.guest import Boot
@@ -63,8 +65,9 @@ def disk_with_a_volume(folder: Path) -> Disk:
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Boot:
     folder = tmp_path_factory.mktemp("storage")
-    with guest(machine(), config_with_proof(folder)) as new:
-        own = replace(new, disks=(disk_with_a_volume(folder),))
+    lab = machine(clevis=True)
+    with guest(lab, config_with_proof(folder)) as new, guests_tpm(folder) as tpm:
+        own = replace(new, disks=(disk_with_a_volume(folder),), tpm=tpm)
         return boot(own, seconds=LIMIT, until=FAILED, linger=6.0)
 
 

@@ -67,12 +67,12 @@ class StageTime:
     ended: float
 
 
-def machine() -> Machine:
+def machine(*, clevis: bool = False) -> Machine:
     """The kernel, initramfs and root image; what is not in the cache is made, side by side."""
     with ThreadPoolExecutor() as pool:
         linux = kernel()
         root = pool.submit(image, linux)
-        first = pool.submit(initramfs, linux)
+        first = pool.submit(initramfs, linux, clevis=clevis)
         return Machine(linux, first.result(), root.result())
 
 

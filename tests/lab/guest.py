@@ -59,8 +59,9 @@ class Guest:
     """A machine to boot.
 
     `config` is what fw_cfg holds under the engine's name; `port` is the port on this machine's
-    loopback that the guest sees as port 80 of `SERVER`. What the guest writes to `image` is
-    forgotten when it ends, unless `keeps` says otherwise.
+    loopback that the guest sees as port 80 of `SERVER`; `tpm` is the socket of a software TPM
+    (`tests.lab.tpm.guests_tpm`). What the guest writes to `image` is forgotten when it ends, unless
+    `keeps` says otherwise.
     """
 
     kernel: Kernel
@@ -72,6 +73,7 @@ class Guest:
     arguments: tuple[str, ...] = ARGUMENTS
     memory: int = 1536
     keeps: bool = False
+    tpm: Path | None = None
 
     def command(self, console: str = "stdio") -> list[str]:
         """QEMU's argument list; the guest's serial console goes to QEMU's `console`."""
@@ -84,7 +86,7 @@ class Guest:
             "-kernel", str(self.kernel.image), "-initrd", str(self.initramfs),
             "-append", " ".join(self.arguments),
             "-drive", f"if=virtio,format=raw,file={self.image},snapshot={snapshot},cache=unsafe",
-            *self._disks(), *self._config(), *self._network(),
+            *self._disks(), *self._config(), *self._network(), *self._tpm(),
         ]  # fmt: skip
 
     def _disks(self) -> Iterator[str]:
@@ -97,6 +99,11 @@ class Guest:
             # In QEMU's option lists a comma is doubled to be itself.
             file = str(self.config).replace(",", ",,")
             yield from ("-fw_cfg", f"name=opt/com.coreos/config,file={file}")
+
+    def _tpm(self) -> Iterator[str]:
+        if self.tpm:
+            yield from ("-chardev", f"socket,id=tpm,path={self.tpm}")
+            yield from ("-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis,tpmdev=tpm0")
 
     def _network(self) -> Iterator[str]:
         nic = "user,model=virtio-net-pci,restrict=on"

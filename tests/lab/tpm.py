@@ -1,9 +1,15 @@
-"""A TPM 2 made of software, for programs of this machine: swtpm behind two ports on loopback.
+"""A TPM 2 made of software: swtpm.
+
+For programs of this machine it is behind two ports on loopback, with one user at a time and no resource
+manager:
 
     with SoftTpm(tmp_path / "tpm") as tpm:
         environment = {"TPM2TOOLS_TCTI": tpm.tcti}
 
-It has one user at a time and no resource manager. Guests get theirs from QEMU (`-tpmdev emulator`).
+For a guest it is behind a socket that QEMU is given:
+
+    with guests_tpm(tmp_path) as tpm:
+        Guest(…, tpm=tpm)
 """
 
 from __future__ import annotations
@@ -11,13 +17,15 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tests.lab.commands import LabError
 
-__all__ = ["PROGRAMS", "SoftTpm"]
+__all__ = ["PROGRAMS", "SoftTpm", "guests_tpm"]
 
 PROGRAMS = ("swtpm",)
 """What a test that uses this must be allowed to start."""
@@ -68,6 +76,32 @@ class SoftTpm:
             return ""
         self._process.terminate()
         return self._process.communicate()[1].decode(errors="replace").strip()
+
+
+@contextmanager
+def guests_tpm(folder: Path) -> Iterator[Path]:
+    """A TPM with its memory in `folder`; the socket through which QEMU gives it to one guest."""
+    state, control = folder / "tpm", folder / "tpm.socket"
+    state.mkdir()
+    command = [
+        "swtpm",
+        "socket",
+        "--tpm2",
+        "--tpmstate",
+        f"dir={state}",
+        "--ctrl",
+        f"type=unixio,path={control}",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + _PATIENCE
+            while not control.exists():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise LabError("the software TPM does not start")
+                time.sleep(0.05)
+            yield control
+        finally:
+            process.kill()
 
 
 def _two_free_ports() -> int:
