@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from ignition import distro, log
 from ignition.errors import CommandFailed, IgnitionError
-from ignition.host import blocks
+from ignition.host import blocks, progress
 from ignition.host.command import Command
 from ignition.host.run import run as run_command
 from ignition.report import ConfigPath, format_path
@@ -159,7 +159,7 @@ class BlockDevices:
 
     def _remind(self, missing: Iterable[str], wanted: Mapping[str, ConfigPath]) -> None:
         for device in missing:
-            log.info(f"waiting for {_with_place(device, wanted[device])}")
+            progress.say(f"waiting for {_with_place(device, wanted[device])}")
 
     def _absent(self, missing: list[str], wanted: Mapping[str, ConfigPath]) -> IgnitionError:
         names = ", ".join(_with_place(device, wanted[device]) for device in missing)
