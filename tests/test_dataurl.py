@@ -86,3 +86,9 @@ def test_every_text_is_one_or_not_and_never_quoted(text: str) -> None:
     with pytest.raises(MalformedDataUrl) as raised:
         decode(f"data:{text}")
     assert len(text) < 8 or text not in str(raised.value)
+
+
+@given(st.binary(), st.booleans())
+def test_every_byte_can_be_percent_encoded(contents: bytes, upper: bool) -> None:
+    spelled = "".join(f"%{byte:02X}" if upper else f"%{byte:02x}" for byte in contents)
+    assert decode(f"data:,{spelled}") == contents
