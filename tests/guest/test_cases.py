@@ -1,8 +1,13 @@
-"""Every case of `cases/`: disks before, config, disks after; on a real kernel, in a guest that boots once."""
+"""Every case of `cases/`: disks before, config, disks after; on a real kernel, in guests that boot once.
+
+There are two of these side by side, each with every other case: one case keeps little more than a processor
+busy.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +16,7 @@ from tests.guest.cases import CaseError, load
 from tests.guest.lab import Result, run_cases
 
 CASES = load()
+GUESTS = 2
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +25,9 @@ def results(request: pytest.FixtureRequest) -> Mapping[str, Result]:
     specs = (getattr(item, "callspec", None) for item in request.session.items)
     asked = {spec.params.get("case") for spec in specs if spec}
     chosen = [case for case in CASES if case.id in asked]
-    return {result.id: result for result in run_cases(chosen)}
+    with ThreadPoolExecutor(GUESTS) as pool:
+        shares = pool.map(run_cases, filter(None, (chosen[first::GUESTS] for first in range(GUESTS))))
+        return {result.id: result for share in shares for result in share}
 
 
 @pytest.mark.boot

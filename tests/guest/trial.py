@@ -25,11 +25,21 @@ def restart() -> None:
     world.look_again()
 
 
+_used = set[str]()
+"""The disks on which the last case may have left something."""
+
+
 def begin(case: Case) -> None:
-    """Empty disks, and nobody knows of anything that was on them."""
+    """Empty disks, and nobody knows of anything that was on them.
+
+    Those of the case before are emptied too: udev would start half of an array that was left there, under the
+    name that this case wants for its own.
+    """
     world.free()
     forget()
-    world.empty(case.disks)
+    world.empty("".join(sorted(_used | set(case.disks))))
+    _used.clear()
+    _used.update(case.disks)
 
 
 def prepare(step: Step) -> None:
