@@ -13,7 +13,7 @@ help:
 	@echo "make lint      linters, type checker, import contracts"
 	@echo "make unit      tests that boot nothing (T=tests/config narrows them)"
 	@echo "make boot      whole first boots in QEMU"
-	@echo "make guest     cases \"disks before, config, disks after\" in one guest (CASE='part of a title' narrows them)"
+	@echo "make guest     cases \"disks before, config, disks after\" in two guests (CASE='part of a title' narrows them)"
 	@echo "make bench     start-up times, the files and disks stages, sizes, and the stages' time in the guest"
 	@echo "make install   put module, units, snippet and programs below DESTDIR"
 	@echo "make clean     forget the environment and the lab's cache"
