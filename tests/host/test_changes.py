@@ -270,6 +270,7 @@ def test_without_a_witness_nothing_is_digested(tmp_path: Path, monkeypatch: pyte
     with root.open("/g", append=True) as file:
         file.write(b"y")
     root.remove("/f")
+    assert [(name, root.read(f"/{name}")) for name in root.list("/")] == [("g", b"xy")]
 
 
 PATHS = st.sampled_from(["/a", "/b", "/d/a", "/d/b"])

@@ -129,8 +129,12 @@ def test_an_action_can_leave_something_before_it_acts(host: FakeHost) -> None:
     assert kept == [State(luks_keys={"root": "data:,k"})]
 
 
-def test_nothing_is_kept_where_nobody_keeps_it(host: FakeHost) -> None:
-    leave(State(directories=("a",)))
+def test_nothing_is_kept_where_nobody_keeps_it_any_more() -> None:
+    kept: list[State] = []
+    with keeping(kept.append):
+        leave(State(directories=("a",)))
+    leave(State(directories=("b",)))
+    assert kept == [State(directories=("a",))]
 
 
 def test_a_command_is_an_action(host: FakeHost) -> None:
