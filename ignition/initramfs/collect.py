@@ -16,7 +16,7 @@ from ignition.initramfs.trials import Job, Outcome, perform, trials
 
 __all__ = ["collect"]
 
-NEVER_PACKED = frozenset({"certifi", "ctypes.util"})
+NEVER_PACKED = frozenset({"certifi", "ctypes.util", "dataclasses"})
 """Packed in another form, see `substitutes`."""
 
 
@@ -39,9 +39,7 @@ def collect(root: Path) -> list[str]:
     tree = Tree(root)
     tree.write(modules(seen))
     tree.add(data(seen))
-    tree.substitute(
-        {"certifi": substitutes.authorities(bundle), "ctypes.util": substitutes.library_finder(seen.asked)}
-    )
+    tree.substitute({**earlier(bundle), "ctypes.util": substitutes.library_finder(seen.asked)})
     outcome = perform_packed(tree, wanted)
     refuse_differences(seen, outcome, tree)
     system_files = sorted({bundle, *libraries(outcome, tree)})
@@ -52,7 +50,8 @@ def collect(root: Path) -> list[str]:
 def rehearse(wanted: Reach, bundle: str) -> Outcome:
     """Run the trials in this Python, with only the engine's own requirements in sight."""
     with tempfile.TemporaryDirectory() as directory, trials() as tried:
-        Path(directory, "certifi.py").write_text(substitutes.authorities(bundle), "utf-8")
+        for name, source in earlier(bundle).items():
+            Path(directory, f"{name}.py").write_text(source, "utf-8")
         job = Job(
             imports=ordered(wanted),
             extras=extras(wanted),
@@ -61,6 +60,11 @@ def rehearse(wanted: Reach, bundle: str) -> Outcome:
             hidden=tuple(substitutes.hidden(item.module for item in wanted.foreign)),
         )
         return perform((str(base_interpreter()), "-I", "-S"), job)
+
+
+def earlier(bundle: str) -> dict[str, str]:
+    """The substitutes that are used when the engine is tried out first, too: they need fewer modules."""
+    return {"certifi": substitutes.authorities(bundle), "dataclasses": substitutes.dataclasses()}
 
 
 def perform_packed(tree: Tree, wanted: Reach) -> Outcome:

@@ -4,7 +4,8 @@
 distribution trusts, so the packed module names the system's bundle, as the
 distributions' own packages of it do. `ctypes.util` finds libraries by starting
 `ldconfig` or a compiler, which an initramfs does not have; the packed module holds
-the answers that the building machine gave.
+the answers that the building machine gave. `dataclasses` compiles the methods of each
+class when it is made; the packed one does without (`ignition.initramfs.dataclasses`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 
 from ignition.errors import IgnitionError
 
-__all__ = ["CA_BUNDLES", "authorities", "ca_bundle", "hidden", "library_finder"]
+__all__ = ["CA_BUNDLES", "authorities", "ca_bundle", "dataclasses", "hidden", "library_finder"]
 
 CA_BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -57,6 +58,11 @@ def authorities(bundle: str) -> str:
 def library_finder(answers: Mapping[str, str | None]) -> str:
     """The source of `ctypes.util` that gives these answers."""
     return f"find_library = {dict(answers)!r}.get\n"
+
+
+def dataclasses() -> str:
+    """The source of `dataclasses`."""
+    return Path(__file__).with_name("dataclasses.py").read_text("utf-8")
 
 
 def hidden(modules: Iterable[str]) -> list[str]:
