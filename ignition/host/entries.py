@@ -11,7 +11,18 @@ import os
 import stat
 from typing import Final
 
-__all__ = ["SAME", "Owner", "change_mode", "create", "give", "mount_id", "permit", "remove", "unlink"]
+__all__ = [
+    "SAME",
+    "Owner",
+    "change_mode",
+    "create",
+    "give",
+    "mount_id",
+    "permit",
+    "remove",
+    "unlink",
+    "write",
+]
 
 Owner = tuple[int, int]
 """User id and group id; -1 leaves one as it is."""
@@ -30,6 +41,16 @@ def create(directory: int, name: str, mode: int = 0o600) -> int:
     except FileExistsError:
         os.unlink(name, dir_fd=directory)
         return os.open(name, flags, mode, dir_fd=directory)
+
+
+def write(directory: int, name: str, data: bytes, mode: int = 0o600) -> None:
+    """Make a new file with these contents; see `create`."""
+    descriptor = create(directory, name, mode)
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+    finally:
+        os.close(descriptor)
 
 
 def unlink(directory: int, name: str) -> None:

@@ -1,13 +1,8 @@
 """Files under the target root: the one gate through which a stage changes the machine's tree.
 
-Every path is resolved by the kernel itself with `openat2` and `RESOLVE_IN_ROOT`: links, absolute
-ones too, and `..` stay inside the root however they are chained, as they would after a `chroot`.
-Changes are then made relative to the descriptor of the resolved directory, so nothing can be put in
-between check and use. The reference resolves one level of links in user space and leaves the root
-through chains of them (engine.md 8.1 and 14, point 15).
-
-The last component of a path is never followed, except for reading. A link to a directory that is not
-there yet is written through: the directory it names is made, inside the root.
+Paths are found as `ignition.host.tree` says, and changes made relative to the descriptor of the resolved
+directory, so nothing can be put in between check and use. A link to a directory that is not there yet is
+written through: the directory it names is made, inside the root.
 
 A file appears under its name whole or not at all: it is written beside its place and renamed. What is
 left of a write that was interrupted has one fixed name per directory, so the next write takes it away.
@@ -19,15 +14,15 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import lru_cache
-from typing import TYPE_CHECKING, BinaryIO, Final
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from ignition.host import entries
 from ignition.host.changes import Change, Digest, Digesting, Witness, look, standing
 from ignition.host.entries import SAME, Owner
-from ignition.host.openat2 import open_in_root, syncfs
+from ignition.host.openat2 import syncfs
+from ignition.host.tree import DIRECTORY, Tree, clean, named
 
 if TYPE_CHECKING:
     from typing import Self
@@ -37,23 +32,17 @@ __all__ = ["SAME", "Owner", "Root"]
 TEMPORARY: Final = ".ignition-new"
 """What a file or link is called, in its directory, before it is renamed."""
 
-MOST_LINKS: Final = 40
-"""As many links as the kernel follows in one path."""
+Parent = Callable[[str], AbstractContextManager[tuple[int, str]]]
+"""Opens the directory that holds a path."""
 
-MOST_KEPT: Final = 100
-"""Directories that are kept open at once."""
-
-DIRECTORY: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+UNSEEN: Final = nullcontext()
+"""Around a change that no witness is told of."""
 
 
-class Root:
-    """The tree of the machine that is being set up.
-
-    All paths are paths in that tree, with or without a leading slash. Methods raise `OSError` with
-    the path in the root as its file name.
+class Root(Tree):
+    """The tree of the machine that is being set up, to be looked at and changed.
 
     Attributes:
-        path: where the tree is mounted in the running system, absolute.
         touched: what was made or replaced here, topmost new directory or file; in order, each once.
             The security labels of these have to be set anew.
         witness: is told of each change, but for those to files that `create` made and that wait for their
@@ -61,93 +50,10 @@ class Root:
     """
 
     def __init__(self, path: str, witness: Witness | None = None) -> None:
-        self.path = os.path.abspath(path or "/")
+        super().__init__(path)
         self.touched: dict[str, None] = {}
         self.witness = witness
         self._waiting: dict[str, Digest] = {}
-        self._pinned: int | None = None
-        self._kept: dict[str, _Kept] | None = None
-
-    def __repr__(self) -> str:
-        return f"Root({self.path!r})"
-
-    def outside(self, path: str) -> str:
-        """The path by which the running system knows `path`; nothing is resolved."""
-        return (self.path.rstrip("/") + _clean(path)).rstrip("/") or "/"
-
-    # What is there.
-
-    def lstat(self, path: str) -> os.stat_result:
-        """The status of what stands at `path`; a link is not followed."""
-        with self._parent(path) as (directory, name):
-            return os.lstat(name, dir_fd=directory)
-
-    def find(self, path: str) -> os.stat_result | None:
-        """As `lstat`, but `None` when nothing is there."""
-        try:
-            return self.lstat(path)
-        except FileNotFoundError:
-            return None
-
-    def exists(self, path: str) -> bool:
-        """Whether anything, be it a dangling link, stands at `path`."""
-        return self.find(path) is not None
-
-    def is_file(self, path: str) -> bool:
-        """Whether `path` leads, by links or not, to a regular file."""
-        try:
-            with self._opened(_clean(path), os.O_PATH) as descriptor:
-                return stat.S_ISREG(os.fstat(descriptor).st_mode)
-        except OSError as error:
-            if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
-                return False
-            raise
-
-    def read(self, path: str) -> bytes:
-        """All bytes of a file; links are followed inside the root."""
-        with (
-            self._opened(_clean(path), os.O_RDONLY) as descriptor,
-            open(descriptor, "rb", closefd=False) as file,
-        ):
-            return file.read()
-
-    def read_text(self, path: str) -> str:
-        """A file as text; what is not UTF-8 survives a round trip."""
-        return self.read(path).decode("utf-8", "surrogateescape")
-
-    def readlink(self, path: str) -> str:
-        """The text of the link at `path`."""
-        with self._parent(path) as (directory, name):
-            return os.readlink(name, dir_fd=directory)
-
-    def list(self, path: str) -> list[str]:
-        """The names in a directory, sorted; links to it are followed inside the root."""
-        with self._opened(_clean(path), os.O_RDONLY | os.O_DIRECTORY) as descriptor:
-            return sorted(os.listdir(descriptor))
-
-    def writable(self, path: str) -> bool:
-        """Whether names can be made in the directory `path`: not on a read-only or immutable one."""
-        with self._opened(_clean(path), DIRECTORY) as descriptor:
-            return os.access(".", os.W_OK, dir_fd=descriptor)
-
-    def mount_id(self, path: str) -> int:
-        """Which mount the directory `path` belongs to; renames work only within one."""
-        with self._opened(_clean(path), DIRECTORY) as descriptor:
-            return entries.mount_id(descriptor)
-
-    def resolve(self, path: str) -> str:
-        """`path` with all links resolved but that of its last component.
-
-        Components that do not exist are taken as they stand.
-        """
-        parent, name = posixpath.split(_clean(path))
-        return posixpath.join(self._follow(parent, MOST_LINKS), name)
-
-    def follow(self, path: str) -> str:
-        """The directory that `path` leads to, all links resolved, whether it exists or not."""
-        return self._follow(_clean(path), MOST_LINKS)
-
-    # Changes.
 
     def make_directories(self, path: str, mode: int = 0o755) -> tuple[str, ...]:
         """Make the directory `path` and the missing ones above it.
@@ -199,8 +105,16 @@ class Root:
         with self._parent(path) as (directory, name):
             file = _writing(entries.create(directory, name, mode & 0o777), sum_)
         if sum_:
-            self._waiting[_clean(path)] = sum_
+            self._waiting[clean(path)] = sum_
         return file
+
+    def create_whole(self, path: str, data: bytes, mode: int = 0o600, *, digest: str = "") -> None:
+        """As `create`, for contents that are at hand."""
+        with self._parent(path) as (directory, name):
+            entries.write(directory, name, data, mode & 0o777)
+        if self.witness:
+            sum_ = self._waiting[clean(path)] = Digest(digest)
+            sum_.update(data)
 
     def open(self, path: str, *, append: bool = False) -> BinaryIO:
         """Open a regular file that exists, for reading or for reading and appending; no link is followed."""
@@ -212,7 +126,7 @@ class Root:
                 raise OSError(errno.EINVAL, "not a regular file")
             if append and self.witness:
                 self.touch(path)
-                return self._appending(_clean(path), directory, name, descriptor, self.witness)
+                return self._appending(clean(path), directory, name, descriptor, self.witness)
         if append:
             self.touch(path)
         return os.fdopen(descriptor, "r+b" if append else "rb")
@@ -238,7 +152,7 @@ class Root:
 
         Owner and mode are set before, as `permit` does.
         """
-        digest = self._waiting.pop(_clean(old), None)
+        digest = self._waiting.pop(clean(old), None)
         with self._parent(old) as (source, source_name), self._place(new) as (directory, name):
             if owner != SAME or mode is not None:
                 entries.permit(source, source_name, owner, mode)
@@ -299,7 +213,7 @@ class Root:
         """Write the file systems on which the directories `paths` lie to their disks, each once."""
         done: set[int] = set()
         for path in paths:
-            with self._opened(_clean(path), os.O_RDONLY | os.O_DIRECTORY) as descriptor:
+            with self._opened(clean(path), os.O_RDONLY | os.O_DIRECTORY) as descriptor:
                 device = os.fstat(descriptor).st_dev
                 if device not in done:
                     syncfs(descriptor)
@@ -307,7 +221,7 @@ class Root:
 
     def touch(self, path: str) -> None:
         """Remember that `path` was made or replaced, be it by somebody else."""
-        self.touched[_clean(path)] = None
+        self.touched[clean(path)] = None
 
     @contextmanager
     def acting_as(self, user: int, group: int, *, umask: int = 0o077) -> Iterator[Self]:
@@ -332,121 +246,17 @@ class Root:
                 os.umask(mask)
                 self._pinned = None
 
-    @contextmanager
-    def steady(self) -> Iterator[None]:
-        """Resolve each directory once, however many files inside are made or looked at in this block.
-
-        Nobody else may move or remove directories meanwhile, or mount over them. Only directories whose
-        path holds no link are kept, so that no link that is made here changes what a path leads to.
-        """
-        outer, self._kept = self._kept, {}
-        try:
-            yield
-        finally:
-            self._kept = outer
-
-    @contextmanager
     def _witnessed(
         self, path: str, directory: int, name: str, digest: Digest | None = None, *, read: bool = True
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Tell the witness what the change inside does to `name`; contents stay the same without `read`."""
         if self.witness is None or path in self._waiting:
-            yield
-            return
-        before = look(directory, name, read=read)
-        yield
-        after = look(directory, name, read=read, known=str(digest or ""))
-        if after != before:
-            self.witness(Change(_clean(path), before, after))
+            return UNSEEN
+        return _Witnessed(self.witness, path, directory, name, str(digest or ""), read=read)
 
-    # How paths are found.
-
-    @contextmanager
-    def _top(self) -> Iterator[int]:
-        """The root directory. It is opened each time: a file system may have been mounted over it."""
-        if self._pinned is not None:
-            yield self._pinned
-            return
-        descriptor = os.open(self.path, DIRECTORY)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-    @contextmanager
-    def _opened(self, path: str, flags: int) -> Iterator[int]:
-        """`path` opened, links resolved in the root; errors tell the path in the root."""
-        with self._top() as top, _named(path):
-            descriptor = open_in_root(top, path, flags | os.O_CLOEXEC)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-    def _parent(self, path: str) -> AbstractContextManager[tuple[int, str]]:
-        """The directory that holds `path`, opened, and the last component."""
-        clean = _clean(path)
-        parent, name = _split(clean)
-        kept = self._keep(parent)
-        return self._open_parent(clean, parent, name) if kept is None else _InKept(kept, clean, name)
-
-    @contextmanager
-    def _open_parent(self, clean: str, parent: str, name: str) -> Iterator[tuple[int, str]]:
-        with self._opened(parent, DIRECTORY) as descriptor, _named(clean):
-            yield descriptor, name or "."
-
-    def _keep(self, path: str) -> _Kept | None:
-        """The directory at `path`, open, if it may stay so."""
-        if self._kept is None or self._pinned is not None:
-            return None
-        found = self._kept.get(path)
-        if found is None:
-            with self._top() as top, self._opened(path, DIRECTORY) as descriptor:
-                if _path_below(top, descriptor) != path:
-                    return None
-                found = _Kept(os.dup(descriptor))
-            if len(self._kept) >= MOST_KEPT:
-                self._kept.clear()
-            self._kept[path] = found
-        return found
-
-    @contextmanager
-    def _place(self, path: str) -> Iterator[tuple[int, str]]:
+    def _place(self, path: str) -> AbstractContextManager[tuple[int, str]]:
         """As `_parent`, for something new: directories above it are made, and what is done is noted."""
-        made: tuple[str, ...] = ()
-        with ExitStack() as opened:
-            try:
-                found = opened.enter_context(self._parent(path))
-            except FileNotFoundError:
-                path = self.resolve(path)
-                made = self.make_directories(posixpath.dirname(path))
-                found = opened.enter_context(self._parent(path))
-            yield found
-        if not made:
-            self.touch(path)
-
-    def _follow(self, path: str, links: int) -> str:
-        """`follow`, with a limit for links that lead to what does not exist; the kernel has its own."""
-        try:
-            if self._keep(path) is not None:
-                return path
-            with self._top() as top, self._opened(path, DIRECTORY) as descriptor:
-                return _path_below(top, descriptor)
-        except FileNotFoundError:
-            pass
-        directory, name = posixpath.split(path.rstrip("/"))
-        parent = self._follow(directory or "/", links)
-        if name in {"", "."}:
-            return parent
-        if name == "..":
-            return posixpath.dirname(parent)
-        place = posixpath.join(parent, name)
-        found = self.find(place)
-        if found is None or not stat.S_ISLNK(found.st_mode):
-            return place
-        if not links:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        return self._follow(posixpath.join(parent, self.readlink(place)), links - 1)
+        return _Place(self, self._parent, path)
 
     def _make(self, path: str, mode: int) -> tuple[str, ...]:
         """Make a directory whose path holds no links; one that was put there meanwhile is an error."""
@@ -463,59 +273,54 @@ class Root:
         return tuple(made)
 
 
-class _Kept:
-    """A directory that stays open until its last user, in whatever thread, is done with it."""
+class _Place:
+    """See `Root._place`. No generator, and neither is the next: a stage with many files passes here often."""
 
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-
-    def __del__(self) -> None:
-        os.close(self.descriptor)
-
-
-class _InKept:
-    """A place in a directory that is kept open. No generator: a stage with many files passes here often."""
-
-    def __init__(self, kept: _Kept, path: str, name: str) -> None:
-        self._kept = kept
+    def __init__(self, root: Root, parent: Parent, path: str) -> None:
+        self._root = root
+        self._parent = parent
         self._path = path
-        self._name = name or "."
+        self._made = False
 
     def __enter__(self) -> tuple[int, str]:
-        return self._kept.descriptor, self._name
+        try:
+            return self._enter()
+        except FileNotFoundError:
+            self._path = self._root.resolve(self._path)
+            self._made = bool(self._root.make_directories(posixpath.dirname(self._path)))
+            return self._enter()
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            _name(error, self._path)
+    def _enter(self) -> tuple[int, str]:
+        self._entered = self._parent(self._path)
+        return self._entered.__enter__()
 
-
-@contextmanager
-def _named(path: str) -> Iterator[None]:
-    """Let errors inside tell the whole path in the root, not the last component only."""
-    try:
-        yield
-    except OSError as error:
-        _name(error, path)
-        raise
-
-
-def _name(error: OSError, path: str) -> None:
-    error.filename = path
-    del error.filename2
+    def __exit__(self, *error: Any) -> None:
+        self._entered.__exit__(*error)
+        if error[0] is None and not self._made:
+            self._root.touch(self._path)
 
 
-@lru_cache(maxsize=64)
-def _clean(path: str) -> str:
-    """The path, absolute and lexically clean, as the spec's rules for paths have it."""
-    if "\0" in path:
-        raise OSError(errno.EINVAL, "a path cannot hold a zero byte", path.replace("\0", "�"))
-    return posixpath.normpath("/" + path.lstrip("/"))
+class _Witnessed:
+    """See `Root._witnessed`."""
 
+    def __init__(
+        self, witness: Witness, path: str, directory: int, name: str, digest: str, *, read: bool
+    ) -> None:
+        self._witness = witness
+        self._path = path
+        self._directory = directory
+        self._name = name
+        self._digest = digest
+        self._read = read
 
-@lru_cache(maxsize=64)
-def _split(path: str) -> tuple[str, str]:
-    """A clean path's directory and its last component. A file is come back to several times in a row."""
-    return posixpath.split(path)
+    def __enter__(self) -> None:
+        self._before = look(self._directory, self._name, read=self._read)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            after = look(self._directory, self._name, read=self._read, known=self._digest)
+            if after != self._before:
+                self._witness(Change(clean(self._path), self._before, after))
 
 
 def _prefixes(path: str) -> Iterator[str]:
@@ -530,7 +335,7 @@ def _prefixes(path: str) -> Iterator[str]:
 def _enter(directory: int, place: str, mode: int, made: list[str]) -> int:
     """Open the directory at `place`, a child of `directory`; it is made if missing."""
     name = posixpath.basename(place)
-    with _named(place):
+    with named(place):
         try:
             return os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
         except FileNotFoundError:
@@ -542,9 +347,3 @@ def _enter(directory: int, place: str, mode: int, made: list[str]) -> int:
 def _writing(descriptor: int, digest: Digest | None) -> BinaryIO:
     """A new file, open for writing and reading."""
     return Digesting(descriptor, digest) if digest else os.fdopen(descriptor, "w+b")
-
-
-def _path_below(top: int, descriptor: int) -> str:
-    """Where an open directory is, seen from the root."""
-    above = os.readlink(f"/proc/self/fd/{top}").rstrip("/")
-    return os.readlink(f"/proc/self/fd/{descriptor}").removeprefix(above) or "/"

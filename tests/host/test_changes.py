@@ -91,6 +91,15 @@ def test_a_file_that_waited_is_told_of_when_it_gets_its_place(watched: Watched) 
     assert watched.change() == Change("/f", None, after)
 
 
+@pytest.mark.parametrize("verified", ["", f"sha512-{sha512(b'contents').hexdigest()}"])
+def test_a_file_that_was_written_down_at_once_waits_too(watched: Watched, verified: str) -> None:
+    watched.root.create_whole("/.waiting", b"contents", 0o640, digest=verified)
+    assert watched.told == []
+    watched.root.rename("/.waiting", "/f", owner=(7, 8))
+    after = Standing("file", 7, 8, 0o640, 8, verified or digest(b"contents"))
+    assert watched.change() == Change("/f", None, after)
+
+
 def test_contents_that_were_taken_back_do_not_count(watched: Watched) -> None:
     with watched.root.create("/.waiting") as file:
         file.write(b"broken off")
@@ -120,10 +129,16 @@ def test_a_digest_that_was_verified_is_not_computed_again(watched: Watched) -> N
     assert after.digest == verified
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("verified", ["", "sha512-00"])
-def test_pieces_that_are_joined_have_the_digest_of_the_whole(watched: Watched, verified: str) -> None:
-    with watched.root.create("/.waiting", digest=verified) as file:
-        file.write(b"one")
+def test_pieces_that_are_joined_have_the_digest_of_the_whole(
+    watched: Watched, verified: str, *, at_once: bool
+) -> None:
+    if at_once:
+        watched.root.create_whole("/.waiting", b"one", digest=verified)
+    else:
+        with watched.root.create("/.waiting", digest=verified) as file:
+            file.write(b"one")
     with watched.root.open("/.waiting", append=True) as file:
         file.write(b"two")
     watched.root.rename("/.waiting", "/f")

@@ -14,19 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ignition.host import openat2
-from ignition.host import root as gate
-from ignition.host.root import MOST_KEPT, Root
-
-
-@pytest.fixture
-def top(tmp_path: Path) -> Path:
-    (tmp_path / "root").mkdir()
-    return tmp_path / "root"
-
-
-@pytest.fixture
-def root(top: Path) -> Root:
-    return Root(str(top))
+from ignition.host import tree as gate
+from ignition.host.root import Root
+from ignition.host.tree import MOST_KEPT
 
 
 def open_descriptors() -> int:

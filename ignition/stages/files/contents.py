@@ -30,6 +30,9 @@ STAGING: Final = ".ignition-staging"
 CHUNK: Final = 1 << 20
 """How many bytes of a file are in memory at a time."""
 
+SMALL: Final = 1 << 15
+"""Of a `data:` URL that is unpacked in memory: gzip makes a thousand times as much of it at most."""
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -71,6 +74,9 @@ class Piece:
     def perform(self, host: Host) -> None:
         """Get it and verify it."""
         verified = self.source.hash.lower() if self.source.url else ""
+        if self.is_local and len(self.source.url) < SMALL:
+            host.root.create_whole(self.staged, host.fetch.bytes(self.source), self.mode, digest=verified)
+            return
         with host.root.create(self.staged, self.mode, digest=verified) as file:
             host.fetch.file(self.source, file)
 

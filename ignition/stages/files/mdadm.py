@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from ignition import distro
 from ignition.host import Host, blocks
-from ignition.host.root import MOST_LINKS, Root
+from ignition.host.root import Root
+from ignition.host.tree import MOST_LINKS
 from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Raid

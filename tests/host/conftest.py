@@ -1,0 +1,23 @@
+"""A root for the tests of the gate to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ignition.host.root import Root
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    """The directory that is the root; what lies beside it is outside."""
+    directory = tmp_path / "root"
+    directory.mkdir()
+    (tmp_path / "outside").mkdir()
+    return directory
+
+
+@pytest.fixture
+def root(top: Path) -> Root:
+    return Root(str(top))
