@@ -5,6 +5,8 @@ Source: config-spec section 4.2, engine.md section 7.1.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ignition.errors import IgnitionError
 from ignition.resource import Fetcher, Settings
 from ignition.schemas.config import Config
@@ -15,21 +17,26 @@ DEFAULT_SETTINGS = Settings()
 
 
 def settings_of(config: Config, fetcher: Fetcher) -> Settings:
-    """What a config says about fetching; its certificate authorities are fetched with `fetcher`.
+    """What a config says about fetching.
+
+    Its certificate authorities are fetched with its own timeouts and proxies already, but trusting only
+    whom `fetcher` trusts, as in the reference.
 
     Raises:
         FetchError: an authority cannot be had.
     """
     timeouts, proxy = config.ignition.timeouts, config.ignition.proxy
     headers, total = timeouts.http_response_headers, timeouts.http_total
-    return Settings(
+    settings = Settings(
         response_headers=DEFAULT_SETTINGS.response_headers if headers is None else headers,
         total=DEFAULT_SETTINGS.total if total is None else total,
         http_proxy=proxy.http_proxy or "",
         https_proxy=proxy.https_proxy or "",
         no_proxy=proxy.no_proxy,
-        certificate_authorities=authorities(config, fetcher),
+        certificate_authorities=fetcher.settings.certificate_authorities,
     )
+    trusted = authorities(config, fetcher.with_settings(settings))
+    return replace(settings, certificate_authorities=trusted)
 
 
 def authorities(config: Config, fetcher: Fetcher) -> tuple[bytes, ...]:
