@@ -14,6 +14,7 @@ changes (`changed`), and `watched` sees the programs that are run.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Record", "changed", "current", "doing", "path_beside", "step", "watched", "writing"]
 
 MODE: Final = 0o600
+PIECE: Final = 1 << 16
 DONE: Final = '"outcome":"done"'
 
 _quoted: Final = json.encoder.encode_basestring_ascii
@@ -95,7 +97,7 @@ class Record:
             os.makedirs(os.path.dirname(self.path) or ".", mode=0o755, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
             self._files[self.path] = os.open(self.path, flags, MODE)
-            _end_line(self._files[self.path])
+            _cut(self._files[self.path])
         except OSError as error:
             log.notice(f"there will be no record in {self.path}: {error.strerror}")
         self.write({"started": stage, "boot": self.boot, "version": VERSION})
@@ -117,7 +119,7 @@ class Record:
         text = f'{{"time":"{_now()}",{members}}}\n'.encode("ascii")
         for path, descriptor in tuple(self._files.items()):
             try:
-                os.write(descriptor, text)
+                _append(descriptor, text)
             except OSError as error:
                 os.close(self._files.pop(path))
                 log.notice(f"the record in {path} is not complete, it cannot be written: {error.strerror}")
@@ -291,11 +293,24 @@ def _failure(error: BaseException) -> dict[str, Any]:
     return said | ({"message": str(error)} if isinstance(error, IgnitionError | OSError) else {})
 
 
-def _end_line(descriptor: int) -> None:
-    """A kill, or a full disk, may have cut the last line off."""
-    size = os.fstat(descriptor).st_size
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        os.write(descriptor, b"\n")
+def _append(descriptor: int, line: bytes) -> None:
+    """Write a whole line or nothing of it: a disk that becomes full takes what it still has room for."""
+    written = os.write(descriptor, line)
+    if written < len(line):
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _cut(descriptor: int) -> None:
+    """Take away what a crash of the system may have left of a last line."""
+    end = size = os.fstat(descriptor).st_size
+    found = -1
+    while end and found < 0:
+        start = max(0, end - PIECE)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        end = start + found + 1 if found >= 0 else start
+    if end < size:
+        os.ftruncate(descriptor, end)
 
 
 def _boot_id() -> str:

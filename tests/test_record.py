@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import time
 from dataclasses import dataclass
@@ -308,16 +309,29 @@ def test_a_kill_leaves_whole_lines(path: Path) -> None:
     assert len(lines(path)) > 100
 
 
-def test_what_a_full_disk_has_cut_off_does_not_spoil_what_follows(path: Path) -> None:
+@pytest.mark.parametrize("rest", ["", "{", '{"time":"…","sta', "x" * (3 << 16)])
+@pytest.mark.parametrize("earlier", [[], ["disks"], ["kargs", "disks"]])
+def test_half_a_line_that_a_crash_has_left_is_taken_away(path: Path, earlier: list[str], rest: str) -> None:
     path.parent.mkdir()
-    path.write_text('{"time":"…","stage":"disks","ended":"passed"}\n{"time":"…","sta')
+    path.write_text("".join(f'{{"started":"{stage}"}}\n' for stage in earlier) + rest)
     kept = Record(str(path))
     kept.begin("files")
     kept.close()
-    whole, broken, began = path.read_text().splitlines()
-    assert json.loads(whole)["ended"] == "passed"
-    assert broken == '{"time":"…","sta'
-    assert json.loads(began)["started"] == "files"
+    assert [line["started"] for line in lines(path)] == [*earlier, "files"]
+
+
+def test_a_line_that_does_not_fit_any_more_is_not_begun(path: Path) -> None:
+    kept = Record(str(path))
+    kept.begin("files")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 150, limits[1]))
+    try:
+        for text in ("one", "x" * 300, "y"):
+            kept.write({"text": text})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    kept.close()
+    assert [line.get("text") for line in lines(path)] == [None, "one"]
 
 
 def test_a_target_that_is_full_does_not_end_the_record_of_the_running_system(
