@@ -37,8 +37,8 @@ names one that is there; in the image it leads to the packed one."""
 
 BYTECODE: Final = Path(__file__).with_name("bytecode.py")
 
-KEEP_ALL: Final = 0
-WITHOUT_DOCSTRINGS: Final = 2
+WITH_ASSERTIONS: Final = 0
+WITHOUT_ASSERTIONS: Final = 1
 
 LANDMARK: Final = "os"
 """The interpreter knows its library's directory by this module, though it has a frozen copy."""
@@ -81,8 +81,8 @@ class Module:
 
     @property
     def level(self) -> int:
-        """How far it is optimised. The engine keeps its assertions and texts."""
-        return KEEP_ALL if self.name.partition(".")[0] == "ignition" else WITHOUT_DOCSTRINGS
+        """How far it is optimised. The engine keeps its assertions."""
+        return WITH_ASSERTIONS if self.name.partition(".")[0] == "ignition" else WITHOUT_ASSERTIONS
 
 
 @dataclass(frozen=True)
