@@ -107,6 +107,18 @@ class Tree:
         with self._opened(clean(path), DIRECTORY) as descriptor:
             return os.access(".", os.W_OK, dir_fd=descriptor)
 
+    def group_of_new(self, path: str) -> int:
+        """The id of the group that the kernel gives to what root makes at `path`; inode(7), set-group-ID bit.
+
+        Directories above it that are missing would be made, and pass their group on.
+        """
+        try:
+            with self._parent(path) as (directory, _):
+                status = os.fstat(directory)
+        except FileNotFoundError:
+            return self.group_of_new(posixpath.dirname(self.resolve(path)))
+        return status.st_gid if status.st_mode & stat.S_ISGID else 0
+
     def mount_id(self, path: str) -> int:
         """Which mount the directory `path` belongs to; renames work only within one."""
         with self._opened(clean(path), DIRECTORY) as descriptor:

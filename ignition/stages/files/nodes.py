@@ -50,8 +50,11 @@ __all__ = ["Facts", "Found", "Kind", "Nodes", "Wanted"]
 
 Entry = Directory | File | Link
 
-NEW: Ids = (0, 0)
-"""Who owns what is made, unless the config says otherwise."""
+NEW: Ids = (0, -1)
+"""Who owns a new file or directory, unless the config says otherwise: root, and the group that the kernel
+gives to it."""
+
+NEW_LINK: Ids = (0, 0)
 
 
 class Kind(Enum):
@@ -182,7 +185,7 @@ class Nodes:
         refused = {refusal.path[:3] for refusal in self.plan(Config.empty(), facts).refusals}
         for each in _in_order(facts.wanted):
             if each.path not in refused:
-                owner = _ids(each.node, facts.accounts, SAME if _stays(each) else NEW)
+                owner = _ids(each.node, facts.accounts, _unless_said(each))
                 yield outlook.node(each, owner, each.pieces, host)
 
 
@@ -399,8 +402,15 @@ def _stays(each: Wanted) -> bool:
     return each.found is not None and not each.overwrite
 
 
+def _unless_said(each: Wanted) -> Ids:
+    """The owner that it has if the config names none."""
+    if _stays(each):
+        return SAME
+    return NEW_LINK if isinstance(each.node, Link) else NEW
+
+
 def _placement(each: Wanted, facts: Facts) -> Iterator[Action]:
-    owner = _ids(each.node, facts.accounts, SAME if _stays(each) else NEW)
+    owner = _ids(each.node, facts.accounts, _unless_said(each))
     match each.node:
         case Directory():
             yield from _directory(each, each.node, owner)

@@ -47,18 +47,19 @@ class PlaceFile:
     def perform(self, host: Host) -> None:
         """Owner and mode are set before it appears under its name."""
         root, mode = host.root, NEW_FILE if self.mode is None else self.mode
+        owner = _owner_of_new(root, self.place, self.owner)
         if not self.pieces:
-            if not _is_empty_file(root, self.place, mode, self.owner):
+            if not _is_empty_file(root, self.place, mode, owner):
                 _remove_directory(root, self.place)
-                root.write(self.place, b"", mode=mode, owner=self.owner)
+                root.write(self.place, b"", mode=mode, owner=owner)
             return
         staged = assemble(root, self.pieces)
         if root.exists(self.place):
-            root.permit(staged, self.owner, mode)
+            root.permit(staged, owner, mode)
             if _alike(root, staged, self.place):
                 return
             _remove_directory(root, self.place)
-        root.rename(staged, self.place, owner=self.owner, mode=mode)
+        root.rename(staged, self.place, owner=owner, mode=mode)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class AppendToFile:
         """Append what is not there from an earlier run, then set owner and mode."""
         root = host.root
         if not root.exists(self.place):
-            root.write(self.place, b"")
+            root.write(self.place, b"", owner=_owner_of_new(root, self.place, self.owner))
         append_once(root, self.place, assemble(root, self.pieces))
         root.permit(self.place, self.owner, self.mode)
 
@@ -201,6 +202,12 @@ class GivePermissions:
         """Owner first."""
         host.root.touch(self.place)
         host.root.permit(self.place, self.owner, self.mode)
+
+
+def _owner_of_new(root: Root, place: str, owner: Owner) -> Owner:
+    """The owner of a file that waits elsewhere, with the group it would get if it were made at `place`."""
+    user, group = owner
+    return user, root.group_of_new(place) if group == -1 else group
 
 
 def _alike(root: Root, one: str, other: str) -> bool:

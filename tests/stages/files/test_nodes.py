@@ -329,6 +329,38 @@ def test_directories_above_belong_to_root(host: FakeHost) -> None:
 # Links.
 
 
+def test_below_a_directory_that_passes_its_group_on_new_things_belong_to_it(host: FakeHost) -> None:
+    """inode(7), set-group-ID bit; contents that waited elsewhere get it too."""
+    host.root.make_directories("/d")
+    host.root.write("/d/old", b"old")
+    host.root.chown("/d", (0, 8))
+    host.root.chmod("/d", 0o2775)
+    host.fetch.resources["data:,x"] = b"x"
+    place(
+        host,
+        directories=[{"path": "/d/sub"}, {"path": "/d/plain", "mode": 0o755}],
+        files=[
+            {"path": "/d/new", "contents": {"source": "data:,x"}},
+            {"path": "/d/old", "contents": {"source": "data:,x"}, "overwrite": True},
+            {"path": "/d/empty"},
+            {"path": "/d/added", "append": [{"source": "data:,x"}]},
+            {"path": "/d/own", "contents": {"source": "data:,x"}, "group": {"id": 9}, "user": {"id": 7}},
+            {"path": "/d/made/on/the/way", "contents": {"source": "data:,x"}, "user": {"id": 7}},
+            {"path": "/d/plain/new", "contents": {"source": "data:,x"}},
+        ],
+        links=[{"path": "/d/link", "target": "new"}],
+    )
+    for name in ("new", "old", "empty", "added"):
+        assert seen(host, f"/d/{name}") == ("-rw-r--r--", 0, 8)
+    assert seen(host, "/d/own") == ("-rw-r--r--", 7, 9)
+    assert seen(host, "/d/made") == ("drwxr-sr-x", 0, 8)
+    assert seen(host, "/d/made/on/the/way") == ("-rw-r--r--", 7, 8)
+    assert seen(host, "/d/sub") == ("drwxr-sr-x", 0, 8)
+    assert seen(host, "/d/plain") == ("drwxr-xr-x", 0, 8)
+    assert seen(host, "/d/plain/new") == ("-rw-r--r--", 0, 0)
+    assert seen(host, "/d/link") == ("lrwxrwxrwx", 0, 0)
+
+
 def test_the_text_of_a_link_is_kept(host: FakeHost) -> None:
     place(host, links=[{"path": "/l", "target": "../x/./y//"}])
     assert os.readlink(local(host, "/l")) == "../x/./y//"
