@@ -35,9 +35,9 @@ ZEROS: Final = bytes(CHUNK)
 TRIES: Final = 10
 LINGER: Final = 0.3
 """Seconds in which udev hears of what was closed."""
-PATIENCE: Final = 60.0
-"""Seconds for the commands of a case."""
-PROTECTED: Final = 5.0
+PATIENCE: Final = 300.0
+"""Seconds for the commands of a case: only what hangs is to end by it, however busy the machine is."""
+PROTECTED: Final = 30.0
 """Seconds in which a device may still be held by udev."""
 
 

@@ -32,7 +32,7 @@ STOPPED = rf"{FAILED}|(Entering|You are in) emergency mode"
 """What the console says when a boot goes no further, whatever the reason."""
 
 _DISK_SIZE = 2 << 30
-LIMIT = 300.0
+LIMIT = 900.0
 """Seconds that a boot may take under emulation on a busy machine."""
 
 _PROOF = re.compile(r"PROOF (ok|FAILED) ([^:]+): (.*)")
