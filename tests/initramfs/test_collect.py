@@ -121,8 +121,12 @@ def test_no_path_of_the_building_machine_is_inside(packed: Packed) -> None:
 
 
 def test_the_engine_keeps_its_assertions(packed: Packed) -> None:
-    code = "import ignition.engine as engine; print(bool(engine.__doc__), __debug__)"
-    assert packed.run(code=code).stdout == "True True\n"
+    code = (
+        "from ignition.schemas.config import Config; from ignition.schemas.fields import fields_of\n"
+        "try:\n fields_of(Config)[0].key_of(Config.empty())\n"
+        "except AssertionError:\n print('asserted', Config.__doc__)"
+    )
+    assert packed.run(code=code).stdout == "asserted None\n"
 
 
 def test_every_module_of_the_boot_path_is_packed(packed: Packed) -> None:
