@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from ignition import log
+from ignition import cancel, log
 from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused
 from ignition.host import Host
 from ignition.host.command import Command
@@ -77,18 +80,70 @@ def test_a_fault_of_the_engine_is_not_dressed_up(host: FakeHost) -> None:
         apply(Plan((Note("a", [], ZeroDivisionError()),)), host)
 
 
-def test_together_performs_all_and_raises_the_first_failure_in_order(host: FakeHost) -> None:
-    done: list[str] = []
+@dataclass(frozen=True)
+class Meet:
+    """Waits for the others, then does something that takes longer, or fails."""
+
+    name: str
+    others: threading.Barrier = field(compare=False)
+    then: Callable[[], object]
+    path: ConfigPath = ()
+
+    def describe(self) -> str:
+        return f"meeting {self.name}"
+
+    def perform(self, host: Host) -> State:
+        self.others.wait()
+        self.then()
+        return State(directories=(self.name,))
+
+
+def failing(why: str) -> Callable[[], object]:
+    def fail() -> None:
+        raise IgnitionError(why)
+
+    return fail
+
+
+def test_together_brings_what_has_begun_to_its_end_and_raises_the_first_failure_in_order(
+    host: FakeHost,
+) -> None:
+    kept: list[State] = []
+    meeting = threading.Barrier(4)
     actions = (
-        Note("a", done),
-        Note("b", done, IgnitionError("first"), ("b",)),
-        Note("c", done, IgnitionError("second"), ("c",)),
-        Note("d", done),
+        Meet("a", meeting, lambda: time.sleep(0.05)),
+        Meet("b", meeting, failing("first"), ("b",)),
+        Meet("c", meeting, failing("second"), ("c",)),
+        Meet("d", meeting, lambda: time.sleep(0.05)),
     )
-    with pytest.raises(ActionFailed, match="first") as caught:
-        apply(Plan((Together((), "noting all", actions),)), host)
-    assert sorted(done) == ["a", "d"]
+    with pytest.raises(ActionFailed, match="first") as caught, keeping(kept.append):
+        apply(Plan((Together((), "meeting", actions),)), host)
+    assert sorted(each.directories for each in kept) == [("a",), ("d",)]
     assert caught.value.path == ("b",)
+
+
+def test_after_a_failure_nothing_more_is_begun(host: FakeHost, capsys: pytest.CaptureFixture[str]) -> None:
+    log.setup(to_stdout=True)
+    done: list[str] = []
+    failure = Note("b", done, IgnitionError("no"))
+    actions = (Note("a", done), failure, *(Note(f"n{index}", done) for index in range(1000)))
+    with pytest.raises(ActionFailed, match="no"):
+        apply(Plan((Together((), "noting all", actions, limit=1),)), host)
+    assert done == ["a"]
+    said = capsys.readouterr().out
+    assert said.count("[failed]") == 1
+    assert "n0" not in said
+
+
+def test_after_a_failure_nobody_waits_any_more(host: FakeHost, capsys: pytest.CaptureFixture[str]) -> None:
+    """A server that never answers must not hide what went wrong with another one."""
+    log.setup(to_stdout=True)
+    meeting = threading.Barrier(2)
+    actions = (Meet("a", meeting, lambda: cancel.sleep(3600)), Meet("b", meeting, failing("no"), ("b",)))
+    with pytest.raises(ActionFailed, match="no") as caught:
+        apply(Plan((Together((), "meeting", actions),)), host)
+    assert caught.value.path == ("b",)
+    assert "meeting a" not in capsys.readouterr().out
 
 
 def test_together_leaves_in_order_and_logs_in_order(
