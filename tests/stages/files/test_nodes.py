@@ -366,6 +366,19 @@ def test_the_text_of_a_link_is_kept(host: FakeHost) -> None:
     assert os.readlink(local(host, "/l")) == "../x/./y//"
 
 
+def test_a_new_link_is_root_s_whoever_owns_its_target(host: FakeHost) -> None:
+    host.root.write("/target", b"", owner=(3, 4))
+    place(
+        host,
+        links=[
+            {"path": "/link", "target": "/target"},
+            {"path": "/own", "target": "/target", "user": {"id": 5}},
+        ],
+    )
+    assert seen(host, "/link") == ("lrwxrwxrwx", 0, 0)
+    assert seen(host, "/own") == ("lrwxrwxrwx", 5, 0)
+
+
 def test_a_link_that_is_right_gets_its_owner(host: FakeHost) -> None:
     """The reference leaves it as it is, against its documentation (engine.md 14, point 5)."""
     host.root.symlink("x//y", "/l")
