@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from base64 import b64decode
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from hypothesis import given
@@ -66,6 +69,7 @@ def test_contents(url: str, contents: bytes) -> None:
         "data:;base64,Zm-_",
         "data:;base64,Z===",
         "data:;base64,====",
+        "data:;base64,Zm9v====",
     ],
 )
 def test_what_is_none(url: str) -> None:
@@ -86,6 +90,24 @@ def test_every_text_is_one_or_not_and_never_quoted(text: str) -> None:
     with pytest.raises(MalformedDataUrl) as raised:
         decode(f"data:{text}")
     assert len(text) < 8 or text not in str(raised.value)
+
+
+@given(st.text(alphabet="Az09+/=-_ \n", max_size=12))
+def test_base64_is_complete_and_of_the_standard_alphabet(text: str) -> None:
+    if len(text) % 4 == 0 and re.fullmatch("[A-Za-z0-9+/]*={0,2}", text):
+        assert decode(f"data:;base64,{text}") == b64decode(text)
+    else:
+        with pytest.raises(MalformedDataUrl):
+            decode(f"data:;base64,{text}")
+
+
+@given(st.text(alphabet="%%=0aAfFgz3D", max_size=20))
+def test_after_a_percent_sign_come_two_digits(text: str) -> None:
+    if re.search("%(?![0-9A-Fa-f]{2})", text):
+        with pytest.raises(MalformedDataUrl):
+            decode(f"data:,{text}")
+    else:
+        assert decode(f"data:,{text}") == unquote_to_bytes(text)
 
 
 @given(st.binary(), st.booleans())
