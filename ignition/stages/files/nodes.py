@@ -440,7 +440,7 @@ def _file(each: Wanted, node: File, owner: Ids) -> Iterator[Action]:
     elif _stays(each):
         yield from _permissions(each, owner, node.mode)
     else:
-        yield PlaceFile(each.path, each.place, pieces, owner, node.mode)
+        yield PlaceFile(each.path, each.place, pieces, owner, node.mode, each.found is None)
 
 
 def _permissions(each: Wanted, owner: Ids, mode: int | None) -> Iterator[Action]:

@@ -27,13 +27,18 @@ NEW_FILE: int = 0o644
 
 @dataclass(frozen=True)
 class PlaceFile:
-    """Put a whole file in place, replacing whatever is there."""
+    """Put a whole file in place, replacing whatever is there.
+
+    Attributes:
+        is_new: nothing was there, so nothing has to be compared.
+    """
 
     path: ConfigPath
     place: str
     pieces: tuple[Piece, ...]
     owner: Owner
     mode: int | None
+    is_new: bool = False
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -54,7 +59,7 @@ class PlaceFile:
                 root.write(self.place, b"", mode=mode, owner=owner)
             return
         staged = assemble(root, self.pieces)
-        if root.exists(self.place):
+        if not self.is_new and root.exists(self.place):
             root.permit(staged, owner, mode)
             if _alike(root, staged, self.place):
                 return
