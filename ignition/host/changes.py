@@ -138,24 +138,36 @@ class Digesting(BufferedRandom):
         super().close()
 
 
-def standing(status: os.stat_result, *, digest: str = "", unread: str = "", target: str = "") -> Standing:
-    """What a status says, and what else is known."""
+def standing(
+    status: os.stat_result,
+    *,
+    owner: tuple[int, int] = (-1, -1),
+    mode: int | None = None,
+    digest: str = "",
+    unread: str = "",
+    target: str = "",
+) -> Standing:
+    """What a status says, and what else is known; owner (but for -1) and mode are those it got since."""
     kind = KINDS.get(stat.S_IFMT(status.st_mode), "other")
-    size = status.st_size if kind == "file" else 0
-    mode = stat.S_IMODE(status.st_mode)
-    return Standing(kind, status.st_uid, status.st_gid, mode, size, digest, unread, target)
+    return Standing(
+        kind,
+        status.st_uid if owner[0] == -1 else owner[0],
+        status.st_gid if owner[1] == -1 else owner[1],
+        stat.S_IMODE(status.st_mode) if mode is None else mode,
+        status.st_size if kind == "file" else 0,
+        digest,
+        unread,
+        target,
+    )
 
 
-def look(
-    directory: int, name: str, *, read: bool = False, known: str = "", into: Digest | None = None
-) -> Standing | None:
+def look(directory: int, name: str, *, read: bool = False, into: Digest | None = None) -> Standing | None:
     """How `name` stands in an open directory.
 
     Args:
         directory: its descriptor.
         name: no path.
         read: whether the contents of a file are wanted.
-        known: their digest, if it need not be computed.
         into: what takes them up, if more will follow.
     """
     try:
@@ -164,8 +176,8 @@ def look(
         return None
     if stat.S_ISLNK(status.st_mode):
         return standing(status, target=os.readlink(name, dir_fd=directory))
-    if known or not (read and stat.S_ISREG(status.st_mode)):
-        return standing(status, digest=known)
+    if not (read and stat.S_ISREG(status.st_mode)):
+        return standing(status)
     digest = into or Digest()
     if status.st_size > MOST:
         digest.lose()

@@ -11,6 +11,8 @@ import os
 import stat
 from typing import Final
 
+from ignition.host.changes import Standing, standing
+
 __all__ = [
     "SAME",
     "Owner",
@@ -61,11 +63,17 @@ def unlink(directory: int, name: str) -> None:
         return
 
 
-def give(descriptor: int, mode: int, owner: Owner) -> None:
-    """Set owner, then mode, of an open file: a change of owner takes the setuid and setgid bits away."""
-    if _differs(owner, os.fstat(descriptor)):
+def give(descriptor: int, mode: int, owner: Owner) -> Standing:
+    """Set owner, then mode, of an open file: a change of owner takes the setuid and setgid bits away.
+
+    Returns:
+        How it stands now.
+    """
+    current = os.fstat(descriptor)
+    if _differs(owner, current):
         os.fchown(descriptor, *owner)
     os.fchmod(descriptor, mode)
+    return standing(current, owner=owner, mode=mode)
 
 
 def _differs(owner: Owner, current: os.stat_result) -> bool:
@@ -73,8 +81,12 @@ def _differs(owner: Owner, current: os.stat_result) -> bool:
     return user not in {-1, current.st_uid} or group not in {-1, current.st_gid}
 
 
-def permit(directory: int, name: str, owner: Owner, mode: int | None) -> None:
-    """Set owner, then mode, where they differ; `None` leaves the mode, special bits included."""
+def permit(directory: int, name: str, owner: Owner, mode: int | None) -> Standing:
+    """Set owner, then mode, where they differ; `None` leaves the mode, special bits included.
+
+    Returns:
+        How it stands now.
+    """
     current = os.lstat(name, dir_fd=directory)
     kept = stat.S_IMODE(current.st_mode)
     if _differs(owner, current):
@@ -83,6 +95,7 @@ def permit(directory: int, name: str, owner: Owner, mode: int | None) -> None:
     wanted = stat.S_IMODE(current.st_mode) if mode is None else mode
     if wanted != kept and not (mode is None and stat.S_ISLNK(current.st_mode)):
         change_mode(directory, name, wanted)
+    return standing(current, owner=owner, mode=wanted)
 
 
 def change_mode(directory: int, name: str, mode: int) -> None:

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from ignition.host import entries
-from ignition.host.changes import Change, Digest, Digesting, Witness, look, standing
+from ignition.host.changes import Change, Digest, Digesting, Standing, Witness, look, standing
 from ignition.host.entries import SAME, Owner
 from ignition.host.openat2 import syncfs
 from ignition.host.tree import DIRECTORY, Tree, clean, named
@@ -83,11 +83,11 @@ class Root(Tree):
                 with _writing(descriptor, digest) as file:
                     yield file
                     file.flush()
-                    entries.give(descriptor, mode, owner)
-                with self._witnessed(path, directory, name, digest):
+                    after = entries.give(descriptor, mode, owner)
+                with self._witnessed(path, directory, name, _digested(after, digest)):
                     os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
             except BaseException:
-                os.unlink(TEMPORARY, dir_fd=directory)
+                entries.unlink(directory, TEMPORARY)
                 raise
 
     def write(self, path: str, data: bytes, *, mode: int = 0o644, owner: Owner = (0, 0)) -> None:
@@ -154,9 +154,8 @@ class Root(Tree):
         """
         digest = self._waiting.pop(clean(old), None)
         with self._parent(old) as (source, source_name), self._place(new) as (directory, name):
-            if owner != SAME or mode is not None:
-                entries.permit(source, source_name, owner, mode)
-            with self._witnessed(new, directory, name, digest):
+            after = entries.permit(source, source_name, owner, mode)
+            with self._witnessed(new, directory, name, _digested(after, digest)):
                 os.rename(source_name, name, src_dir_fd=source, dst_dir_fd=directory)
 
     def symlink(self, target: str, path: str, *, owner: Owner = (0, 0)) -> None:
@@ -247,12 +246,15 @@ class Root(Tree):
                 self._pinned = None
 
     def _witnessed(
-        self, path: str, directory: int, name: str, digest: Digest | None = None, *, read: bool = True
+        self, path: str, directory: int, name: str, after: Standing | None = None, *, read: bool = True
     ) -> AbstractContextManager[None]:
-        """Tell the witness what the change inside does to `name`; contents stay the same without `read`."""
+        """Tell the witness what the change inside does to `name`.
+
+        `after` is how it will stand, if that is known; contents stay the same without `read`.
+        """
         if self.witness is None or path in self._waiting:
             return UNSEEN
-        return _Witnessed(self.witness, path, directory, name, str(digest or ""), read=read)
+        return _Witnessed(self.witness, path, directory, name, after, read=read)
 
     def _place(self, path: str) -> AbstractContextManager[tuple[int, str]]:
         """As `_parent`, for something new: directories above it are made, and what is done is noted."""
@@ -304,23 +306,32 @@ class _Witnessed:
     """See `Root._witnessed`."""
 
     def __init__(
-        self, witness: Witness, path: str, directory: int, name: str, digest: str, *, read: bool
+        self, witness: Witness, path: str, directory: int, name: str, after: Standing | None, *, read: bool
     ) -> None:
         self._witness = witness
         self._path = path
         self._directory = directory
         self._name = name
-        self._digest = digest
+        self._after = after
         self._read = read
 
     def __enter__(self) -> None:
-        self._before = look(self._directory, self._name, read=self._read)
+        self._before = self._look()
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is None:
-            after = look(self._directory, self._name, read=self._read, known=self._digest)
+            after = self._after or self._look()
             if after != self._before:
                 self._witness(Change(clean(self._path), self._before, after))
+
+    def _look(self) -> Standing | None:
+        return look(self._directory, self._name, read=self._read)
+
+
+def _digested(after: Standing, digest: Digest | None) -> Standing | None:
+    """With the digest of its contents; `None` if that is not known and has to be looked for."""
+    known = str(digest or "")
+    return after._replace(digest=known) if known else None
 
 
 def _prefixes(path: str) -> Iterator[str]:
