@@ -26,7 +26,7 @@ from contextvars import ContextVar
 from typing import Final
 
 from ignition.errors import text_of
-from ignition.report import Report, Severity
+from ignition.report import Report, Severity, printable
 
 __all__ = [
     "NOTICE", "Syslog", "collected", "critical", "debug", "error", "info", "journal", "notice", "prefix",
@@ -188,8 +188,10 @@ def prefix(name: str) -> Iterator[None]:
 def step(text: str) -> Iterator[None]:
     """One numbered operation: says when it starts and how it ends.
 
-    An error is logged once, here, by the innermost step that it passes.
+    An error is logged once, here, by the innermost step that it passes. The text may hold paths of
+    the config: none of them makes a line of its own.
     """
+    text = printable(text)
     with prefix(f"op({next(_operations):x})"):
         info(f"[started]  {text}")
         try:
@@ -242,6 +244,8 @@ def journal(message: str, fields: Mapping[str, str]) -> None:
 
 def _emit(level: int, text: str) -> None:
     line = ": ".join((*_prefixes.get(), text))
+    if not line.isprintable():
+        line = "\n".join(map(printable, line.split("\n")))
     held_back = _held_back.get()
     if held_back is None:
         _sink(level, line)

@@ -14,7 +14,7 @@ import enum
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-__all__ = ["ConfigPath", "Entry", "Position", "Report", "Severity", "format_path"]
+__all__ = ["ConfigPath", "Entry", "Position", "Report", "Severity", "format_path", "printable"]
 
 ConfigPath = tuple[str | int, ...]
 """Where in a config: JSON names and list indices, for example
@@ -44,10 +44,11 @@ def format_path(path: ConfigPath) -> str:
     Names of unknown keys are the config's own: what is not printable is escaped, so
     that a config cannot speak to the terminal that shows its report.
     """
-    return ".".join(("$", *map(_printable, path)))
+    return ".".join(("$", *map(printable, path)))
 
 
-def _printable(element: str | int) -> str:
+def printable(element: str | int) -> str:
+    """A text with escapes for whatever a terminal might obey."""
     text = str(element)
     if text.isprintable():
         return text
@@ -80,7 +81,7 @@ class Entry:
         if self.position is not None:
             at = f"line {self.position.line} col {self.position.column}"
             where.append(at if where else f"at {at}")
-        return f"{' '.join((self.severity.value, ', '.join(where))).rstrip()}: {_printable(self.message)}"
+        return f"{' '.join((self.severity.value, ', '.join(where))).rstrip()}: {printable(self.message)}"
 
 
 @dataclass(frozen=True)

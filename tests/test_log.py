@@ -51,6 +51,17 @@ def test_a_failure_is_logged_once_where_it_happened(capsys: pytest.CaptureFixtur
     ]
 
 
+def test_no_path_of_a_config_makes_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    log.setup(to_stdout=True)
+    with log.step('writing file "/a\nCRITICAL : forged \x1b[31m"'):
+        log.info("a program said:\none\x1b[2J\n\ttwo — ü")
+    started, *said, finished = capsys.readouterr().out.splitlines()
+    assert started.endswith(r'[started]  writing file "/a\nCRITICAL : forged \x1b[31m"')
+    assert finished.endswith(r'[finished] writing file "/a\nCRITICAL : forged \x1b[31m"')
+    assert said[0].endswith("a program said:")
+    assert said[1:] == [r"one\x1b[2J", r"\ttwo — ü"]
+
+
 def test_operation_numbers_count_up(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
     with log.step("a"):
