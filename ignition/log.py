@@ -69,7 +69,8 @@ _unreachable: Final[set[str]] = set()
 def setup(*, to_stdout: bool) -> None:
     """Send the log to stdout, or to syslog as the reference does when it can be reached."""
     unset()
-    _send_to((None if to_stdout else _syslog()) or _write_out)
+    stdout = _write_out if sys.stdout is not None else _say_nothing
+    _send_to((None if to_stdout else _syslog()) or stdout)
 
 
 def unset() -> None:
@@ -95,9 +96,20 @@ _sink: Sink = _pass_on
 
 
 def _write_out(level: int, text: str) -> None:
-    """`INFO     : text`, the label padded to nine characters, to be seen at once."""
-    sys.stdout.write(f"{_LABELS[level][0]:<9}: {text}\n")
-    sys.stdout.flush()
+    """`INFO     : text`, the label padded to nine characters, to be seen at once.
+
+    When nobody reads on, or there is no room for it, the work goes on without.
+    """
+    try:
+        sys.stdout.write(f"{_LABELS[level][0]:<9}: {text}\n")
+        sys.stdout.flush()
+    except OSError:
+        # What the stream still holds must go somewhere, or the interpreter complains at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say_nothing(level: int, text: str) -> None:
+    """There is no stdout."""
 
 
 class Syslog:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import sys
 import threading
 from pathlib import Path
 
@@ -176,6 +178,26 @@ def test_without_syslog_it_goes_to_stdout(
     log.setup(to_stdout=False)
     log.info("hello")
     assert said(capsys) == ["INFO     : hello"]
+
+
+@pytest.mark.parametrize("trouble", ["nobody reads on", "full"])
+def test_work_goes_on_without_a_reader(trouble: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if trouble == "full":
+        writer = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, writer = os.pipe()
+        os.close(reader)
+    with os.fdopen(writer, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        log.setup(to_stdout=True)
+        for _ in range(3):
+            log.info("to nobody")
+
+
+def test_there_may_be_no_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    log.setup(to_stdout=True)
+    log.info("to nobody")
 
 
 def test_as_a_library_it_logs_as_any_other(caplog: pytest.LogCaptureFixture) -> None:
