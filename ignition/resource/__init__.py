@@ -4,7 +4,7 @@
     contents = fetcher.bytes(Source("https://example.com/a.ign", hash="sha512-…"))
 
 One scheme, one module; this one sends each URL to its own. Contents stream:
-they are decompressed, hashed and written as they come, never held whole.
+they are decompressed, hashed and written as they come; files are never held whole.
 Settings are fixed for the life of a fetcher; a config that brings others gets
 another fetcher. Nothing here reads the environment.
 
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from ignition.errors import FetchError, NeedNetwork
 from ignition.host.source import Source
 from ignition.resource import tls
-from ignition.resource.identity import NOBODY, Identity
+from ignition.resource.identity import NOBODY, Identity, nobody
 from ignition.resource.proxy import Proxies
 from ignition.resource.redact import redact
 from ignition.resource.request import Request, Response
@@ -29,6 +29,8 @@ from ignition.resource.retry import SYSTEM_CLOCK, Clock
 from ignition.resource.stream import Sink
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
     from ignition.resource.azure_blob import BlobStorage
     from ignition.resource.gs import CloudStorage
     from ignition.resource.http import Http
@@ -39,6 +41,9 @@ __all__ = ["Fetcher", "Identity", "Request", "Response", "Settings", "redact"]
 HTTP: Final = frozenset({"http", "https"})
 SCHEMES: Final = frozenset({"data", "http", "https", "tftp", "s3", "arn", "gs"})
 """What a source may be; config-spec section 11.1."""
+
+MOST_IN_MEMORY: Final = 256 * 2**20
+"""Bytes of what is held whole, a config or a key: a few of gzip can stand for more than any machine has."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +101,6 @@ class Fetcher:
         """A fetcher that can show who this machine is."""
         return replace(self, identity=identity)
 
-    def with_offline(self) -> Fetcher:
-        """A fetcher that does not use the network."""
-        return replace(self, offline=True)
-
     def bytes(self, source: Source) -> bytes:
         """The whole resource, decompressed and verified.
 
@@ -110,7 +111,7 @@ class Fetcher:
             TimedOut: it did not come within the total time.
             FetchError: it cannot be had for another reason.
         """
-        contents = BytesIO()
+        contents = _Memory(redact(source.url))
         self.file(source, contents)
         return contents.getvalue()
 
@@ -143,7 +144,7 @@ class Fetcher:
                 self._s3.fetch(source, sink)
             case "gs":
                 self._cloud_storage.fetch(source.url, sink)
-            case _ if self.identity.azure and self._is_blob(source.url):
+            case _ if self.identity.azure is not nobody and self._is_blob(source.url):
                 self._blob_storage.fetch(source, sink)
             case _:
                 self._http.fetch(Request(source.url, headers=source.headers), sink)
@@ -156,7 +157,7 @@ class Fetcher:
             NeedNetwork, TimedOut, FetchError: as for `bytes`.
         """
         self._admitted(request.url, HTTP)
-        body = BytesIO()
+        body = _Memory(redact(request.url))
         with Sink(Source(request.url), body) as sink:
             answer = self._http.fetch(request, sink)
             sink.finish()
@@ -203,3 +204,20 @@ class Fetcher:
         from ignition.resource.azure_blob import BlobStorage
 
         return BlobStorage(self._http, self.identity, total=self.settings.total, clock=self.clock)
+
+
+class _Memory(BytesIO):
+    """Takes what has to be held whole, up to a limit; `name` is for the message."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def write(self, data: Buffer) -> int:
+        size = self.tell() + memoryview(data).nbytes
+        if size > MOST_IN_MEMORY:
+            raise FetchError(
+                f"{self._name}: it is larger than {MOST_IN_MEMORY // 2**20} MiB unpacked",
+                hint="what is no file has to fit into memory; is it the right URL?",
+            )
+        return super().write(data)

@@ -15,16 +15,19 @@ from typing import Final
 from ignition import log
 from ignition.errors import FetchError, TimedOut
 from ignition.host.source import Source
+from ignition.resource.history import Cause
 from ignition.resource.http import Http
-from ignition.resource.identity import Identity, Remembered
+from ignition.resource.identity import Identity
 from ignition.resource.request import Request, Response
-from ignition.resource.retry import SYSTEM_CLOCK, Cause, Clock, Deadline
+from ignition.resource.retry import SYSTEM_CLOCK, Clock, Deadline
 from ignition.resource.stream import Sink
 from ignition.url import MalformedUrl, parse_url
 
 __all__ = ["BlobStorage", "is_blob"]
 
 SUFFIX: Final = ".blob.core.windows.net"
+
+LONGEST_CODE: Final = 64
 
 API_VERSION: Final = "2020-10-02"
 """A version of the service's interface; tokens need 2017-11-09 or later."""
@@ -40,7 +43,7 @@ class BlobStorage:
         self, http: Http, identity: Identity, *, total: float = 0.0, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._http = http
-        self._authorization = Remembered(identity.azure or _nobody)
+        self._authorization = identity.azure
         self._total = total
         self._clock = clock
 
@@ -87,7 +90,7 @@ class _Service:
     def explain(self, answer: Response) -> Cause | None:
         """The service's own word for the refusal."""
         code = answer.headers.get("x-ms-error-code", "")
-        if not code.isalnum():
+        if not code.isascii() or not code.isalnum() or len(code) > LONGEST_CODE:
             return None
         return Cause(
             f"Blob Storage answered {answer.status} {code}",
@@ -114,7 +117,3 @@ def is_blob(url: str) -> bool:
         and bool(container and blob)
         and parts.first("sig") is None
     )
-
-
-def _nobody() -> None:
-    """Without an identity: as anybody."""

@@ -8,13 +8,14 @@ ever shown.
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Final
 
 from ignition.resource import tls
 from ignition.resource.dial import ConnectFailed, NoSuchHost
-from ignition.resource.retry import Cause
+from ignition.resource.history import Cause
 
 __all__ = ["ExchangeFailed", "explain", "explain_status", "status_text"]
 
@@ -35,6 +36,11 @@ ERRNO_CAUSES: Final[Mapping[int, Cause]] = {
     errno.ECONNABORTED: Cause("the connection was aborted", "something between here and the server cut it"),
     errno.EPIPE: Cause("the server closed the connection", ""),
     errno.EADDRNOTAVAIL: Cause("there is no address of that kind on this machine yet", NETWORK_HINT),
+    errno.EACCES: Cause("this machine's own routes or filters forbid it", NETWORK_HINT),
+    errno.EINVAL: Cause(
+        "this machine cannot connect to that address",
+        "a link-local address needs its interface, as in http://[fe80::1%25eth0]/",
+    ),
     errno.EAFNOSUPPORT: Cause(
         "this machine does not speak that kind of address (IPv6 may be off)", NETWORK_HINT
     ),
@@ -53,8 +59,23 @@ STATUS_HINTS: Final[Mapping[int, str]] = {
     504: "the server in front is up, the one behind it does not answer",
 }
 
+CLOCK_HINT: Final = "set the clock: in the firmware, or by NTP before this stage"
+
+NOT_YET_VALID: Final = 9
+EXPIRED: Final = 10
+TUNNEL_REFUSED: Final = re.compile(r"Tunnel connection failed: (\d{3})\b")
+"""What http.client says, with the proxy's answer behind it."""
+
 CERTIFICATE_TEXTS: Final[Mapping[int, tuple[str, str]]] = {
     # Codes of OpenSSL's X509_V_ERR_…
+    NOT_YET_VALID: (
+        "its certificate is not yet valid",
+        "set this machine's clock, or the server's when it made the certificate",
+    ),
+    EXPIRED: (
+        "its certificate has expired",
+        "the server needs a new certificate; or this machine's clock is fast",
+    ),
     18: ("its certificate is signed by itself and not trusted", "add it to ignition.security.tls"),
     19: ("the root of its certificate chain is not trusted", AUTHORITY_HINT),
     20: ("its certificate comes from an authority that is not trusted", AUTHORITY_HINT),
@@ -63,8 +84,6 @@ CERTIFICATE_TEXTS: Final[Mapping[int, tuple[str, str]]] = {
     62: ("its certificate is for another name", "use the name that the certificate was made for"),
     64: ("its certificate is not for this address", "use the name that the certificate was made for"),
 }
-NOT_YET_VALID: Final = 9
-EXPIRED: Final = 10
 
 
 class ExchangeFailed(Exception):
@@ -74,8 +93,8 @@ class ExchangeFailed(Exception):
 def explain(error: BaseException, *, host: str, silence: str) -> Cause:
     """Why a request failed.
 
-    `host` is whom was talked to; `silence` is what a time-out means at this point
-    ("no answer within 10 s").
+    `host` is who was asked, though what failed may be the way to a proxy; `silence` is
+    what a time-out means at this point ("no answer within 10 s").
     """
     chain = tuple(_chain(error))
     for find in (_name, _certificate, _connection, _protocol):
@@ -83,7 +102,10 @@ def explain(error: BaseException, *, host: str, silence: str) -> Cause:
             cause = find(each, host)
             if cause is not None:
                 return cause
-    if any(isinstance(each, TimeoutError) for each in chain):
+    waited = [str(each) for each in chain if isinstance(each, TimeoutError)]
+    if any("handshake" in text for text in waited):
+        return Cause(f"{host} does not answer the TLS handshake", "is it the right port, and https:// there?")
+    if waited:
         return Cause(silence, "the server is up but slow, or something between here and it swallows packets")
     return Cause(f"the request failed ({type(chain[-1]).__name__})")
 
@@ -119,6 +141,11 @@ def _name(error: BaseException, host: str) -> Cause | None:
 
     if not isinstance(error, (NoSuchHost, socket.gaierror)):
         return None
+    host = error.filename or host
+    if "%" in host:
+        return Cause(
+            f"{host} names an interface that this machine does not have", "check its name, behind the %25"
+        )
     if error.errno == socket.EAI_AGAIN:
         return Cause(
             f"the name {host} could not be looked up: no name server answers",
@@ -148,24 +175,13 @@ def _certificate(error: BaseException, host: str) -> Cause | None:
 
 
 def _distrust(code: int, message: str, host: str) -> Cause:
-    if code == NOT_YET_VALID and not tls.clock_is_plausible():
-        return Cause(
-            f"{host} is not trusted: its certificate is not yet valid, and this machine's clock, "
-            f"which shows {tls.clock()}, is wrong",
-            "set the clock: in the firmware, or by NTP before this stage",
-        )
-    if code == NOT_YET_VALID:
-        return Cause(
-            f"{host} is not trusted: its certificate is not yet valid (the clock shows {tls.clock()})",
-            "set this machine's clock, or the server's when it made the certificate",
-        )
-    if code == EXPIRED:
-        return Cause(
-            f"{host} is not trusted: its certificate has expired (the clock shows {tls.clock()})",
-            "the server needs a new certificate; or this machine's clock is fast",
-        )
     text, hint = CERTIFICATE_TEXTS.get(code, (f"its certificate was refused ({message})", ""))
-    return Cause(f"{host} is not trusted: {text}", hint)
+    shown = ""
+    if code in {NOT_YET_VALID, EXPIRED}:
+        shown = f"(the clock shows {tls.clock()})"
+    if code == NOT_YET_VALID and not tls.clock_is_plausible():
+        text, hint = f"{text}, and this machine's clock is wrong", CLOCK_HINT
+    return Cause(f"{host} is not trusted: {text}", hint, shown)
 
 
 def _connection(error: BaseException, host: str) -> Cause | None:
@@ -180,8 +196,9 @@ def _connection(error: BaseException, host: str) -> Cause | None:
         tried = "; ".join(
             f"{endpoint}: {cause.text}" for (endpoint, _), cause in zip(error.attempts, causes, strict=True)
         )
-        return Cause(f"none of the addresses of {host} can be reached ({tried})", causes[0].hint)
-    if isinstance(error, OSError) and error.errno in ERRNO_CAUSES:
+        whose = error.filename or host
+        return Cause(f"none of the addresses of {whose} can be reached ({tried})", causes[0].hint)
+    if isinstance(error, ConnectFailed) or (isinstance(error, OSError) and error.errno in ERRNO_CAUSES):
         return _os_cause(error)
     return None
 
@@ -194,19 +211,14 @@ def _os_cause(error: OSError) -> Cause:
 def _protocol(error: BaseException, host: str) -> Cause | None:
     import http.client
 
-    text = str(error)
-    if type(error) is OSError and text.startswith("Tunnel connection failed: "):
-        answer = text.removeprefix("Tunnel connection failed: ")
-        return Cause(
-            f"the proxy refused to connect to {host}: {answer}", STATUS_HINTS.get(_leading(answer), "")
-        )
+    refusal = TUNNEL_REFUSED.match(str(error)) if type(error) is OSError else None
+    if refusal is not None:
+        # The proxy's own words stay where they are: they would go to a terminal.
+        status = int(refusal[1])
+        text = f"the proxy refused to connect to {host}: {status_text(status)}"
+        return Cause(text, STATUS_HINTS.get(status, ""))
     if isinstance(error, http.client.IncompleteRead):
         return Cause("the body broke off", "the server, or something between here and it, cut the connection")
     if isinstance(error, http.client.HTTPException):
         return Cause(f"what {host} answered is not HTTP ({type(error).__name__})", "is it the right port?")
     return None
-
-
-def _leading(text: str) -> int:
-    word = text.partition(" ")[0]
-    return int(word) if word.isdigit() else 0

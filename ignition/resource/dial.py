@@ -32,11 +32,14 @@ KEEPALIVE: Final = 30
 
 
 class NoSuchHost(OSError):
-    """The name cannot be looked up; `errno` is the resolver's code."""
+    """The name, which is `filename`, cannot be looked up; `errno` is the resolver's code."""
 
 
 class ConnectFailed(OSError):
-    """None of the addresses took the connection; `attempts` says why, one by one."""
+    """None of the addresses took the connection; `attempts` says why, one by one.
+
+    `filename` is the host, if it is known.
+    """
 
     def __init__(self, attempts: tuple[tuple[Endpoint, OSError], ...]) -> None:
         _, first = attempts[0]
@@ -63,7 +66,11 @@ def dial(host: str, port: int, timeout: float) -> PacedSocket:
         ConnectFailed: no address took the connection within `timeout` seconds.
     """
     end = time.monotonic() + timeout
-    connection = Race(end).run(endpoints(host, port, timeout))
+    try:
+        connection = Race(end).run(endpoints(host, port, timeout))
+    except ConnectFailed as failed:
+        failed.filename = host
+        raise
     connection.settimeout(timeout)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -93,7 +100,7 @@ def endpoints(host: str, port: int, timeout: float) -> tuple[Endpoint, ...]:
     asking.join(min(timeout, threading.TIMEOUT_MAX))
     match answer:
         case []:
-            raise NoSuchHost(socket.EAI_AGAIN, "the resolver does not answer")
+            raise NoSuchHost(socket.EAI_AGAIN, "the resolver does not answer", host)
         case [BaseException() as caught]:
             raise caught
         case [tuple(found)]:
@@ -181,7 +188,7 @@ def _resolve(host: str, port: int) -> tuple[Endpoint, ...]:
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except socket.gaierror as caught:
-        raise NoSuchHost(*caught.args) from caught
+        raise NoSuchHost(caught.errno, caught.strerror, host) from caught
     answers = [Endpoint(family, address) for family, _, _, _, address in found]
     favourite = [each for each in answers if each.family == answers[0].family]
     others = [each for each in answers if each.family != answers[0].family]

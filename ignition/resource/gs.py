@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ignition.errors import FetchError
+from ignition.resource.history import Cause
 from ignition.resource.http import Http
-from ignition.resource.identity import Identity, Remembered
+from ignition.resource.identity import Identity
 from ignition.resource.redact import redact
 from ignition.resource.request import Request, Response
-from ignition.resource.retry import Cause
 from ignition.resource.stream import Sink
 from ignition.url import MalformedUrl, parse_url
 
@@ -27,7 +27,7 @@ class CloudStorage:
 
     def __init__(self, http: Http, identity: Identity) -> None:
         self._http = http
-        self._authorization = Remembered(identity.google or _nobody)
+        self._authorization = identity.google
 
     def fetch(self, url: str, sink: Sink) -> None:
         """Bring the object into the sink, complete but not verified; errors are those of `Http.fetch`."""
@@ -78,7 +78,3 @@ def media_url(url: str) -> str:
     if not parts.host or not name:
         raise FetchError(f"{redact(url)}: it names no object", hint="write gs://bucket/object")
     return f"{ENDPOINT}/storage/v1/b/{quote(parts.host, safe='')}/o/{quote(name, safe='')}?alt=media"
-
-
-def _nobody() -> None:
-    """Without an identity: as anybody."""

@@ -1,8 +1,8 @@
 """Who this machine is to the cloud that it runs in.
 
-A platform hands an `Identity` to the fetcher. Without one, and that is the default,
-everything is asked for as anybody: nothing looks for credentials by itself, neither
-in the environment nor in files nor at a metadata service.
+A platform hands an `Identity` to the fetcher (`instance` makes them). Without one, and that
+is the default, everything is asked for as anybody: nothing looks for credentials by itself,
+neither in the environment nor in files nor at a metadata service.
 
 Source: engine.md sections 7.3 to 7.5, providers.md sections 5.4, 5.5 and 5.11.
 """
@@ -17,7 +17,7 @@ from typing import Final, Generic, TypeVar
 
 from ignition.errors import FetchError
 
-__all__ = ["NOBODY", "AwsKeys", "Identity", "Remembered"]
+__all__ = ["NOBODY", "AwsKeys", "Identity", "Remembered", "nobody"]
 
 REMEMBERED: Final = 60.0
 """Seconds that an answer is used again. Metadata services hand out credentials that hold for
@@ -35,24 +35,28 @@ class AwsKeys:
     token: str = field(default="", repr=False)
 
 
+def nobody() -> None:
+    """What a machine is without an identity."""
+
+
 @dataclass(frozen=True)
 class Identity:
     """The machine's credentials, asked for when something needs them.
 
     The functions return None for "this machine has none" and raise `FetchError` if
-    that cannot be found out. `instance` has those that ask the metadata services.
+    that cannot be found out. They are asked for each attempt, so they should remember.
 
     Attributes:
         aws_keys: the keys of the instance's role.
-        aws_region: where to look first for an S3 bucket; empty for us-east-1.
+        aws_region: the region that the instance runs in.
         google: the value of `Authorization` for Cloud Storage.
         azure: the value of `Authorization` for Blob Storage.
     """
 
-    aws_keys: Callable[[], AwsKeys | None] | None = field(default=None, repr=False)
-    aws_region: str = ""
-    google: Callable[[], str | None] | None = field(default=None, repr=False)
-    azure: Callable[[], str | None] | None = field(default=None, repr=False)
+    aws_keys: Callable[[], AwsKeys | None] = field(default=nobody, repr=False)
+    aws_region: Callable[[], str | None] = field(default=nobody, repr=False)
+    google: Callable[[], str | None] = field(default=nobody, repr=False)
+    azure: Callable[[], str | None] = field(default=nobody, repr=False)
 
 
 NOBODY: Final = Identity()

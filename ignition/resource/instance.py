@@ -1,11 +1,11 @@
 """Asking a cloud's metadata service for the credentials of the machine that runs in it.
 
-One function per cloud, for the platforms to put into an `Identity`:
+One function per cloud makes an identity that asks when it is needed, and not before:
 
-    fetcher.with_identity(Identity(aws_keys=lambda: aws_keys(fetcher)))
+    fetcher.with_identity(aws(fetcher))
 
-Each returns None for a machine that has none, and gives up after some seconds: a
-service that does not answer must not hold a boot that may do without.
+Each question is given up after some seconds: a service that does not answer must not hold a
+boot that may do without. The services are on the link, and asked without the settings of a config.
 
 Source: providers.md sections 5.4, 5.5 and 5.11.
 """
@@ -15,14 +15,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from ignition.errors import FetchError, NotFound
-from ignition.resource.identity import AwsKeys
+from ignition import log
+from ignition.errors import FetchError, NotFound, TimedOut
+from ignition.resource.identity import AwsKeys, Identity, Remembered
 from ignition.resource.request import Request
 
 if TYPE_CHECKING:
     from ignition.resource import Fetcher
 
-__all__ = ["METADATA", "aws_keys", "azure_authorization", "google_authorization"]
+__all__ = ["METADATA", "aws", "azure", "google"]
 
 METADATA: Final = "http://169.254.169.254"
 
@@ -47,24 +48,51 @@ STORAGE_SCOPES: Final = frozenset(
 """Scopes of a service account with which it may read from Cloud Storage."""
 
 
-def aws_keys(fetcher: Fetcher, service: str = METADATA) -> AwsKeys | None:
-    """The keys of an EC2 instance's role; None without a role.
-
-    Raises:
-        FetchError: the service does not answer, or not as it should.
-    """
+def aws(fetcher: Fetcher, service: str = METADATA) -> Identity:
+    """The role of an EC2 instance, and its region."""
     ask = _Service(fetcher, f"{service}/latest")
+    return Identity(
+        aws_keys=Remembered(lambda: aws_keys(ask)),
+        aws_region=Remembered(lambda: aws_region(ask)),
+    )
+
+
+def google(fetcher: Fetcher, service: str = METADATA) -> Identity:
+    """The service account of a GCE instance."""
+    ask = _Service(fetcher, f"{service}/computeMetadata/v1/instance/service-accounts/default")
+    return Identity(google=Remembered(lambda: google_authorization(ask)))
+
+
+def azure(fetcher: Fetcher, service: str = METADATA) -> Identity:
+    """The managed identity of an Azure machine."""
+    ask = _Service(fetcher, f"{service}/metadata/identity/oauth2")
+    return Identity(azure=Remembered(lambda: azure_authorization(ask)))
+
+
+def aws_token(ask: _Service) -> tuple[tuple[str, str], ...]:
+    """The header with which the service answers; none where it wants none, or where tokens get lost.
+
+    The answer with a token reaches no container or guest that is one hop too far; others do.
+    """
     ttl = ("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", HOLDS)
-    token = ask.get("/api/token", ttl, verb="PUT", refused=frozenset({403, 404, 405}))
-    header = [("X-Aws-Ec2-Metadata-Token", token.strip())] if token.strip() else []
+    try:
+        token = ask.get("/api/token", ttl, verb="PUT", refused=frozenset({403, 404, 405})).strip()
+    except TimedOut:
+        return ()
+    return (("X-Aws-Ec2-Metadata-Token", token),) if token else ()
+
+
+def aws_keys(ask: _Service) -> AwsKeys | None:
+    """The keys of the instance's role; None without a role."""
+    token = aws_token(ask)
     path = "/meta-data/iam/security-credentials/"
     try:
-        role = ask.get(path, *header).strip().partition("\n")[0].strip()
+        role = ask.get(path, *token).strip().partition("\n")[0].strip()
     except NotFound:
         return None
     if not role:
         return None
-    found = ask.values(path + role, *header)
+    found = ask.values(path + role, *token)
     if found.get("Code", "Success") != "Success":
         raise FetchError(
             "the metadata service has no keys for this instance's role",
@@ -75,17 +103,21 @@ def aws_keys(fetcher: Fetcher, service: str = METADATA) -> AwsKeys | None:
     )
 
 
-def google_authorization(fetcher: Fetcher, service: str = METADATA) -> str | None:
-    """The `Authorization` of a GCE instance's service account; None if it has none that may read.
+def aws_region(ask: _Service) -> str:
+    """The region that the instance runs in."""
+    region = ask.get("/meta-data/placement/region", *aws_token(ask)).strip()
+    if not region.replace("-", "").isalnum():
+        raise ask.unexpected()
+    return region
 
-    Raises:
-        FetchError: there is one, but no token for it.
-    """
-    ask = _Service(fetcher, f"{service}/computeMetadata/v1/instance/service-accounts/default")
+
+def google_authorization(ask: _Service) -> str | None:
+    """The `Authorization` of the service account; None if there is none that may read."""
     flavor = ("Metadata-Flavor", "Google")
     try:
         scopes = ask.get("/scopes", flavor).split()
-    except FetchError:
+    except FetchError as caught:
+        log.info(f"no service account of this machine ({caught}); asking Cloud Storage as anybody")
         return None
     if not STORAGE_SCOPES.intersection(scopes):
         return None
@@ -95,13 +127,8 @@ def google_authorization(fetcher: Fetcher, service: str = METADATA) -> str | Non
     return f"{ask.text(found, 'token_type')} {ask.text(found, 'access_token')}"
 
 
-def azure_authorization(fetcher: Fetcher, service: str = METADATA) -> str | None:
-    """The `Authorization` of an Azure machine's managed identity; None if it has none.
-
-    Raises:
-        FetchError: the service does not answer, or not as it should.
-    """
-    ask = _Service(fetcher, f"{service}/metadata/identity/oauth2")
+def azure_authorization(ask: _Service) -> str | None:
+    """The `Authorization` of the managed identity; None if there is none."""
     query = "api-version=2018-02-01&resource=https%3A%2F%2Fstorage.azure.com%2F"
     refused = frozenset({400, 404})  # what it says to machines without an identity
     answer = ask.get(f"/token?{query}", ("Metadata", "true"), refused=refused)
@@ -116,7 +143,6 @@ class _Service:
     def __init__(self, fetcher: Fetcher, base: str) -> None:
         from ignition.resource import Settings
 
-        # The service is on the link; neither proxies nor authorities of a config are its business.
         self._fetcher = fetcher.with_settings(Settings(response_headers=ANSWER, total=WITHIN))
         self._base = base
 
@@ -136,18 +162,19 @@ class _Service:
         """The object that is in an answer."""
         try:
             found = json.loads(answer)
-        except ValueError as caught:
-            raise self._unexpected() from caught
+        except (ValueError, RecursionError) as caught:
+            raise self.unexpected() from caught
         if not isinstance(found, dict):
-            raise self._unexpected()
+            raise self.unexpected()
         return found
 
     def text(self, found: dict[str, Any], name: str) -> str:
         """One text of an object."""
         value = found.get(name)
         if not isinstance(value, str) or not value:
-            raise self._unexpected()
+            raise self.unexpected()
         return value
 
-    def _unexpected(self) -> FetchError:
-        return FetchError(f"{self._base}: the metadata service answered something else than credentials")
+    def unexpected(self) -> FetchError:
+        """The error for an answer that is none to the question."""
+        return FetchError(f"{self._base}: the metadata service answered something else than was asked for")

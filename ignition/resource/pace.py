@@ -12,10 +12,10 @@ import ssl
 import time
 from typing import Any
 
-__all__ = ["Paced", "PacedSocket", "PacedTlsSocket"]
+__all__ = ["PacedSocket", "PacedTlsSocket"]
 
 
-class Paced(socket.socket):
+class PacedSocket(socket.socket):
     """Adds `deadline` to a socket: monotonic time after which reading fails with `TimeoutError`."""
 
     deadline: float | None = None
@@ -30,9 +30,5 @@ class Paced(socket.socket):
         return super().recv_into(*arguments, **options)
 
 
-class PacedSocket(Paced):
-    """A plain socket with a deadline."""
-
-
-class PacedTlsSocket(Paced, ssl.SSLSocket):
+class PacedTlsSocket(PacedSocket, ssl.SSLSocket):
     """A TLS socket with a deadline; made by a context with this as its `sslsocket_class`."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ignition.resource.target import ascii_name
+
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
@@ -63,11 +65,13 @@ def _exempts(entry: str, host: str, address: IPv4Address | IPv6Address | None, p
         return entry_address == address
     if address is not None:
         return False
-    if name.startswith("*."):
-        name = name[1:]
-    if name.startswith("."):
-        return host.endswith(name)
-    return host == name or host.endswith(f".{name}")
+    name = name.removeprefix("*") if name.startswith("*.") else name
+    below_only = name.startswith(".")
+    try:
+        name = ascii_name(name.removeprefix("."))
+    except ValueError:
+        return False  # no name, and so the name of nothing
+    return host.endswith(f".{name}") or (host == name and not below_only)
 
 
 def _split_port(entry: str) -> tuple[str, str]:

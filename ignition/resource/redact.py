@@ -7,53 +7,47 @@ from __future__ import annotations
 
 from typing import Final
 
+from ignition.report import printable
+
 __all__ = ["redact"]
 
 HIDDEN: Final = "***"
 
-SECRET_PARAMETERS: Final = frozenset(
-    {
-        "access_token",
-        "awsaccesskeyid",
-        "key",
-        "password",
-        "sig",
-        "signature",
-        "token",
-        "x-amz-credential",
-        "x-amz-security-token",
-        "x-amz-signature",
-        "x-goog-credential",
-        "x-goog-signature",
-    }
+SHOWN_PARAMETERS: Final = frozenset(
+    {"alt", "api-version", "format", "generation", "recursive", "resource", "scopes", "snapshot", "versionid"}
 )
-"""Query parameters (lower case) that let their holder in: signed S3 and GCS URLs, Azure's SAS, tokens."""
+"""Query parameters (lower case) that say which object is meant. Any other may let its holder in: each store
+and each forge has its own name for a signature or a token."""
 
 
 def redact(url: str) -> str:
     """The URL as it may be shown.
 
     Passwords, and user names that stand alone and so may be tokens, become `***`,
-    as do the values of query parameters that sign or authorise. Nothing of a
-    `data:` URL's data is left. Works on any text, also on what is no URL.
+    as do the values of query parameters that are not known to be harmless. Nothing
+    of a `data:` URL's data is left. Works on any text, also on what is no URL.
     """
-    scheme, colon, rest = url.partition(":")
-    if scheme.lower() == "data":
+    scheme, colon, rest = url.partition(":") if ":" in url else ("", "", url)
+    if scheme.strip().lower() == "data":
         return "data:…"
     rest, hash_sign, fragment = rest.partition("#")
     rest, question_mark, query = rest.partition("?")
     shown = f"{scheme}{colon}{_without_password(rest)}{question_mark}{_without_signature(query)}"
-    return _printable(f"{shown}{hash_sign}{fragment and HIDDEN}")
+    return printable(f"{shown}{hash_sign}{fragment and HIDDEN}")
 
 
 def _without_password(rest: str) -> str:
-    if not rest.startswith("//"):
-        return rest
-    authority, slash, path = rest[2:].partition("/")
+    """What follows the scheme; without two slashes it is none, but may be meant for one."""
+    slashes = rest[: len(rest) - len(rest.lstrip("/"))]
+    authority, slash, path = rest[len(slashes) :].partition("/")
     userinfo, at, host = authority.rpartition("@")
     user, colon, _ = userinfo.partition(":")
-    shown = f"{user}:{HIDDEN}" if colon else HIDDEN
-    return f"//{shown if at else ''}{at}{host}{slash}{path}"
+    if at:
+        return f"{slashes}{f'{user}:' if colon else ''}{HIDDEN}@{host}{slash}{path}"
+    name, colon, port = authority.rpartition(":")
+    if slashes and colon and port and not port.isdecimal() and not port.endswith("]"):
+        return f"{slashes}{name}:{HIDDEN}"  # a password with a slash in it
+    return rest
 
 
 def _without_signature(query: str) -> str:
@@ -61,9 +55,8 @@ def _without_signature(query: str) -> str:
 
 
 def _hidden_if_secret(pair: str) -> str:
-    name, equals, value = pair.partition("=")
-    return f"{name}{equals}{HIDDEN}" if value and name.lower() in SECRET_PARAMETERS else pair
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    """What has no name is a value, even if it ends in `=`; for some servers `;` separates too."""
+    name, _, value = pair.partition("=")
+    if not value.strip("="):
+        return pair and HIDDEN
+    return pair if name.lower() in SHOWN_PARAMETERS and ";" not in value else f"{name}={HIDDEN}"

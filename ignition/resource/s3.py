@@ -20,11 +20,12 @@ from ignition import log
 from ignition.errors import FetchError
 from ignition.host.source import Source
 from ignition.resource import aws, causes
+from ignition.resource.history import Cause
 from ignition.resource.http import Http
-from ignition.resource.identity import AwsKeys, Identity, Remembered
+from ignition.resource.identity import AwsKeys, Identity
 from ignition.resource.redact import redact
 from ignition.resource.request import Request, Response
-from ignition.resource.retry import SYSTEM_CLOCK, Cause, Clock, Deadline
+from ignition.resource.retry import SYSTEM_CLOCK, Clock, Deadline
 from ignition.resource.stream import Sink
 from ignition.url import MalformedUrl, Url, parse_url
 
@@ -48,7 +49,6 @@ NOT_FOUND: Final = 404
 
 _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 
-CLOCK_HINT: Final = "set the clock: in the firmware, or by NTP before this stage"
 KEYS_HINT: Final = "the keys come from the role of this machine; is it still attached to it?"
 
 EXPLANATIONS: Final[Mapping[str, Cause]] = {
@@ -59,9 +59,9 @@ EXPLANATIONS: Final[Mapping[str, Cause]] = {
     "MethodNotAllowed": Cause("that version of the object is a deletion", "name another versionId"),
     "InvalidObjectState": Cause("the object is archived", "restore it from its storage class first"),
     "RequestTimeTooSkewed": Cause(
-        "S3 does not accept requests of a machine whose clock is wrong", CLOCK_HINT
+        "S3 does not accept requests of a machine whose clock is wrong", causes.CLOCK_HINT
     ),
-    "ExpiredToken": Cause("this machine's keys have expired", CLOCK_HINT),
+    "ExpiredToken": Cause("this machine's keys have expired", causes.CLOCK_HINT),
     "InvalidAccessKeyId": Cause("S3 does not know this machine's keys", KEYS_HINT),
     "InvalidToken": Cause("S3 does not accept this machine's keys", KEYS_HINT),
     "SignatureDoesNotMatch": Cause("S3 does not accept this machine's keys", KEYS_HINT),
@@ -155,8 +155,7 @@ class S3:
         self, http: Http, identity: Identity, *, total: float = 0.0, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._http = http
-        self._keys = Remembered(identity.aws_keys) if identity.aws_keys else None
-        self._hint = identity.aws_region or DEFAULT_REGION
+        self._identity = identity
         self._total = total
         self._clock = clock
         self._addresses = aws.Addresses()
@@ -185,7 +184,7 @@ class S3:
     def _region(self, wanted: S3Object, deadline: Deadline) -> str:
         """Where the bucket is; asked once. S3 tells everybody, whoever may read the bucket."""
         if wanted.bucket not in self._regions:
-            hint = wanted.hint or self._hint
+            hint = wanted.hint or self._own_region() or DEFAULT_REGION
             self._regions[wanted.bucket] = self._find(wanted.bucket, hint, deadline)
         return self._regions[wanted.bucket]
 
@@ -195,7 +194,7 @@ class S3:
         answer = self._http.fetch(request, Sink(Source(name), BytesIO()), deadline=deadline)
         region = answer.headers.get("x-amz-bucket-region", "")
         if region:
-            log.debug(f"{name} is in {region}")
+            log.debug(f"{name} is in {region!r}")
             return region
         if answer.status == NOT_FOUND:
             raise FetchError(
@@ -204,12 +203,20 @@ class S3:
             )
         return hint
 
+    def _own_region(self) -> str | None:
+        """Where this machine is, and so most of its buckets; if nobody knows, S3 leads from any region."""
+        try:
+            return self._identity.aws_region()
+        except FetchError as caught:
+            log.info(
+                f"this machine's region is not known ({caught}); asking for the bucket in {DEFAULT_REGION}"
+            )
+            return None
+
     def _known_keys(self) -> AwsKeys | None:
         """The machine's keys; None for asking as anybody, which may well be enough."""
-        if self._keys is None:
-            return None
         try:
-            return self._keys()
+            return self._identity.aws_keys()
         except FetchError as caught:
             log.info(f"no keys of this machine's role ({caught}); asking S3 as anybody")
             return None

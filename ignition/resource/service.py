@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from ignition.resource.history import Cause
 from ignition.resource.request import Response
-from ignition.resource.retry import Cause
 
 __all__ = ["Service"]
 

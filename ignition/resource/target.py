@@ -10,7 +10,7 @@ from ignition.errors import FetchError
 from ignition.resource.redact import redact
 from ignition.url import MalformedUrl, Url, parse_url
 
-__all__ = ["Host", "Target"]
+__all__ = ["Host", "Target", "ascii_name"]
 
 PORTS: Final = {"http": 80, "https": 443}
 HIGHEST_PORT: Final = 65535
@@ -123,9 +123,10 @@ def _split_port(authority: str, url: str) -> tuple[str, int | None]:
         host, _, digits = authority.partition(":")
     if not digits:
         return host, None
-    if int(digits) > HIGHEST_PORT:
-        raise FetchError(f"{redact(url)}: port {digits} is beyond {HIGHEST_PORT}")
-    return host, int(digits)
+    number = digits.lstrip("0") or "0"
+    if len(number) > 5 or int(number) > HIGHEST_PORT:
+        raise FetchError(f"{redact(url)}: the port is beyond {HIGHEST_PORT}")
+    return host, int(number)
 
 
 def _without_zone(address: str) -> tuple[str, str]:
@@ -134,18 +135,27 @@ def _without_zone(address: str) -> tuple[str, str]:
     return host, zone
 
 
+def ascii_name(name: str) -> str:
+    """The name as the resolver and the Host header take it.
+
+    Raises:
+        ValueError: it is no valid international name.
+    """
+    if name.isascii():
+        return name
+    import idna
+
+    return idna.encode(name, uts46=True).decode("ascii")
+
+
 def _ascii(name: str, url: str) -> str:
     if "%" in name:
         from urllib.parse import unquote
 
         name = unquote(name)
-    if name.isascii():
-        return name
-    import idna
-
     try:
-        return idna.encode(name, uts46=True).decode("ascii")
-    except idna.IDNAError as caught:
+        return ascii_name(name)
+    except ValueError as caught:
         raise FetchError(f"{redact(url)}: the host is no valid international name") from caught
 
 

@@ -23,8 +23,9 @@ from ignition.errors import FetchError, NotFound
 from ignition.host import progress
 from ignition.resource import causes
 from ignition.resource.dial import Endpoint, endpoints
+from ignition.resource.history import Cause
 from ignition.resource.redact import redact
-from ignition.resource.retry import SYSTEM_CLOCK, Again, Cause, Clock, Deadline, Jitter, jitter, persist
+from ignition.resource.retry import SYSTEM_CLOCK, Again, Clock, Deadline, Jitter, jitter, persist
 from ignition.resource.stream import Sink
 from ignition.resource.target import Host
 from ignition.url import MalformedUrl, parse_url
@@ -212,12 +213,11 @@ class _Download:
     def _cause(self, failure: Exception) -> Cause:
         received = self._sink.received
         if isinstance(failure, Silence):
-            place = (
-                f"the server fell silent after {received} bytes" if received else "the server does not answer"
-            )
-            return Cause(place, SILENCE_HINT)
-        cause = causes.explain(failure, host=self._remote.host, silence="the server does not answer")
-        return Cause(f"{cause.text} after {received} bytes", cause.hint) if received else cause
+            text = "the server fell silent" if received else "the server does not answer"
+            cause = Cause(text, SILENCE_HINT)
+        else:
+            cause = causes.explain(failure, host=self._remote.host, silence="the server does not answer")
+        return cause.with_detail(f"after {received} bytes") if received else cause
 
 
 @dataclass(frozen=True)
@@ -323,7 +323,7 @@ class _Transfer:
     def _heard(self, tries: int) -> Iterator[bytes]:
         """What the server sends; whenever its time is over, what was said last is said again."""
         for tried in range(tries):
-            if not self._deadline.left():
+            if self._known and not self._deadline.left():
                 raise Again(Cause("time was up", "the network or the server is slow"))
             if tried:
                 self._say(self._last)
@@ -388,7 +388,7 @@ class _Transfer:
         words = packet[2:].split(b"\0")
         options = {name.lower(): value for name, value in zip(words[::2], words[1::2], strict=False)}
         size = options.pop(b"blksize", b"%d" % BLOCK)
-        if options or not size.isdigit() or not 8 <= int(size) <= request.block:
+        if options or len(size) > 5 or not size.isdigit() or not 8 <= int(size) <= request.block:
             self._abort(OPTIONS_REFUSED, "not what was asked for")
             raise OptionsRefused
         self._block = int(size)

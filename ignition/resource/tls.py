@@ -34,6 +34,9 @@ BUNDLES: Final = (
 WRITTEN: Final = 1_735_689_600
 """2025-01-01: this engine was written after it, so a clock that shows less is wrong."""
 
+ASN1_SEQUENCE: Final = b"\x30"
+"""With which a certificate in DER form begins."""
+
 _PEM_BLOCK: Final = re.compile(
     rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----\s*(?P<body>[A-Za-z0-9+/=\s]*?)\s*-----END (?P=label)-----"
 )
@@ -42,7 +45,8 @@ _PEM_BLOCK: Final = re.compile(
 def certificates(bundle: bytes) -> tuple[bytes, ...]:
     """The certificates of a PEM bundle, in DER form.
 
-    Text and blank lines before, between and after the blocks mean nothing.
+    Text and blank lines before, between and after the blocks mean nothing. A bundle without
+    a byte has no certificates, as in the reference.
 
     Raises:
         FetchError: it holds no certificate, something that is not one, or a damaged block.
@@ -60,8 +64,9 @@ def certificates(bundle: bytes) -> tuple[bytes, ...]:
             raise _bad_bundle(f"has a damaged block ({caught})") from caught
     if bundle.count(b"-----BEGIN ") != len(found):
         raise _bad_bundle("has a block that does not end, or is damaged")
-    if not found:
-        raise _bad_bundle("holds no certificate in PEM form")
+    if bundle and not found:
+        binary = bundle.startswith(ASN1_SEQUENCE)
+        raise _bad_bundle("is in binary form (DER)" if binary else "holds no certificate in PEM form")
     return tuple(found)
 
 

@@ -8,6 +8,7 @@ imported, so it is imported only by the function that needs it (`http._load`).
 
 from __future__ import annotations
 
+import http.client
 import time
 from collections.abc import Callable, Iterator, Mapping
 from math import isinf
@@ -24,7 +25,7 @@ from urllib3.exceptions import SystemTimeWarning
 
 from ignition.resource.causes import ExchangeFailed
 from ignition.resource.dial import dial
-from ignition.resource.pace import Paced
+from ignition.resource.pace import PacedSocket
 from ignition.resource.stream import PIECE
 
 if TYPE_CHECKING:
@@ -33,13 +34,17 @@ if TYPE_CHECKING:
 __all__ = ["Reply", "Transport"]
 
 HANDSHAKE: Final = 10.0
-"""Seconds for the TLS handshake, and for a proxy to open a tunnel (engine.md 7.1)."""
+"""Seconds for the TLS handshake (engine.md 7.1)."""
 
 SHORTEST: Final = 0.001
 """Seconds; a time-out of none at all would mean something else to a socket."""
 
 CONNECTIONS: Final = 16
 """Connections that are kept open to one server."""
+
+CONTINUE: Final = 100
+SWITCHING_PROTOCOLS: Final = 101
+FINAL: Final = 200
 
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
@@ -62,15 +67,20 @@ class Reply:
         """
         while True:
             try:
-                # A server that ends the connection with the body leaves a closed socket and no more to come.
-                if self._socket is not None and self._socket.fileno() >= 0:
-                    self._socket.settimeout(max(SHORTEST, patience()))
+                self._wait_at_most(max(SHORTEST, patience()))
                 chunk = self._raw.read1(PIECE, decode_content=False)
             except _FAILURES as caught:
                 raise ExchangeFailed from caught
             if not chunk:
                 return
             yield chunk
+
+    def _wait_at_most(self, seconds: float) -> None:
+        if isinstance(self._socket, PacedSocket):
+            self._socket.deadline = time.monotonic() + seconds
+        # A server that ends the connection with the body leaves a closed socket and no more to come.
+        elif self._socket is not None and self._socket.fileno() >= 0:
+            self._socket.settimeout(seconds)
 
     def close(self) -> None:
         """Be done with it; a connection whose body was read to the end is kept for the next request."""
@@ -126,10 +136,6 @@ class Transport:
         except _FAILURES as caught:
             raise ExchangeFailed from caught
 
-    def close(self) -> None:
-        """Close all connections."""
-        self._adapter.close()
-
 
 class _Adapter(HTTPAdapter):
     def __init__(self, context: Callable[[], ssl.SSLContext]) -> None:
@@ -170,33 +176,54 @@ class _Adapter(HTTPAdapter):
         """Leave the pool alone: its context already says what is trusted."""
 
 
+class _Answer(http.client.HTTPResponse):
+    """Passes over answers that only announce another one, such as 103, as over 100."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        announces = SWITCHING_PROTOCOLS < status < FINAL
+        return version, CONTINUE if announces else status, reason
+
+
 class _Timed(HTTPConnection):
     """Connects by `dial`, and limits the time until the headers are there as a whole."""
 
+    response_class = _Answer
     last_socket: Any = None
 
-    def _new_conn(self) -> Paced:
-        limit = self.timeout if isinstance(self.timeout, (int, float)) else HANDSHAKE
-        return dial(self._dns_host, self.port, limit)
+    def _new_conn(self) -> PacedSocket:
+        return dial(self._dns_host, self.port, self._limit)
+
+    @property
+    def _limit(self) -> float:
+        """Seconds for what is done next."""
+        return self.timeout if isinstance(self.timeout, (int, float)) else HANDSHAKE
 
     def getresponse(self) -> Any:
         self.last_socket = connection = self.sock
-        if isinstance(connection, Paced) and isinstance(self.timeout, (int, float)):
-            connection.deadline = time.monotonic() + self.timeout
+        if not isinstance(connection, PacedSocket):  # TLS within the TLS of a proxy
+            return super().getresponse()
+        connection.deadline = None if self.timeout is None else time.monotonic() + self.timeout
         response = super().getresponse()
-        if isinstance(connection, Paced):
-            connection.deadline = None
+        connection.deadline = None
         return response
 
 
 class _TimedTls(_Timed, HTTPSConnection):
-    """The same over TLS."""
+    """The same over TLS, perhaps through a tunnel that a proxy opens."""
 
-    def _new_conn(self) -> Paced:
+    def _new_conn(self) -> PacedSocket:
         connection = super()._new_conn()
-        limit = self.timeout if isinstance(self.timeout, (int, float)) else HANDSHAKE
-        connection.settimeout(min(HANDSHAKE, limit))
+        connection.settimeout(min(HANDSHAKE, self._limit))
         return connection
+
+    def _tunnel(self) -> None:
+        # A proxy has to connect in its turn, so it may take the time of a connection.
+        connection: Any = self.sock
+        connection.deadline = time.monotonic() + self._limit
+        super()._tunnel()
+        connection.deadline = None
+        connection.settimeout(min(HANDSHAKE, self._limit))
 
 
 class _Pool(HTTPConnectionPool):

@@ -9,12 +9,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from ignition.host.source import Source
 from ignition.resource import Settings
 from ignition.resource.http import Http
+from ignition.resource.request import Request, Response
+from ignition.resource.stream import Sink
 
 REQUEST_END = b"\r\n\r\n"
 
@@ -55,6 +59,32 @@ def make_http(clock: FakeClock) -> MakeHttp:
         return Http(settings or Settings(), clock=clock, spread=exactly, stall=stall)
 
     return make
+
+
+Get = Callable[..., bytes]
+
+
+@pytest.fixture
+def get(make_http: MakeHttp) -> Get:
+    """Fetch a URL: `get(url, settings, stall=…, headers=…, verb=…)`."""
+
+    def fetch(
+        url: str,
+        settings: Settings | None = None,
+        *,
+        stall: float = 60.0,
+        verb: str = "GET",
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> bytes:
+        into = BytesIO()
+        request = Request(url, verb=verb, headers=headers)
+        with Sink(Source(url), into) as sink:
+            answer = make_http(settings, stall).fetch(request, sink)
+            sink.finish()
+        assert isinstance(answer, Response)
+        return into.getvalue()
+
+    return fetch
 
 
 @contextmanager

@@ -132,6 +132,14 @@ def test_all_failures_are_told() -> None:
     ]
 
 
+def test_the_failure_names_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy may have been dialled, and not the host of the URL."""
+    resolve_to(monkeypatch, nobody(), nobody())
+    with pytest.raises(ConnectFailed) as caught:
+        dial("proxy.example", 80, 5)
+    assert caught.value.filename == "proxy.example"
+
+
 def test_time_is_limited_for_all_addresses_together(silent: Endpoint) -> None:
     started = time.monotonic()
     with pytest.raises(ConnectFailed) as caught:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ignition import resource
 from ignition.errors import FetchError, NeedNetwork, NotFound, VerificationFailed
 from ignition.host import Fetch
 from ignition.host.source import Source
@@ -53,7 +54,7 @@ def test_a_bad_data_url_is_not_quoted() -> None:
 )
 def test_offline_nothing_but_data_is_fetched(url: str) -> None:
     with pytest.raises(NeedNetwork) as caught:
-        Fetcher().with_offline().bytes(Source(url))
+        Fetcher(offline=True).bytes(Source(url))
     assert "secret" not in str(caught.value)
     with pytest.raises(NeedNetwork):
         Fetcher(offline=True).request(Request(url))
@@ -268,6 +269,19 @@ def test_memory_stays_bounded_while_large_files_stream(server: HttpServer, at_on
         finally:
             tracemalloc.stop()
     assert peak < at_once * (2 * MOST_WAITING + 2**20)
+
+
+def test_what_is_held_whole_has_a_limit(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endless config would otherwise end with the kernel's killer of processes, and no word of why."""
+    monkeypatch.setattr(resource, "MOST_IN_MEMORY", 10 * 2**20)
+    bomb = server.answer("/bomb", gzip.compress(bytes(10 * 2**20 + 1), 1))
+    whole = server.answer("/whole", bytes(10 * 2**20))
+    with pytest.raises(FetchError, match="/bomb: it is larger than 10 MiB unpacked"):
+        Fetcher().bytes(Source(bomb, compression="gzip"))
+    assert len(Fetcher().bytes(Source(whole))) == 10 * 2**20
+    server.answer("/whole", bytes(10 * 2**20 + 1))
+    with pytest.raises(FetchError, match="/whole: it is larger"):
+        Fetcher().request(Request(whole))
 
 
 def test_a_destination_in_memory_is_the_same_as_a_file(server: HttpServer) -> None:

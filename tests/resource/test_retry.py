@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ignition.errors import TimedOut
-from ignition.resource.retry import Again, Cause, Deadline, delays, jitter, persist
+from ignition.resource.history import Cause
+from ignition.resource.retry import Again, Deadline, delays, jitter, persist
 from tests.resource.conftest import FakeClock, Log, exactly
 
 REFUSED = Cause("connection refused", "is it up?")
@@ -60,28 +61,6 @@ def test_instant_failures_make_28_attempts_in_two_minutes(clock: FakeClock) -> N
     assert clock.time - 1000 <= 120
 
 
-def test_without_a_limit_it_goes_on_and_says_so_once_a_minute(clock: FakeClock, logged: Log) -> None:
-    work = Work(*[Again(REFUSED)] * 720)
-    persist(work, what="GET http://h/", clock=clock, spread=exactly)
-    assert clock.time - 1000 > 3500
-    told = logged.of("info")
-    reminders = [line for line in told if "still failing" in line]
-    assert 55 <= len(reminders) <= 60
-    assert reminders[0].startswith("GET http://h/: still failing after ")
-    assert "connection refused (is it up?)" in reminders[0]
-    assert logged.of("notice", "warning", "error", "critical") == []  # it passed in the end
-    assert len(told) - len(reminders) == 3  # the first attempt, the first failure, the second attempt
-
-
-def test_each_new_cause_is_said(clock: FakeClock, logged: Log) -> None:
-    other = Cause("no route to the host")
-    persist(Work(Again(REFUSED), Again(REFUSED), Again(other)), what="GET x", clock=clock, spread=exactly)
-    assert [line for line in logged.of("info") if "error" in line] == [
-        "GET x: error: connection refused",
-        "GET x: error: no route to the host",
-    ]
-
-
 def test_a_passing_run_logs_nothing_above_info(clock: FakeClock, logged: Log) -> None:
     persist(Work(Again(REFUSED)), what="GET x", clock=clock, spread=exactly)
     assert {level for level, _ in logged.lines} == {"info"}
@@ -123,3 +102,8 @@ def test_other_errors_are_not_retried(clock: FakeClock) -> None:
     with pytest.raises(ValueError, match="a mistake"):
         persist(broken, what="GET x", clock=clock)
     assert not clock.slept
+
+
+@pytest.mark.parametrize("total", [0, -1])
+def test_what_is_no_time_is_no_limit(clock: FakeClock, total: float) -> None:
+    assert Deadline(clock, total).left() == float("inf")

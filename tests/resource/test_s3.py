@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from ignition.errors import FetchError, NotFound, TimedOut, VerificationFailed
 from ignition.host.source import Source
-from ignition.resource import Fetcher, Identity, Request, Settings, aws
+from ignition.resource import Fetcher, Identity, Request, Settings, aws, instance
 from ignition.resource.identity import AwsKeys
 from ignition.resource.s3 import S3Object
 from tests.lab.internet import Internet
@@ -157,6 +157,41 @@ def test_moto_accepts_the_signature_of_a_role(
             fetcher.with_identity(Identity(aws_keys=lambda: wrong)).bytes(source)
     for secret in (made["AccessKeyId"], made["SecretAccessKey"], "Signature"):
         assert secret not in logged.text
+
+
+def test_an_instance_reads_with_its_role(
+    authority: Authority, moto: int, buckets: S3Client, logged: Log
+) -> None:
+    """From the token of the metadata service to the object, all of it moto's."""
+    buckets.put_object(Bucket="bucket", Key="of the role", Body=b"secret")
+    source = Source("s3://bucket/of%20the%20role")
+    with world(authority, moto) as (fetcher, internet):
+        with pytest.raises(FetchError, match="refuses access to anybody"):
+            fetcher.bytes(source)
+        internet.asked.clear()
+        role = fetcher.with_identity(instance.aws(fetcher, f"http://127.0.0.1:{moto}"))
+        assert role.bytes(source) == b"secret"
+        assert role.with_settings(fetcher.settings).bytes(source) == b"secret"
+    asked = [f"bucket.s3.dualstack.{region}.amazonaws.com" for region in ("us-east-1", "eu-west-1")]
+    assert internet.asked == asked * 2
+    assert sum("meta-data" in line and "attempt" in line for line in logged.of("info")) == 3, (
+        "asked once, whatever the settings"
+    )
+    assert "test-secret-key" not in logged.text
+    assert "test-session-token" not in logged.text
+
+
+def test_a_machine_that_does_not_know_its_region_asks_in_any(
+    authority: Authority, s3: HttpServer, logged: Log
+) -> None:
+    def region() -> str:
+        raise FetchError("nobody answers")
+
+    s3.answer("/k", b"here")
+    with world(authority, s3.port, identity=Identity(aws_region=region)) as (fetcher, internet):
+        assert fetcher.bytes(Source("s3://boot/k")) == b"here"
+    assert set(internet.asked) == {"boot.s3.dualstack.us-east-1.amazonaws.com"}
+    assert any("region is not known (nobody answers)" in line for line in logged.of("info"))
 
 
 @contextmanager
@@ -321,7 +356,7 @@ def test_where_a_bucket_is_looked_for(
 ) -> None:
     server.answer("/k", b"here")
     server.answer("/", b"", method="HEAD")  # S3 without a word on regions: the guess was right
-    with world(authority, server.port, identity=Identity(aws_region=region)) as (fetcher, internet):
+    with world(authority, server.port, identity=Identity(aws_region=lambda: region)) as (fetcher, internet):
         assert fetcher.bytes(Source(url)) == b"here"
     assert set(internet.asked) == {asked}
 

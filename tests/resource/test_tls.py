@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 import ssl
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from ignition.errors import FetchError, TimedOut
 from ignition.host.source import Source
 from ignition.resource import Fetcher, Settings, tls
 from tests.lab.server import HttpServer
-from tests.resource.conftest import Authority, FakeClock, Log
+from tests.resource.conftest import Authority, FakeClock, Log, raw_server
 
 pytestmark = pytest.mark.real_commands("openssl")
 
@@ -31,6 +33,7 @@ TWO = ONE.replace(base64.b64encode(b"one"), base64.b64encode(b"two"))
         (b"# a comment\n" + ONE + b"\ntext between\n" + TWO + b"text after", (b"one", b"two")),
         (ONE.replace(b"\n", b"\r\n"), (b"one",)),
         (ONE.rstrip(), (b"one",)),
+        (b"", ()),
         (ONE.replace(b"CERT", b"X509 CERT"), (b"one",)),
     ],
 )
@@ -41,8 +44,8 @@ def test_bundles(bundle: bytes, found: tuple[bytes, ...]) -> None:
 @pytest.mark.parametrize(
     ("bundle", "why"),
     [
-        (b"", "holds no certificate"),
         (b"just text", "holds no certificate"),
+        (b"\x30\x82\x01\x00", r"is in binary form \(DER\)"),
         (ONE.replace(b"CERTIFICATE", b"PRIVATE KEY"), "holds a private key where only certificates belong"),
         (ONE.replace(b"b25l", b"b25"), "damaged block"),
         (ONE + TWO.partition(b"-----END")[0], "does not end"),
@@ -144,12 +147,42 @@ def test_a_certificate_of_the_future_and_a_clock_that_never_was(
     monkeypatch.setattr(tls, "clock", lambda: "1970-01-01 01:00 UTC")
     with HttpServer(tls=authority.server("new", start="20980101000000Z")) as server:
         refused = refusal(server.url("/"), authority.bundle)
-    assert "this machine's clock, which shows 1970-01-01 01:00 UTC, is wrong" in str(refused)
+    assert "not yet valid, and this machine's clock is wrong (the clock shows 1970-01-01 01:00 UTC)" in str(
+        refused
+    )
     assert "set the clock" in refused.hint
+
+
+@pytest.mark.parametrize("dates", [{"start": "20980101000000Z"}, {"end": "20200102000000Z"}])
+def test_a_clock_that_moves_makes_no_other_cause(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, logged: Log, dates: dict[str, str]
+) -> None:
+    """Or else a lasting failure would be a new one each minute."""
+    times = iter(range(1000))
+    monkeypatch.setattr(tls, "clock", lambda: f"12:{next(times):02}")
+    with HttpServer(tls=authority.server("dated", **dates)) as server:
+        refused = refusal(server.url("/"), authority.bundle)
+    assert "(the clock shows 12:0" in str(refused)
+    assert sum("error: " in line for line in logged.of("info")) == 1
 
 
 def test_a_server_that_does_not_speak_tls(server: HttpServer) -> None:
     assert "does not speak TLS on that port" in str(refusal(server.url("/").replace("http:", "https:")))
+
+
+def test_a_server_that_is_silent_in_the_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ignition.resource import transport
+
+    monkeypatch.setattr(transport, "HANDSHAKE", 0.1)
+    ended = threading.Event()
+
+    def be_silent(_: socket.socket) -> None:
+        ended.wait(20)
+
+    with raw_server(be_silent) as port:
+        refused = refusal(f"https://127.0.0.1:{port}/")
+        ended.set()
+    assert "127.0.0.1 does not answer the TLS handshake" in str(refused)
 
 
 def test_the_environment_names_no_authorities(
