@@ -25,7 +25,6 @@ from ignition.host.root import Root
 from ignition.host.run import run as run_command
 from ignition.record import Record
 from ignition.report import ConfigPath, Severity, format_path
-from ignition.resource import Fetcher
 from ignition.stages import STAGES, Stage, keeping, perform
 
 if TYPE_CHECKING:
@@ -164,7 +163,8 @@ def run(options: Options) -> None:
                 boot = boot or begin(options)
                 with log.prefix(stage):
                     run_stage(boot, stage)
-            log.info(f"{stage} passed")
+            with log.prefix(stage):
+                log.info(f"{stage} passed")
 
 
 def must_wait(boot: Boot, stage: str) -> bool:
@@ -260,7 +260,7 @@ def leave_record(stage: Stage, config: Config, host: Host) -> None:
 
 def host_for(boot: Boot) -> Host:
     """The world as the stages get it; downloads follow the user's network settings."""
-    fetcher = Fetcher()
+    fetcher = boot.provider.fetcher()
     if boot.user is not None:
         fetcher = fetcher.with_settings(settings_of(boot.user, fetcher))
     return Host(

@@ -13,11 +13,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ignition import distro, log
 from ignition.errors import CommandFailed, IgnitionError, UsageError
 from ignition.host import Fetch, Run
 from ignition.host.command import Command
+
+if TYPE_CHECKING:
+    from ignition.resource import Fetcher, Identity
 
 __all__ = ["Platform", "Provider", "first", "kernel_arguments", "load"]
 
@@ -114,12 +118,22 @@ class Provider:
             it cannot answer offline.
         delete: removes the config from where the platform keeps it, so that nobody
             finds it in the running machine; None where the platform cannot do that.
+        identity: makes what resources are asked for with (`ignition.resource.instance`), given what
+            asks for it when it is needed; None where everything is asked for as anybody.
     """
 
     name: str
     summary: str
     fetch: Callable[[Platform], bytes]
     delete: Callable[[Platform], None] | None = None
+    identity: Callable[[Fetcher], Identity] | None = None
+
+    def fetcher(self, *, offline: bool = False) -> Fetcher:
+        """What gets resources on this platform."""
+        from ignition.resource import Fetcher
+
+        fetcher = Fetcher(offline=offline)
+        return fetcher.with_identity(self.identity(Fetcher())) if self.identity else fetcher
 
 
 def load(name: str) -> Provider:

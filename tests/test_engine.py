@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import signal
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ignition import state
+from ignition import cli, state
+from ignition.errors import FetchError
 from ignition.host import Host
+from ignition.host.source import Source
+from ignition.platform import Platform
+from ignition.providers import file as file_provider
+from ignition.resource import Fetcher, Identity
 from ignition.stages import leave
 from ignition.stages.files.place import PlaceFile
 from ignition.stages.kargs import SetKernelArguments
@@ -95,6 +102,55 @@ def storage(**parts: Iterable[Any]) -> dict[str, Any]:
 def inline(config: Mapping[str, Any]) -> str:
     """A config as the source of a reference."""
     return "data:;base64," + base64.b64encode(json.dumps(config).encode()).decode()
+
+
+class TestIdentity:
+    """A platform's credentials are there for its own config, for references, and for contents."""
+
+    BUCKET = "gs://bucket/object"
+
+    @pytest.fixture
+    def platform(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Makes `file` a platform with credentials that cannot be had; holds what asked for them."""
+        asked: list[str] = []
+
+        def identity(fetcher: Fetcher) -> Identity:
+            def authorization() -> None:
+                asked.append("Cloud Storage")
+                raise FetchError("the metadata service has none")
+
+            return Identity(google=authorization)
+
+        monkeypatch.setattr(file_provider, "PROVIDER", replace(file_provider.PROVIDER, identity=identity))
+        return asked
+
+    def test_for_references(self, machine: Machine, platform: list[str]) -> None:
+        machine.give({"ignition": {"version": "3.4.0", "config": {"merge": [{"source": self.BUCKET}]}}})
+        assert machine.stage("fetch") == 1
+        assert platform == ["Cloud Storage"]
+        assert "the metadata service has none" in machine.card
+
+    def test_for_contents(self, machine: Machine, platform: list[str]) -> None:
+        machine.give(storage(files=[file("/etc/x", self.BUCKET)]))
+        assert machine.stage("fetch") == 0
+        assert platform == [], "nothing is asked before it is needed"
+        assert machine.stage("files") == 1
+        assert platform == ["Cloud Storage"]
+
+    def test_for_the_config_itself(
+        self, machine: Machine, platform: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fetch(machine: Platform) -> bytes:
+            return machine.fetch.bytes(Source(self.BUCKET))
+
+        monkeypatch.setattr(file_provider, "PROVIDER", replace(file_provider.PROVIDER, fetch=fetch))
+        assert machine.stage("fetch") == 1
+        assert platform == ["Cloud Storage"]
+
+    def test_offline_nobody_is_asked(self, machine: Machine, platform: list[str]) -> None:
+        machine.give({"ignition": {"version": "3.4.0", "config": {"merge": [{"source": self.BUCKET}]}}})
+        assert machine.stage("fetch-offline") == 0
+        assert platform == []
 
 
 class TestFetchOffline:
@@ -289,6 +345,20 @@ class TestFailure:
         assert machine.stage("umount") == 1
         assert machine.card == first
 
+    def test_a_card_that_cannot_be_written_does_not_hide_the_failure(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        machine.give(b"{")
+        monkeypatch.setattr(os, "fdopen", full)
+        assert machine.stage("fetch-offline") == 1
+        shown = capsys.readouterr()
+        assert "CRITICAL : fetch-offline failed\n" in shown.out
+        assert f"no failure card is written to {machine.run / 'failure'}: No space left" in shown.out
+        assert shown.err == ""
+
     def test_a_stage_without_a_cache_fails(self, machine: Machine) -> None:
         assert machine.stage("files") == 1
         assert "fetch" in machine.card
@@ -320,7 +390,28 @@ class TestFailure:
         assert verb.main(["--version"]) == 0
         assert capsys.readouterr().out.startswith("Ignition ")
         assert verb.main(["-h"]) == 0
-        assert "-config-cache" in capsys.readouterr().err
+        usage = capsys.readouterr().err
+        assert "-config-cache" in usage
+        assert [name for name in cli.VERBS if name not in usage] == []
+
+    def test_who_calls_it_without_flags_is_shown_the_commands(
+        self, machine: Machine, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for arguments, wrong in (([], "'--platform' must be provided"), (["foo"], "there is no command foo")):
+            assert verb.main([f"--state-file={machine.run / 'state'}", *arguments]) == 2
+            shown = capsys.readouterr().err
+            assert shown.startswith(f"{wrong}\nUsage of ignition:")
+            assert "ignition apply, explain" in shown
+        assert not (machine.run / "failure").exists()
+
+    def test_a_boot_without_a_platform_is_told_where_to_name_it(
+        self, machine: Machine, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        state = f"--state-file={machine.run / 'state'}"
+        assert verb.main(["--stage=files", "--platform=", state]) == 2
+        for told in (capsys.readouterr().err, machine.card):
+            assert "'--platform' must be provided" in told
+            assert "set ignition.platform.id= on the kernel's command line" in told
 
 
 class TestWhatAFailedStageLeaves:

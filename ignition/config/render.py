@@ -74,15 +74,15 @@ class Rendered:
     tree: Tree
 
     @property
-    def referenced(self) -> tuple[Source, ...]:
-        """All sources that were fetched, in that order."""
-        return tuple(reference.source for reference in _flat(self.references))
+    def every(self) -> tuple[Reference, ...]:
+        """All references, each followed by its own: in the order in which they were fetched."""
+        return tuple(_every(self.references))
 
 
-def _flat(references: tuple[Reference, ...]) -> Iterator[Reference]:
+def _every(references: tuple[Reference, ...]) -> Iterator[Reference]:
     for reference in references:
         yield reference
-        yield from _flat(reference.references)
+        yield from _every(reference.references)
 
 
 def render(

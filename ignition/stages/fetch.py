@@ -9,13 +9,12 @@ use: `fetch-offline` is refused the network, with `NeedNetwork` for an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ignition import log, platform
 from ignition.config.origins import Tree
 from ignition.config.parse import parse
-from ignition.config.render import Reference, Rendered, embed_authorities, render
+from ignition.config.render import Rendered, embed_authorities, render
 from ignition.config.settings import settings_of
 from ignition.errors import NoProvider
 from ignition.host import Run
@@ -71,12 +70,13 @@ def fetch_config(provider: Provider, run: Run, *, timeout: float, offline: bool)
         ConfigError: a config is wrong.
         FetchError: one cannot be had.
     """
-    fetcher = Fetcher(Settings(total=timeout), offline=offline)
-    answer = acquire(Platform(run=run, fetch=fetcher, offline=offline), provider)
+    fetcher = provider.fetcher(offline=offline)
+    hurried = fetcher.with_settings(Settings(total=timeout))
+    answer = acquire(Platform(run=run, fetch=hurried, offline=offline), provider)
     if not answer.data:
         log.info(f"no config was given ({answer.source} has none): nothing but base configs applies")
         return Fetched(Config.of({}))
-    return resolve(answer, Fetcher(offline=offline))
+    return resolve(answer, fetcher)
 
 
 def acquire(machine: Platform, provider: Provider) -> Answer:
@@ -106,7 +106,7 @@ def resolve(answer: Answer, fetcher: Fetcher) -> Fetched:
     network, name = Network(fetcher), f"the config from {answer.source}"
     network.configure(parsed.config)
     rendered = render(parsed.config, network.get, network.configure, source=name, data=answer.data)
-    for reference in every(rendered.references):
+    for reference in rendered.every:
         log.report(reference.parsed.report)
     network.configure(rendered.config)
     config = embed_authorities(rendered.config, network.get)
@@ -114,16 +114,9 @@ def resolve(answer: Answer, fetcher: Fetcher) -> Fetched:
     return Fetched(config, parts, rendered.tree)
 
 
-def every(references: tuple[Reference, ...]) -> Iterator[Reference]:
-    """References and what they refer to in turn, in the order in which they were fetched."""
-    for reference in references:
-        yield reference
-        yield from every(reference.references)
-
-
 def referenced(rendered: Rendered) -> tuple[FetchedConfig, ...]:
     """The configs that were referenced, by the path of their URL: the rest may hold secrets."""
-    return tuple(FetchedConfig("user", path_of(source), referenced=True) for source in rendered.referenced)
+    return tuple(FetchedConfig("user", path_of(each.source), referenced=True) for each in rendered.every)
 
 
 def path_of(source: Source) -> str:
