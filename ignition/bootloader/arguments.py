@@ -17,7 +17,7 @@ from typing import Final
 
 from ignition.errors import IgnitionError
 
-__all__ = ["KERNEL", "Syntax", "Wish", "Word", "changed", "is_met", "kernel_words", "new_lines"]
+__all__ = ["KERNEL", "Syntax", "Wish", "Word", "changed", "is_met", "kernel_words", "lines_of", "new_lines"]
 
 BLANKS: Final = " \t\n\v\f\r"
 """What separates words; Python's `\\s` would take more."""
@@ -86,6 +86,11 @@ class Wish:
     def without_additions(self) -> Wish:
         """The same for a line that is not the place for new arguments."""
         return Wish(should_not_exist=self.should_not_exist)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a file, with their ends; Python's `splitlines` knows of ends that boot loaders do not."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def kernel_words(text: str) -> list[Word]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ignition.bootloader.arguments import KERNEL, Syntax, Wish, new_lines
+from ignition.bootloader.arguments import KERNEL, Syntax, Wish, lines_of, new_lines
 from ignition.errors import IgnitionError
 
 __all__ = ["new_entry", "options", "starts_linux"]
@@ -21,12 +21,12 @@ KEY: Final = re.compile(r"(?P<key>[ \t]*(?P<name>[^#\s]\S*)[ \t]*)(?P<value>.*?)
 
 def starts_linux(text: str) -> bool:
     """Whether this entry starts a kernel with options."""
-    return any(_name(line) == "linux" for line in text.splitlines(keepends=True))
+    return any(_name(line) == "linux" for line in lines_of(text))
 
 
 def options(text: str) -> list[str]:
     """The values of all `options`."""
-    return [found["value"] for line in text.splitlines(keepends=True) if (found := _option(line))]
+    return [found["value"] for line in lines_of(text) if (found := _option(line))]
 
 
 def new_entry(text: str, wish: Wish, syntax: Syntax) -> str:
@@ -35,7 +35,7 @@ def new_entry(text: str, wish: Wish, syntax: Syntax) -> str:
     Raises:
         IgnitionError: the options cannot be understood, or written.
     """
-    lines = text.splitlines(keepends=True)
+    lines = lines_of(text)
     places = [number for number, line in enumerate(lines) if _option(line)]
     if not places:
         # Behind the kernel: an entry without options has none of the kernel's arguments yet.

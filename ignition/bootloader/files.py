@@ -176,9 +176,10 @@ def write(root: Root, edits: Iterable[Edit]) -> None:
     try:
         for edit, beside in wanted:
             _write(root, edit, beside)
-    except OSError:
+    except OSError as error:
         for _, beside in wanted:
             root.remove(beside)
+        error.filename = error.filename or beside
         raise
     for edit, beside in wanted:
         root.rename(beside, edit.path)

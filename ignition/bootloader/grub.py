@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ignition.bootloader.arguments import Syntax, Wish, Word, kernel_words, new_lines
+from ignition.bootloader.arguments import Syntax, Wish, Word, kernel_words, lines_of, new_lines
 from ignition.errors import IgnitionError
 
 __all__ = [
@@ -35,6 +35,10 @@ ENDS: Final = frozenset(";|&<>")
 
 LINUX: Final = re.compile(r"(?P<command>[ \t]*linux(?:16|efi)?[ \t]+(?!\S*/memtest)\S+)(?P<words>.*)")
 SETS: Final = re.compile(r"(?P<name>[ \t]*(?:set[ \t]+)?kernelopts=)(?P<value>.*?)(?P<end>[ \t\r]*)")
+AMIDST: Final = re.compile(
+    r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|[^'"#])*?(?:[;{&|]|\b(?:then|else|do))\s+linux(?:16|efi)?\s+(?!\S*/memtest)"""
+)
+"""A kernel that is started in the middle of a line, outside of quotes and comments."""
 ENTRIES: Final = re.compile(r"^[ \t]*blscfg\b", re.MULTILINE)
 
 SIGNATURE: Final = b"# GRUB Environment Block\n"
@@ -53,8 +57,9 @@ def uses_variable(line: str) -> bool:
 
 def kernels(config: str) -> list[str]:
     """The words of each command that starts a kernel, and the value of each `kernelopts`."""
-    places = (LINUX.fullmatch(line) or SETS.fullmatch(line) for line in config.splitlines())
-    return [found[2] for found in places if found]
+    lines = config.split("\n")
+    places = (LINUX.fullmatch(line) or SETS.fullmatch(line) for line in lines)
+    return [*(found[2] for found in places if found), *filter(AMIDST.match, lines)]
 
 
 def new_config(config: str, wish: Wish) -> str:
@@ -67,7 +72,7 @@ def new_config(config: str, wish: Wish) -> str:
 
 
 def _numbered(config: str, wish: Wish) -> Iterator[str]:
-    for number, whole in enumerate(config.splitlines(keepends=True), 1):
+    for number, whole in enumerate(lines_of(config), 1):
         line = whole.rstrip("\n")
         try:
             yield _new_line(line, wish) + whole[len(line) :]
@@ -89,6 +94,8 @@ def _new_line(line: str, wish: Wish) -> str:
         # GRUB ends an assignment at the first blank; who has blanks without quotes has a reader of its own.
         quote = quote or ("" if " " in value else '"')
         return f"{found['name']}{quote}{new[0]}{quote}{found['end']}"
+    if AMIDST.match(line):
+        raise IgnitionError("a kernel is started in the middle of a line", hint="write one command a line")
     return line
 
 

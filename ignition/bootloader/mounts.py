@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from ignition.errors import CommandFailed, IgnitionError
 from ignition.host.root import Root
 from ignition.tools.kargs import remount_writable
 from ignition.tools.mount import mount, umount
@@ -58,10 +59,13 @@ class Mounts:
         """Let the filesystem of a place, which is mounted, be written.
 
         Raises:
-            CommandFailed: it cannot be; it is on a read-only disk, or damaged.
+            IgnitionError: it cannot be; it is on a read-only disk, or damaged.
         """
         if place.device not in self._writable:
-            self._run(remount_writable(self._mounted[place.device]))
+            try:
+                self._run(remount_writable(self._mounted[place.device]))
+            except CommandFailed as error:
+                raise IgnitionError(f"{place.what} cannot be mounted for writing: {error}") from error
             self._writable.add(place.device)
 
     def release(self) -> None:

@@ -139,13 +139,15 @@ class Search:
             root = self._mounted(place)
             if root is None:
                 continue
+            if look is files.systemd_boot_files:
+                images += files.unified_images(root, place.prefix)
             edits = look(root, place.prefix, self.wish)
             if edits:
                 found = True
                 yield Found(place, root, edits)
-            elif look is files.systemd_boot_files:
-                images += files.unified_images(root, place.prefix)
-        if images and not found:
+        if images and found:
+            log.info(f"unified kernel images keep the arguments that are in them: {', '.join(images)}")
+        elif images:
             raise IgnitionError(
                 f"this machine boots unified kernel images ({', '.join(images)}): the arguments are in these",
                 hint="leave kernelArguments out, or build the images with other arguments",

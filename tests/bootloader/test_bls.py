@@ -18,6 +18,8 @@ WISH = Wish(("nosmt",), ("quiet",))
         # Blanks before and behind the value, the end of the line, its absence: all stay.
         ("linux /v\n  options\t ro  quiet \r\n", "linux /v\n  options ro nosmt \r\n"),
         ("linux /v\noptions ro", "linux /v\noptions ro nosmt"),
+        # A line ends at a line feed, and nowhere else.
+        ("title a\x0coptions quiet\nlinux /v\n", "title a\x0coptions quiet\nlinux /v\noptions nosmt\n"),
         # Several options are one line; comments and other keys are none of it.
         (
             "options a quiet\nlinux /v\n#options quiet\noptions-x quiet\noptions b\n",

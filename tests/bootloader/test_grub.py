@@ -91,15 +91,34 @@ def test_what_a_variable_cannot_hold_is_refused(argument: str) -> None:
         line_after('set kernelopts="ro"', Wish((argument,)))
 
 
-@pytest.mark.parametrize("line", ["linux /v a \\", "linux /v 'a", 'linux /v "a', 'set kernelopts="a"b""'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "linux /v a \\",
+        "linux /v 'a",
+        'linux /v "a',
+        'set kernelopts="a"b""',
+        "menuentry 'x' { linux /v quiet; initrd /i; }",
+        'if [ "$a" = "b" ]; then linux /v quiet; fi',
+    ],
+)
 def test_a_line_that_is_not_understood_is_named(line: str) -> None:
     with pytest.raises(IgnitionError, match="line 2: "):
         line_after(line)
 
 
 def test_all_else_stays_byte_for_byte() -> None:
-    config = 'set timeout=5\r\n\nmenuentry "quiet" {\n  linux /v nosmt  ro\n}\n\x0c\nend without a line break'
+    # A line ends at a line feed, and nowhere else.
+    config = (
+        'set timeout=5\r\n\nmenuentry "quiet" {\n  linux /v nosmt  ro\n}\n# a\x0clinux /v quiet\n'
+        "menuentry '; linux /v' { # then linux /v quiet\n}\nend without a line break"
+    )
     assert grub.new_config(config, WISH) == config
+
+
+def test_a_script_with_nothing_but_a_kernel_amidst_a_line_has_one() -> None:
+    assert grub.kernels("menuentry 'x' { linux /v quiet; }\n")
+    assert not grub.kernels("menuentry 'x' { linux16 /boot/memtest86+.bin; }\nmenuentry '; linux /v'\n")
 
 
 def test_whether_entries_are_read() -> None:

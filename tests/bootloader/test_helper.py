@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from ignition.bootloader import files, places
 from ignition.bootloader.arguments import Wish
 from ignition.bootloader.helper import NOTE
-from ignition.errors import CommandFailed, IgnitionError
+from ignition.errors import IgnitionError
 from ignition.host.root import Root
 from tests.bootloader.machine import Machine, Rebooted
 
@@ -251,6 +252,20 @@ def test_unified_kernel_images_are_refused(machine: Machine) -> None:
     assert "leave kernelArguments out" in caught.value.hint
 
 
+def test_unified_kernel_images_beside_entries_keep_theirs_and_that_is_said(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ignition")
+    machine.variable("LoaderInfo", "systemd-boot 255")
+    both: dict[str, str | bytes] = {"EFI/Linux/debian.efi": b"MZ", "loader/entries/a.conf": ENTRY}
+    system = machine.add("/dev/vda1", both, **ESP)
+    set_and_reboot(machine)
+    assert (system / "loader/entries/a.conf").read_text() == wished(ENTRY)
+    assert (system / "EFI/Linux/debian.efi").read_bytes() == b"MZ"
+    assert "images keep the arguments that are in them: /EFI/Linux/debian.efi" in caplog.text
+    assert all(record.levelno <= logging.INFO for record in caplog.records)
+
+
 def test_a_machine_without_any_of_it_says_what_was_looked_at(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,9 +312,22 @@ def test_a_disk_that_appears_late_is_waited_for(machine: Machine) -> None:
 def test_a_filesystem_that_cannot_be_written_fails(machine: Machine) -> None:
     machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
     machine.read_only = {"/dev/vda2"}
-    with pytest.raises(CommandFailed, match="write-protected"):
+    message = "the filesystem labelled boot .* cannot be mounted for writing: .*write-protected"
+    with pytest.raises(IgnitionError, match=message):
         machine.helper().set(WISH)
     assert machine.mounted == {}
+
+
+def test_a_full_filesystem_stays_as_it_is(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    machine.add("/dev/vda2", {"grub/grub.cfg": CONFIG}, label="boot")
+    before = machine.files()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '/grub/grub\.cfg\.ignition-new'"):
+        machine.helper().set(WISH)
+    assert machine.files() == before
 
 
 def test_if_one_filesystem_cannot_be_written_none_is(machine: Machine) -> None:
@@ -308,7 +336,7 @@ def test_if_one_filesystem_cannot_be_written_none_is(machine: Machine) -> None:
     machine.add("/dev/vda2", {"loader/entries/a.conf": ENTRY}, **XBOOTLDR)
     machine.read_only = {"/dev/vda1"}
     before = machine.files()
-    with pytest.raises(CommandFailed):
+    with pytest.raises(IgnitionError, match=r"EFI system partition .* cannot be mounted for writing"):
         machine.helper().set(WISH)
     assert machine.files() == before
 
