@@ -7,6 +7,7 @@ provisioned, for it was not, and no security labels are set. Source: engine.md 1
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,8 +15,8 @@ from ignition import log
 from ignition.config.network import needs_network
 from ignition.config.settings import settings_of
 from ignition.config.validate import check_merged
-from ignition.errors import NeedNetwork, Refusal, Refused
-from ignition.host import Host
+from ignition.errors import IgnitionError, NeedNetwork, Refusal, Refused
+from ignition.host import Host, programs
 from ignition.host.devices import BlockDevices
 from ignition.host.root import Root
 from ignition.host.run import run
@@ -35,6 +36,9 @@ OF_A_BOOT: Final = frozenset({"crypttab", "platform", "result", "record", "relab
 """Steps of the files stage that speak of a machine, and not of its tree."""
 
 OF_DISKS: Final = ("disks", "raid", "luks", "filesystems")
+
+OPEN_FILES: Final = "/proc/self/fd"
+"""Where the kernel tells to which path a directory of the tree has led."""
 
 
 def resolved(data: bytes, source: str, *, offline: bool = False) -> Config:
@@ -59,7 +63,7 @@ def apply(
 
     Args:
         config: merged.
-        root: the tree's top.
+        root: the tree's top; made if it is missing.
         users: make users and groups too; that needs the right to change the root directory.
         ignore_unsupported: leave out what a tree cannot have, instead of refusing.
         offline: whether the network is out of reach.
@@ -73,21 +77,32 @@ def apply(
         raise Refused(refusals)
     for refusal in refusals:
         log.notice(f"left out: {refusal}")
+    if not os.path.exists(OPEN_FILES):
+        raise IgnitionError("/proc is not mounted here", hint="mount it: mount -t proc proc /proc")
+    os.makedirs(root, exist_ok=True)
+    left_out = OF_A_BOOT
+    if not programs.is_there("systemctl"):
+        left_out |= {"enablement"}
+        if any(unit.enabled is not None for unit in config.systemd.units):
+            log.notice(
+                "systemctl is not here: units are enabled by presets alone, which count at a first boot"
+            )
     fetcher = Fetcher(offline=offline)
     host = Host(
         run=run,
-        root=Root(root),
+        # By its own name: systemctl takes drop-ins below a link for a way out of the tree.
+        root=Root(os.path.realpath(root)),
         devices=BlockDevices(),
         fetch=fetcher.with_settings(settings_of(config, fetcher)),
     )
     with log.prefix(FILES.name):
-        perform(FILES, _supported(config, users=users), host, State(), leaving_out=OF_A_BOOT)
+        perform(FILES, _supported(config, users=users), host, State(), leaving_out=left_out)
 
 
 def _unsupported(config: Config, *, users: bool) -> Iterator[Refusal]:
     """One refusal for each section that a tree cannot have."""
     hint = "use --ignore-unsupported to leave it out"
-    if config.kernel_arguments.should_exist or config.kernel_arguments.should_not_exist:
+    if config.kernel_arguments.present:
         yield Refusal(("kernelArguments",), "a tree has no kernel arguments", hint)
     for name in OF_DISKS:
         if getattr(config.storage, name):

@@ -21,7 +21,7 @@ from ignition.errors import (
     causes,
     text_of,
 )
-from ignition.report import ConfigPath, Entry, Severity, format_path
+from ignition.report import ConfigPath, Entry, Severity, format_path, printable
 
 __all__ = ["failure_card"]
 
@@ -77,11 +77,12 @@ def assemble(rows: Iterable[tuple[str, str]], always: Iterable[str] = ()) -> str
 
 
 def row(label: str, text: str) -> list[str]:
-    """One labelled text, wrapped; at most four lines."""
+    """One labelled text, wrapped; at most four lines. No path or message makes the console obey it."""
     import textwrap
 
     width = WIDTH - LABEL_WIDTH
-    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, width) or [""]]
+    shown = (printable(line.expandtabs()) for line in text.splitlines())
+    lines = [part for line in shown for part in textwrap.wrap(line, width) or [""]]
     if len(lines) > 4:
         lines = [*lines[:2], "…", lines[-1]]
     indented = [f"{'':{LABEL_WIDTH}}{line}" for line in lines[1:]]

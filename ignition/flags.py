@@ -87,29 +87,30 @@ def parse_gnu(flags: Sequence[Flag], words: Sequence[str]) -> tuple[dict[str, st
 
 def _take(word: str, known: Mapping[str, Flag], values: dict[str, str], rest: list[str]) -> None:
     """Note the value of one flag; it may be the first of the `rest`."""
-    name, equals, value = word.removeprefix("-").removeprefix("-").partition("=")
+    typed, equals, value = word.partition("=")
+    name = typed.removeprefix("-").removeprefix("-")
     if not name or name.startswith("-"):
         raise UsageError(f"bad flag syntax: {word}")
     if name not in known:
         if name in {"h", "help"}:
             raise HelpWanted
-        raise UsageError(f"flag provided but not defined: -{name}")
+        raise UsageError(f"flag provided but not defined: {typed}")
     if known[name].boolean:
-        values[name] = _boolean(name, value) if equals else "true"
+        values[name] = _boolean(typed, value) if equals else "true"
     elif equals:
         values[name] = value
     elif rest:
         values[name] = rest.pop(0)
     else:
-        raise UsageError(f"flag needs an argument: -{name}")
+        raise UsageError(f"flag needs an argument: {typed}")
 
 
-def _boolean(name: str, value: str) -> str:
+def _boolean(typed: str, value: str) -> str:
     if value in TRUE:
         return "true"
     if value in FALSE:
         return "false"
-    raise UsageError(f'invalid boolean value "{value}" for -{name}')
+    raise UsageError(f'invalid boolean value "{value}" for {typed}')
 
 
 def usage(program: str, flags: Sequence[Flag]) -> str:

@@ -18,3 +18,8 @@ class KernelArguments(Node):
     """Arguments that must be there; each may hold several words."""
     should_not_exist: Annotated[tuple[str, ...], keyed(handle="kernel argument")] = ()
     """Arguments that must not be there."""
+
+    @property
+    def present(self) -> bool:
+        """Whether there is any."""
+        return bool(self.should_exist or self.should_not_exist)

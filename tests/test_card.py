@@ -52,6 +52,15 @@ def test_a_failed_command() -> None:
     assert "$6$" not in card
 
 
+def test_nothing_speaks_to_the_console() -> None:
+    inner = CommandFailed(Command(("mkfs",), "x"), Ran(1, "", "\x1b[2Jgone\x07\n"), hint="\x9b31m")
+    outer = ActionFailed('writing file "/etc/\x1b[31ma": …', path=("storage", "files", 0))
+    card = failure_card("files", chained(outer, inner))
+    assert card.replace("\n", "").isprintable()
+    assert 'doing    writing file "/etc/\\x1b[31ma"\n' in card
+    assert "\\x1b[2Jgone\\x07\n" in card
+
+
 def test_a_broken_config_shows_where() -> None:
     report = Report.of(
         [

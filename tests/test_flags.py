@@ -52,7 +52,10 @@ def test_flags_end_at_the_first_word_and_at_two_dashes() -> None:
     [
         (["-nope"], "flag provided but not defined: -nope"),
         (["-stag=x"], "flag provided but not defined: -stag"),
+        # As it was typed: one dash is not right for every program.
+        (["--stag=x"], "flag provided but not defined: --stag"),
         (["-stage"], "flag needs an argument: -stage"),
+        (["--stage"], "flag needs an argument: --stage"),
         (["-log-to-stdout=maybe"], 'invalid boolean value "maybe" for -log-to-stdout'),
         (["---stage=x"], "bad flag syntax: ---stage=x"),
         (["--=x"], "bad flag syntax: --=x"),

@@ -11,6 +11,7 @@ import gzip
 import json
 import socket
 import stat
+import sys
 import threading
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from urllib.parse import quote
 
 import pytest
 
-from ignition import log
+from ignition import cli, log
 from ignition.card import failure_card
 from ignition.errors import FetchError
 from ignition.host.command import Command
@@ -118,8 +119,8 @@ class Machine:
         (self.directory / "config.ign").write_text(text)
 
     def boot(self, *more: str) -> int:
-        """All stages but those for disks; the status of the first that fails."""
-        for stage in ("fetch-offline", "fetch", "kargs", "files"):
+        """All stages, the one for disks if it has work; the status of the first that fails."""
+        for stage in ("fetch-offline", "fetch", "kargs", "disks", "files"):
             if stage == "fetch" and (self.run.parent / "ignition.json").exists():
                 continue
             status = verb.main(
@@ -177,7 +178,8 @@ def inline(text: str, *, how: str = "plain") -> dict[str, Any]:
 def remote(server: HttpServer, path: str, body: Answer | bytes) -> dict[str, Any]:
     """A resource whose address and headers hold secrets."""
     server.answer(path, body)
-    signed = f"X-Amz-Signature={marked('signature')}&sig={marked('sas')}&token={marked('token')}"
+    names = ("X-Amz-Signature", "sig", "token", "temp_url_sig", "private_token", "Policy", "code", "%74oken")
+    signed = "&".join((*(f"{name}={marked('signed')}" for name in names), marked("bare")))
     host = f"user:{marked('password')}@127.0.0.1:{server.port}"
     headers = [("Authorization", f"Bearer {marked('bearer')}"), ("X-Token", marked("header"))]
     return {
@@ -295,7 +297,7 @@ def test_a_run_that_passes(
     machine.over()
     out, err = capfd.readouterr()
     heard = b"\n".join(machine.syslog.heard).decode() + out
-    assert "files passed" in heard
+    assert "files: files passed" in heard
     assert told(out.encode() + err.encode()) == []
     nothing_is_told(machine, capfd)
     assert (machine.root / "etc/keys/remote").read_text() == marked("body")
@@ -347,7 +349,7 @@ def test_the_journal_hears_what_the_references_does(
     (keys,) = (entry for entry in entries if entry["MESSAGE_ID"] == "225067b87bbd4a0cb6ab151f82fa364b")
     assert keys["MESSAGE"] == "wrote ssh authorized keys file for user: core"
     assert keys["IGNITION_USER_NAME"] == "core"
-    assert keys["IGNITION_PATH"].endswith("/home/core/.ssh/authorized_keys.d/ignition")
+    assert keys["IGNITION_PATH"] == f"{machine.root}/home/core/.ssh/authorized_keys.d/ignition"
     assert {entry["PRIORITY"] for entry in entries} == {"6"}
 
 
@@ -460,9 +462,67 @@ def a_malformed_source(config: dict[str, Any], server: HttpServer, programs: Pro
     config["storage"]["files"][0]["contents"]["source"] = f"data:;base64,{marked('contents')}=%"
 
 
+def a_header_that_cannot_be_sent(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    headers = config["storage"]["files"][4]["contents"]["httpHeaders"]
+    headers[0]["value"] = f"Bearer {marked('bearer')}\nX-Another: {marked('header')}"
+
+
+def an_address_that_is_none(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["storage"]["files"][4]["contents"]["source"] = f"http://user:{marked('password')}@ho st/"
+
+
+def an_address_without_slashes(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["storage"]["files"][4]["contents"]["source"] = f"user:{marked('password')}@127.0.0.1/f"
+
+
+def a_proxy_that_is_none(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["ignition"]["proxy"]["httpProxy"] = f"http://user:{marked('proxy')}@host:port"
+
+
+def a_certificate_that_is_none(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    authorities = [{"source": f"data:,{marked('certificate')}"}]
+    config["ignition"]["security"] = {"tls": {"certificateAuthorities": authorities}}
+
+
+def a_hash_that_no_program_can_get(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    config["passwd"]["users"][1]["passwordHash"] = f"$6${marked('hash')}\0"
+
+
+def units_that_are_none(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    (unit,) = config["systemd"]["units"]
+    unit["contents"] = f"[Service]\nEnvironment TOKEN {marked('unit')}\n"
+    unit["dropins"][0]["contents"] = f"[Service\nEnvironment=X={marked('dropin')}\n"
+
+
+def kernel_arguments_that_cannot_be_set(
+    config: dict[str, Any], server: HttpServer, programs: Programs
+) -> None:
+    programs.add("ignition-kargs-helper", script='echo "no boot loader" >&2; exit 1')
+
+
+def volumes_that_cannot_be_made(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    url = f"http://user:{marked('tang')}@127.0.0.1:1/?token={marked('tang')}"
+    custom = {"pin": "tang", "config": json.dumps({"url": url, "thp": marked("thumbprint")})}
+    config["storage"]["luks"] = [
+        {"name": "a", "device": "/dev/a", "keyFile": inline(marked("key"))},
+        {"name": "b", "device": "/dev/b", "keyFile": remote(server, "/key", marked("key").encode())},
+        {"name": "c", "device": "/dev/c", "clevis": {"custom": custom}},
+        {"name": "d", "device": "/dev/d", "clevis": {"tang": [{"url": url, "thumbprint": "thp"}]}},
+    ]
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
+        a_header_that_cannot_be_sent,
+        an_address_that_is_none,
+        an_address_without_slashes,
+        a_proxy_that_is_none,
+        a_certificate_that_is_none,
+        a_hash_that_no_program_can_get,
+        units_that_are_none,
+        kernel_arguments_that_cannot_be_set,
+        volumes_that_cannot_be_made,
         another_hash,
         another_hash_of_a_remote_file,
         forbidden,
@@ -526,10 +586,82 @@ def test_a_fault_of_the_engine_itself(
     nothing_is_told(machine, capfd)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:{secret}@127.0.0.1:{port}/gone?sig={secret}&{secret}#{secret}",
+        "http://{secret}@127.0.0.1:1/f?private_token={secret}",
+        "http://user:{secret}@h:bad/",
+        "http://user:a/{secret}@127.0.0.1:{port}/",
+        "user:{secret}@127.0.0.1/f",
+        "tftp://user:{secret}@127.0.0.1/f",
+        "data:,{secret}",
+    ],
+)
+def test_an_address_on_the_kernel_command_line(
+    machine: Machine, server: HttpServer, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    url = address.format(secret=marked("url"), port=server.port)
+    (machine.directory / "cmdline").write_text(f"quiet ignition.config.url={url}\n")
+    assert machine.boot("--fetch-timeout=1s") == 1
+    nothing_is_told(machine, capfd)
+
+
 def test_a_config_that_cannot_be_read(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
     machine.give(f'{{"ignition": {{"version": "3.4.0"}}, "passwd": {MARK}')
     assert machine.boot() == 1
     nothing_is_told(machine, capfd)
+
+
+COMMANDS: dict[str, Callable[[str, str], list[str]]] = {
+    "apply": lambda config, root: ["apply", f"--root={root}", "--ignore-unsupported", "--users", config],
+    "plan": lambda config, root: ["plan", "--root", root, "--config", config],
+    "plan --output=json": lambda config, root: ["plan", "--root", root, "--config", config, "--output=json"],
+    "validate": lambda config, root: ["validate", config],
+    "validate --output=sarif": lambda config, root: ["validate", "--output=sarif", config],
+    "validate --output=github": lambda config, root: ["validate", "--output=github", config],
+    "stage": lambda config, root: ["--stage=nope", "--platform=file", f"--state-file={root}/state"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        None,
+        another_hash,
+        forbidden,
+        forbidden_reference,
+        an_address_that_is_none,
+        a_file_that_exists,
+        wrong_types,
+        a_malformed_source,
+        units_that_are_none,
+        a_hash_that_no_program_can_get,
+    ],
+)
+def test_the_other_commands(
+    machine: Machine,
+    server: HttpServer,
+    programs: Programs,
+    command: str,
+    spoil: Spoil | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PATH", str(programs.directory))
+    everything_works(programs, machine)
+    config = full(server)
+    if spoil:
+        spoil(config, server, programs)
+    machine.give(config)
+    words = COMMANDS[command](str(machine.directory / "config.ign"), str(machine.root))
+    monkeypatch.setattr(sys, "argv", ["ignition", *words])
+    cli.main()
+    machine.over()
+    out, err = capfd.readouterr()
+    for name, text in (("stdout", out.encode()), ("stderr", err.encode()), *machine.said()):
+        assert told(text) == [], name
 
 
 def test_the_credentials_of_the_machine(capfd: pytest.CaptureFixture[str]) -> None:

@@ -42,8 +42,7 @@ _TOKEN: Final = re.compile(_STRING + rb"|[0-9A-Za-z+.-]+|[^\s]")
 _SECRETS: Final = re.compile(
     rb"""(?ix) \A \s* data: (.*)
     | // ([^/@?\#]*) @
-    | [?&] (?: key | password | sig | awsaccesskeyid
-             | [a-z_-]*token | [a-z-]*signature | [a-z-]*credential ) = ([^&\#]+)
+    | [?&] (?! (?: alt | generation | versionid ) = ) [^=&\#]* = ([^&\#]+)
     | (-----BEGIN\ [A-Z\ ]*PRIVATE\ KEY.*)""",
 )
 _CONTINUATION: Final = bytes(range(0x80, 0xC0))

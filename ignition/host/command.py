@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from ignition.report import printable
+
 __all__ = ["Command", "Ran", "Secret"]
 
 HIDDEN: Final = "***"
@@ -75,7 +77,7 @@ class Command:
 def _quoted(word: str) -> str:
     """In double quotes; what cannot be printed, and what would end the quotes, is escaped."""
     plain = word.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{"".join(c if c.isprintable() else ascii(c)[1:-1] for c in plain)}"'
+    return f'"{printable(plain)}"'
 
 
 @dataclass(frozen=True)

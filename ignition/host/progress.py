@@ -5,8 +5,9 @@ so whoever watches a machine's first boot would see it hang. Lines of progress t
 go to the console as well, where systemd's own status lines appear, however quiet the
 kernel is told to be. They are not held back with those of work that goes on side by side.
 
-Of a download there is a line every ten seconds, of a program one after ten seconds and
-then every thirty. What is over sooner says nothing.
+Of a download there is a line after ten seconds and then at intervals that grow to a
+minute, for several may go on side by side; of a program one after ten seconds and then
+every thirty. What is over sooner says nothing.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from collections.abc import Callable
 from typing import Final
 
 from ignition import log
+from ignition.report import printable
 
-__all__ = ["DOWNLOAD_EVERY", "PROGRAM_AFTER", "PROGRAM_EVERY", "Download", "Work", "say"]
+__all__ = ["DOWNLOAD_AFTER", "DOWNLOAD_EVERY", "PROGRAM_AFTER", "PROGRAM_EVERY", "Download", "Work", "say"]
 
 CONSOLE: Final = "/dev/console"
 INITRAMFS: Final = "/etc/initrd-release"
 """Only an initramfs has it; elsewhere the console is somebody's terminal."""
 
-DOWNLOAD_EVERY: Final = 10.0
+DOWNLOAD_AFTER: Final = 10.0
+DOWNLOAD_EVERY: Final = 60.0
 PROGRAM_AFTER: Final = 10.0
 PROGRAM_EVERY: Final = 30.0
 """All in seconds."""
@@ -50,7 +53,7 @@ def _show(text: str) -> None:
     except OSError:
         return
     try:
-        os.write(descriptor, f"{_ERASE_LINE}ignition: {text}\n".encode("utf-8", "replace"))
+        os.write(descriptor, f"{_ERASE_LINE}ignition: {printable(text)}\n".encode("utf-8", "replace"))
     except OSError:
         return
     finally:
@@ -58,7 +61,7 @@ def _show(text: str) -> None:
 
 
 class Download:
-    """Says every ten seconds how far a download has come.
+    """Says from time to time how far a download has come.
 
     `what` names it without secrets; `now` gives the seconds since some moment.
     """
@@ -68,12 +71,14 @@ class Download:
         self._now = now
         self._said_at = now()
         self._said = 0
+        self._interval = DOWNLOAD_AFTER
 
     def at(self, received: int, size: int | None = None) -> None:
         """So many bytes are here, of `size` if that is known."""
         passed = self._now() - self._said_at
-        if passed < DOWNLOAD_EVERY:
+        if passed < self._interval:
             return
+        self._interval = min(2 * self._interval, DOWNLOAD_EVERY)
         new = received - self._said if received >= self._said else received
         of = "" if size is None else f" of {size / _MIB:.1f}"
         say(f"{self._what}: {received / _MIB:.1f}{of} MiB, {_rate(new / passed)}")

@@ -55,13 +55,16 @@ def start(command: Command, stdin: int) -> subprocess.Popen[bytes]:
         raise missing(command.program) from error
     except OSError as error:
         raise IgnitionError(f"cannot start {command.program}: {error.strerror}") from error
+    except ValueError as error:
+        raise IgnitionError(f"cannot start {command.program}: an argument has a NUL in it") from error
 
 
 @contextmanager
 def standard_input(data: bytes | None) -> Iterator[int]:
     """What the program reads, as a file in memory: a pipe would have to be filled while it is waited for."""
     if data is None:
-        yield subprocess.DEVNULL
+        with open(os.devnull, "rb") as nothing:
+            yield nothing.fileno()
         return
     with open(os.memfd_create("stdin"), "w+b") as file:
         file.write(data)

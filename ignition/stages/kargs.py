@@ -65,8 +65,7 @@ class KernelArguments:
 
     def wanted(self, config: Config) -> bool:
         """Whether the config names any."""
-        arguments = config.kernel_arguments
-        return bool(arguments.should_exist or arguments.should_not_exist)
+        return config.kernel_arguments.present
 
     def observe(self, config: Config, host: Host, state: State) -> None:
         """Only the helper can look."""
@@ -85,11 +84,13 @@ class KernelArguments:
         why = (
             "only the distribution's helper knows what the machine boots with; it reboots if it changes that"
         )
-        for name in ("should_exist", "should_not_exist"):
-            for index, argument in enumerate(getattr(config.kernel_arguments, name)):
-                wanted = "with" if name == "should_exist" else "without"
-                what = f"booting {wanted} the kernel argument {argument.partition('=')[0]}"
-                key = "shouldExist" if name == "should_exist" else "shouldNotExist"
+        wanted = config.kernel_arguments
+        for key, how, arguments in (
+            ("shouldExist", "with", wanted.should_exist),
+            ("shouldNotExist", "without", wanted.should_not_exist),
+        ):
+            for index, argument in enumerate(arguments):
+                what = f"booting {how} the kernel argument {argument.partition('=')[0]}"
                 yield Effect((*PATH, key, index), Does.UNKNOWN, what, why)
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TextIO
 
-__all__ = ["complain", "contents", "say", "visible"]
+__all__ = ["complain", "contents", "say"]
 
 
 def contents(file: str) -> bytes:
@@ -29,13 +29,6 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Print to stderr; no newline is added."""
     _write(sys.stderr, text)
-
-
-def visible(text: str) -> str:
-    """The text with escapes for whatever a terminal might obey."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _write(stream: TextIO, text: str) -> None:

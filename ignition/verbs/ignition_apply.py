@@ -6,26 +6,27 @@ Only in a container, as there: on a machine, half of a provisioning would be tak
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from typing import Final
 
 from ignition import flags, log
-from ignition.errors import ConfigError, IgnitionError, UsageError
+from ignition.errors import ConfigError, IgnitionError, causes
 from ignition.flags import Flag
-from ignition.verbs.console import complain, contents, say
-from ignition.version import VERSION
+from ignition.verbs.console import contents
+from ignition.verbs.program import Program, Values
 
 __all__ = ["applied", "main"]
 
-FLAGS: Final = (
-    Flag("ignore-unsupported", "ignore unsupported config sections", boolean=True),
-    Flag("offline", "error out if config references remote resources", boolean=True),
-    Flag("root", "root of the filesystem", "/"),
-    Flag("version", "print the version of ignition-apply", boolean=True),
-)
-
-USAGE: Final = """\
+PROGRAM: Final = Program(
+    (
+        Flag("ignore-unsupported", "ignore unsupported config sections", boolean=True),
+        Flag("offline", "error out if config references remote resources", boolean=True),
+        Flag("root", "root of the filesystem", "/"),
+        Flag("version", "print the version of ignition-apply", boolean=True),
+    ),
+    """\
 Usage:
   ignition-apply [flags] config.ign
 
@@ -33,7 +34,11 @@ Usage:
       --offline              error out if config references remote resources
       --root string          root of the filesystem (default "/")
       --version              print the version of ignition-apply
-"""
+""",
+    flags.parse_gnu,
+    words=1,
+    misused=1,
+)
 
 VARIABLE: Final = "container"
 """Set by container managers to their names; source: systemd's "Container Interface"."""
@@ -41,26 +46,23 @@ VARIABLE: Final = "container"
 CONTAINERS: Final = ("/run/.containerenv", "/.dockerenv")
 """Files that only containers have, of podman and of docker."""
 
+USERS: Final = "/proc/self/uid_map"
+"""The ids that the user namespace of this process has; source: user_namespaces(7)."""
+
+FORBIDDEN: Final = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL})
+"""How the kernel answers who gives a file away; the last is for owners that the namespace lacks."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Apply the one config that the arguments name; returns the exit status."""
-    try:
-        values, files = flags.parse_gnu(FLAGS, arguments)
-    except flags.HelpWanted:
-        complain(USAGE)
-        return 0
-    except UsageError as error:
-        complain(f"{error}\n{USAGE}")
-        return error.exit_code
-    if values["version"] == "true":
-        say(f"Ignition {VERSION}\n")
-        return 0
-    if len(files) != 1:
-        complain(USAGE)
-        return 1
+    return PROGRAM.main(arguments, applied_in_container)
+
+
+def applied_in_container(values: Values, files: Sequence[str]) -> int:
+    """Apply a config as the flags say, if this is a container; returns the exit status."""
     return applied(
         files[0],
-        values["root"],
+        os.path.abspath(values["root"]),
         ignore_unsupported=values["ignore-unsupported"] == "true",
         offline=values["offline"] == "true",
         only_in_container=True,
@@ -91,19 +93,36 @@ def applied(
     try:
         config = building.resolved(data, file, offline=offline)
         building.apply(config, root, users=users, ignore_unsupported=ignore_unsupported, offline=offline)
-    except (IgnitionError, OSError) as error:
-        return failed(error)
+    except Exception as error:  # noqa: BLE001  the text of an unforeseen one may hold contents of the config
+        failed(error)
+        return 1
     return 0
 
 
-def failed(error: IgnitionError | OSError) -> int:
-    """Log how it ended; returns the exit status."""
+def failed(error: Exception) -> None:
+    """Log how it ended: the error, or the place of the fault if it is the engine's own."""
+    from ignition.verbs.stage import described
+
     if isinstance(error, ConfigError):
         log.report(error.report)
-    log.critical(str(error))
-    if isinstance(error, IgnitionError) and error.hint:
-        log.critical(f"hint: {error.hint}")
-    return 1
+    if not isinstance(error, IgnitionError | OSError):
+        log.critical(f"a fault of the engine itself: {described(error)}")
+        return
+    if not getattr(error, "logged", False):
+        log.critical(str(error))
+    hint = error.hint if isinstance(error, IgnitionError) else ""
+    if not hint and lacks_rights(error):
+        hint = "run it as root, or in a user namespace with all ids: unshare --map-root-user --map-auto"
+    if hint:
+        log.critical(f"hint: {hint}")
+
+
+def lacks_rights(error: Exception) -> bool:
+    """Whether it failed because this is not root, or is root in a namespace that has not all owners."""
+    if not any(isinstance(cause, OSError) and cause.errno in FORBIDDEN for cause in causes(error)):
+        return False
+    with open(USERS, encoding="ascii") as file:
+        return os.geteuid() != 0 or file.read().split() != ["0", "0", str(2**32 - 1)]
 
 
 def in_container(system: str = "/") -> bool:

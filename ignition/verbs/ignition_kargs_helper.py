@@ -37,7 +37,8 @@ def main(arguments: Sequence[str]) -> int:
         complain(f"{error}\n{error.hint}".rstrip() + "\n")
         return error.exit_code
     except OSError as error:
-        complain(f"{error.filename}: {error.strerror}\n")
+        where = f"{error.filename}: " if error.filename else ""
+        complain(f"{where}{error.strerror}\n")
         return 1
     return 0
 

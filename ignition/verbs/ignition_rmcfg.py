@@ -13,35 +13,27 @@ from typing import Final
 from ignition import flags, log
 from ignition.errors import IgnitionError, UsageError
 from ignition.flags import Flag
-from ignition.verbs.console import complain, say
+from ignition.verbs.console import complain
+from ignition.verbs.program import Program, Values
 from ignition.version import VERSION
 
 __all__ = ["main"]
 
-PROGRAM: Final = "ignition-rmcfg"
 FLAGS: Final = (
     Flag("log-to-stdout", "log to stdout instead of syslog", boolean=True),
     Flag("platform", "the platform this machine runs on"),
     Flag("version", "print the version and exit", boolean=True),
 )
+PROGRAM: Final = Program(FLAGS, flags.usage("ignition-rmcfg", FLAGS), flags.parse, words=0, misused=2)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Delete the config of the platform that the arguments name; returns the exit status."""
-    try:
-        values, others = flags.parse(FLAGS, arguments)
-    except flags.HelpWanted:
-        complain(flags.usage(PROGRAM, FLAGS))
-        return 0
-    except UsageError as error:
-        complain(f"{error}\n{flags.usage(PROGRAM, FLAGS)}")
-        return error.exit_code
-    if others:
-        complain(flags.usage(PROGRAM, FLAGS))
-        return 2
-    if values["version"] == "true":
-        say(f"Ignition {VERSION}\n")
-        return 0
+    return PROGRAM.main(arguments, lambda values, _: delete_asked_for(values))
+
+
+def delete_asked_for(values: Values) -> int:
+    """Delete the config of the platform that the flags name."""
     if not values["platform"]:
         complain("'--platform' must be provided\n")
         return 2

@@ -11,14 +11,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from ignition import flags
-from ignition.errors import UsageError
 from ignition.flags import Flag
 from ignition.verbs.console import complain, contents, say
-from ignition.version import VERSION
+from ignition.verbs.program import Program
 
 __all__ = ["main"]
-
-FLAGS: Final = (Flag("version", "print the version of ignition-validate", boolean=True),)
 
 USAGE: Final = """\
 Usage:
@@ -28,24 +25,18 @@ Usage:
     \tprint the version of ignition-validate
 """
 
+PROGRAM: Final = Program(
+    (Flag("version", "print the version of ignition-validate", boolean=True),),
+    USAGE,
+    flags.parse,
+    words=1,
+    misused=1,
+)
+
 
 def main(arguments: Sequence[str]) -> int:
     """Validate the one file that the arguments name; returns the exit status."""
-    try:
-        values, files = flags.parse(FLAGS, arguments)
-    except flags.HelpWanted:
-        complain(USAGE)
-        return 0
-    except UsageError as error:
-        complain(f"{error}\n{USAGE}")
-        return error.exit_code
-    if values["version"] == "true":
-        say(f"Ignition {VERSION}\n")
-        return 0
-    if len(files) != 1:
-        complain(USAGE)
-        return 1
-    return validate(files[0])
+    return PROGRAM.main(arguments, lambda _, files: validate(files[0]))
 
 
 def validate(file: str) -> int:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ignition.config.verdict import Finding, Verdict
-from ignition.report import Position, Severity, format_path
-from ignition.verbs.console import visible
+from ignition.report import Position, Severity, format_path, printable
 from ignition.version import VERSION
 
 __all__ = ["OUTPUTS"]
@@ -31,7 +30,7 @@ def as_text(verdicts: Iterable[Verdict]) -> Iterator[str]:
         valid += verdict.valid
         for severity in Severity:
             counts[severity] += verdict.count(severity)
-        name = "<stdin>" if verdict.file == "-" else visible(verdict.file)
+        name = "<stdin>" if verdict.file == "-" else printable(verdict.file)
         for finding in verdict.findings:
             yield _card(name, finding)
     found = [_counted(count, severity.value) for severity, count in counts.items() if count]
@@ -53,13 +52,13 @@ def _card(name: str, finding: Finding) -> str:
     place = (
         f"{name}:{entry.position.line}:{finding.character}" if finding.character and entry.position else name
     )
-    lines = [f"{place}: {entry.severity.value}: {visible(entry.message)} [{entry.code}]"]
+    lines = [f"{place}: {entry.severity.value}: {printable(entry.message)} [{entry.code}]"]
     if finding.excerpt is not None:
         lines.append(str(finding.excerpt))
     if entry.path is not None:
-        lines.append(f"  at {visible(format_path(entry.path))}")
+        lines.append(f"  at {printable(format_path(entry.path))}")
     if entry.hint:
-        lines.append(f"  hint: {visible(entry.hint)}")
+        lines.append(f"  hint: {printable(entry.hint)}")
     return "\n".join(lines) + "\n\n"
 
 

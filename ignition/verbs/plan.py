@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ignition.errors import IgnitionError
-from ignition.report import format_path
-from ignition.verbs.console import complain, contents, say, visible
+from ignition.report import format_path, printable
+from ignition.verbs.console import complain, contents, say
 from ignition.verbs.resolve import account, followed
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.output == "json":
         say(in_json(outlooks))
     else:
-        say("".join(f"{visible(line)}\n" for line in in_text(outlooks)))
+        say("".join(f"{printable(line)}\n" for line in in_text(outlooks)))
     return 1 if any(each.conflicts for each in outlooks) else 0
 
 
@@ -85,7 +85,7 @@ def given(options: argparse.Namespace) -> tuple[Config, Fetch, State]:
         raise IgnitionError(f"{options.config} cannot be read: {error.strerror}") from error
     downloads, parsed, rendered = followed(data, options.config, offline=options.offline)
     for report in (parsed.report, check_merged(rendered.config)):
-        complain("".join(f"{visible(str(entry))}\n" for entry in report))
+        complain("".join(f"{printable(str(entry))}\n" for entry in report))
     return rendered.config, downloads.fetcher, state.State()
 
 

@@ -13,8 +13,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from ignition.errors import ConfigError, IgnitionError
-from ignition.report import Report, format_path
-from ignition.verbs.console import complain, contents, say, visible
+from ignition.report import Report, format_path, printable
+from ignition.verbs.console import complain, contents, say
 
 if TYPE_CHECKING:
     from ignition.config.parse import Parsed
@@ -70,9 +70,11 @@ def resolved(data: bytes, name: str, *, offline: bool) -> Config:
     from ignition.config.validate import check_merged
 
     downloads, parsed, rendered = followed(data, name, offline=offline)
-    complain("".join(f"{visible(line)}\n" for line in tree(name, data, parsed, rendered, downloads.digests)))
+    complain(
+        "".join(f"{printable(line)}\n" for line in tree(name, data, parsed, rendered, downloads.digests))
+    )
     config = embed_authorities(rendered.config, downloads.get)
-    complain("".join(f"{visible(line)}\n" for line in warnings("the result: ", check_merged(config))))
+    complain("".join(f"{printable(line)}\n" for line in warnings("the result: ", check_merged(config))))
     return config
 
 
@@ -159,11 +161,11 @@ def over_base(config: Config, root: str, platform: str) -> Config:
 def account(error: IgnitionError, verb: str = "resolve") -> Iterator[str]:
     """What went wrong, where, and what to try."""
     where = f" ({format_path(error.path)})" if error.path is not None else ""
-    yield f"ignition {verb}: {visible(str(error))}{where}"
+    yield f"ignition {verb}: {printable(str(error))}{where}"
     if isinstance(error, ConfigError):
-        yield from map(visible, warnings("  ", error.report))
+        yield from map(printable, warnings("  ", error.report))
     if error.hint:
-        yield f"  hint: {visible(error.hint)}"
+        yield f"  hint: {printable(error.hint)}"
 
 
 def _digest(data: bytes) -> str:

@@ -34,21 +34,32 @@ FLAGS: Final = (
     Flag("version", "print the version and exit", boolean=True),
 )
 
+COMMANDS: Final = "ignition apply, explain, initramfs, plan, resolve, schema or validate, each with --help"
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run the stage that the arguments name; returns the exit status."""
     try:
-        values, _ = flags.parse(FLAGS, arguments)
+        values, words = flags.parse(FLAGS, arguments)
     except flags.HelpWanted:
-        sys.stderr.write(flags.usage("ignition", FLAGS))
+        sys.stderr.write(usage())
         return 0
     except UsageError as error:
-        sys.stderr.write(f"{error}\n{flags.usage('ignition', FLAGS)}")
+        sys.stderr.write(f"{error}\n{usage()}")
         return error.exit_code
     if values["version"] == "true":
         sys.stdout.write(f"Ignition {VERSION}\n")
         return 0
+    if not (values["platform"] or values["stage"]):
+        wrong = f"there is no command {words[0]}" if words else "'--platform' must be provided"
+        sys.stderr.write(f"{wrong}\n{usage()}")
+        return UsageError.exit_code
     return run(values)
+
+
+def usage() -> str:
+    """The flags of a stage, and where else to look."""
+    return f"{flags.usage('ignition', FLAGS)}\nOther commands: {COMMANDS}\n"
 
 
 def run(values: dict[str, str]) -> int:
@@ -56,6 +67,11 @@ def run(values: dict[str, str]) -> int:
     from ignition import engine
 
     try:
+        if not values["platform"]:
+            hint = "set ignition.platform.id= on the kernel's command line"
+            raise UsageError("'--platform' must be provided", hint=hint)
+        if not values["stage"]:
+            raise UsageError("'--stage' must be provided")
         options = engine.Options(
             platform=values["platform"],
             stage=values["stage"],
@@ -68,7 +84,7 @@ def run(values: dict[str, str]) -> int:
         )
         options.check()
     except UsageError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{error}\n{error.hint}".rstrip() + "\n")
         leave_card(values["state-file"], values["stage"] or "none", error)
         return error.exit_code
     log.setup(to_stdout=values["log-to-stdout"] == "true")
@@ -115,11 +131,11 @@ def leave_card(state_file: str, stage: str, error: BaseException, place: str = "
     from ignition.card import failure_card
 
     path = os.path.join(os.path.dirname(state_file), "failure")
+    done = record.path_beside(state_file)
+    card = failure_card(stage, error, place, done if os.path.exists(done) else "")
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(card)
     except OSError as problem:
         log.notice(f"no failure card is written to {path}: {problem.strerror}")
-        return
-    done = record.path_beside(state_file)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(failure_card(stage, error, place, done if os.path.exists(done) else ""))

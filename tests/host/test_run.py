@@ -49,6 +49,18 @@ def test_a_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) ->
     assert "fdisk" in caught.value.hint
 
 
+def test_an_argument_that_no_program_can_get_is_an_error_without_it() -> None:
+    with pytest.raises(IgnitionError, match="cannot start true: an argument has a NUL in it") as caught:
+        run(Command(("true", Secret("s3cr3t\0")), "testing"))
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_without_a_null_device_no_program_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.devnull", "/nonexistent/null")
+    with pytest.raises(FileNotFoundError, match="/nonexistent/null"):
+        run(Command(("true",), "testing"))
+
+
 def test_output_that_is_no_utf8_does_not_stop_anything() -> None:
     assert run(sh(r"printf '\377'")).stdout == "�"
 

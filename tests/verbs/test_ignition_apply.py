@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ignition import building
 from ignition.host.root import Root
 from ignition.verbs import apply, ignition_apply
 from tests.host.fakes import FakeHost
@@ -65,6 +67,15 @@ class TestImages:
         before = tree_of(str(root))
         assert apply.main([config, "--root", str(root)]) == 0
         assert tree_of(str(root)) == before
+
+    @pytest.mark.real_commands("systemctl")
+    def test_the_tree_may_be_named_by_a_link(self, tmp_path: Path, root: Path) -> None:
+        (tmp_path / "link").symlink_to(root)
+        dropins = [{"name": "a.conf", "contents": "[Service]\nNice=1\n"}]
+        units = [{"name": "a.service", "enabled": True, "contents": UNIT, "dropins": dropins}]
+        config = given(tmp_path, systemd={"units": units})
+        assert apply.main(["--root", str(tmp_path / "link"), config]) == 0
+        assert (root / "etc/systemd/system/multi-user.target.wants/a.service").is_symlink()
 
     @pytest.mark.real_commands("useradd", "groupadd")
     def test_users_and_groups_when_asked_for(self, tmp_path: Path) -> None:
@@ -146,6 +157,75 @@ class TestImages:
         assert apply.main(["--root", str(root), str(tmp_path / "my.ign")]) == 0
         assert (root / "a").read_bytes() == b"by proxy"
 
+    def test_what_systemctl_would_do_is_left_to_presets_where_it_is_not(
+        self, tmp_path: Path, root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PATH", "/nonexistent")
+        units = [{"name": "a.service", "enabled": True, "contents": UNIT}]
+        assert apply.main(["--root", str(root), given(tmp_path, systemd={"units": units})]) == 0
+        preset = root / "etc/systemd/system-preset/20-ignition.preset"
+        assert preset.read_text() == "enable a.service\n"
+        assert (
+            "NOTICE   : systemctl is not here: units are enabled by presets alone" in capsys.readouterr().out
+        )
+        assert apply.main(["--root", str(root), given(tmp_path, storage=FILES)]) == 0
+        assert "NOTICE" not in capsys.readouterr().out
+
+    def test_without_proc_it_says_what_to_do(
+        self, tmp_path: Path, root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(building, "OPEN_FILES", "/nonexistent")
+        assert apply.main(["--root", str(root), given(tmp_path, storage=FILES)]) == 1
+        said = capsys.readouterr().out
+        assert "CRITICAL : /proc is not mounted here" in said
+        assert "hint: mount it" in said
+        assert os.listdir(root) == []
+
+    @pytest.mark.parametrize("number", [errno.EPERM, errno.EINVAL])
+    @pytest.mark.parametrize(("ids", "told"), [("0 1000 1", True), ("0 0 4294967295", False)])
+    def test_who_cannot_give_files_away_is_told_how_to_build(
+        self, tmp_path: Path, root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch,
+        number: int, ids: str, told: bool,
+    ) -> None:  # fmt: skip
+        def forbidden(*_: object, **__: object) -> None:
+            raise OSError(number, os.strerror(number), "/etc/a")
+
+        (tmp_path / "uid_map").write_text(f"{ids}\n")
+        monkeypatch.setattr(ignition_apply, "USERS", str(tmp_path / "uid_map"))
+        monkeypatch.setattr(os, "chown", forbidden)
+        monkeypatch.setattr(os, "fchown", forbidden)
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        files = {"files": [{"path": "/etc/a", "user": {"id": 4242}, "contents": {"source": "data:,a"}}]}
+        assert apply.main(["--root", str(root), given(tmp_path, storage=files)]) == 1
+        assert ("hint: run it as root, or in a user namespace" in capsys.readouterr().out) is told
+
+    def test_a_failure_is_told_once_and_a_fault_without_its_text(
+        self, tmp_path: Path, root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: object, **__: object) -> None:
+            raise KeyError("s3cr3t")
+
+        monkeypatch.setattr(building, "perform", broken)
+        assert apply.main(["--root", str(root), given(tmp_path, storage=FILES)]) == 1
+        shown = capsys.readouterr()
+        assert "CRITICAL : a fault of the engine itself: KeyError in " in shown.out
+        assert "s3cr3t" not in shown.out + shown.err
+
+    def test_the_merged_config_is_judged_as_in_a_boot(
+        self, tmp_path: Path, root: Path, server: HttpServer, capsys: Capture
+    ) -> None:
+        child = {"files": [{"path": "/a", "user": {"name": "x"}}]}
+        server.answer("/child.ign", Answer(Path(given(tmp_path, storage=child)).read_bytes()))
+        merge = {"merge": [{"source": server.url("/child.ign")}]}
+        document = {
+            "ignition": {"version": "3.4.0", "config": merge},
+            "storage": {"files": [{"path": "/a", "user": {"id": 5}}]},
+        }
+        (tmp_path / "my.ign").write_text(json.dumps(document))
+        assert apply.main(["--root", str(root), str(tmp_path / "my.ign")]) == 1
+        assert "$.storage.files.0.user" in capsys.readouterr().out
+        assert os.listdir(root) == []
+
     def test_a_conflict_ends_it(self, tmp_path: Path, root: Path, capsys: Capture) -> None:
         (root / "etc").mkdir()
         (root / "etc/a").write_text("other")
@@ -186,6 +266,17 @@ class TestContainers:
         config = given(tmp_path, storage=FILES)
         assert ignition_apply.main([config, "--root", str(root)]) == 0
         assert (root / "etc/a").read_text() == "hello"
+
+    @pytest.mark.usefixtures("container")
+    @pytest.mark.parametrize("given_root", ["new/tree", ""])
+    def test_the_root_is_made_and_seen_from_here(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_root: str
+    ) -> None:
+        config = given(tmp_path, storage=FILES)
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        assert ignition_apply.main(["--root", given_root, config]) == 0
+        assert (tmp_path / "here" / given_root / "etc/a").read_text() == "hello"
 
     @pytest.mark.usefixtures("container")
     def test_users_are_unsupported(self, tmp_path: Path, root: Path, capsys: Capture) -> None:

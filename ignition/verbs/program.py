@@ -1,0 +1,54 @@
+"""The command lines of the reference's small programs: help, version and complaints are alike in all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ignition import flags
+from ignition.errors import UsageError
+from ignition.flags import Flag
+from ignition.verbs.console import complain, say
+from ignition.version import VERSION
+
+__all__ = ["Program", "Values"]
+
+Values = dict[str, str]
+"""The flags' values by name; switches as "true" or "false"."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program of the reference's, as it is called.
+
+    Attributes:
+        flags: those it knows, `version` among them.
+        usage: the text that explains them.
+        parse: how it reads them.
+        words: how many words follow the flags.
+        misused: the exit status for another number of them.
+    """
+
+    flags: Sequence[Flag]
+    usage: str
+    parse: Callable[[Sequence[Flag], Sequence[str]], tuple[Values, list[str]]]
+    words: int
+    misused: int
+
+    def main(self, arguments: Sequence[str], act: Callable[[Values, list[str]], int]) -> int:
+        """Call `act` with the flags' values and the words, if that is asked for; returns the exit status."""
+        try:
+            values, words = self.parse(self.flags, arguments)
+        except flags.HelpWanted:
+            complain(self.usage)
+            return 0
+        except UsageError as error:
+            complain(f"{error}\n{self.usage}")
+            return error.exit_code
+        if values["version"] == "true":
+            say(f"Ignition {VERSION}\n")
+            return 0
+        if len(words) != self.words:
+            complain(self.usage)
+            return self.misused
+        return act(values, words)
