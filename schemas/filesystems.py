@@ -28,6 +28,9 @@ FORMATS = values(
 LONGEST_LABELS = {"ext4": 16, "btrfs": 256, "xfs": 12, "swap": 15, "vfat": 11}
 """In bytes of UTF-8."""
 
+NOT_MOUNTED = (None, "", "none", "swap")
+"""Formats of what cannot be mounted."""
+
 LONGEST_TAG = 36
 """Of a virtiofs device, in bytes of UTF-8."""
 
@@ -54,6 +57,11 @@ class Filesystem(Node):
     """UUID of the filesystem."""
     wipe_filesystem: bool | None = None
     """Whether the device is wiped first, whatever is on it."""
+
+    @property
+    def is_mounted(self) -> bool:
+        """Whether it is mounted while files are written."""
+        return bool(self.path) and self.format not in NOT_MOUNTED
 
     def check(self, spec: Spec) -> Iterator[Entry]:
         """Device, format and label are right and fit each other."""

@@ -56,6 +56,11 @@ class Storage(Node):
     raid: Annotated[tuple[Raid, ...], keyed("name")] = ()
     """Software RAID arrays."""
 
+    @property
+    def has_devices(self) -> bool:
+        """Whether there is any disk, array, volume or filesystem."""
+        return bool(self.disks or self.raid or self.luks or self.filesystems)
+
     def check(self, spec: Spec) -> Iterator[Entry]:
         """Nothing lies below a link, links have targets, disks keep their filesystems."""
         if self.links:

@@ -96,8 +96,8 @@ def check(data: bytes, *, source: str = "") -> Checked:
         spec = spec_of(version)
     except SpecVersionError as wrong:
         hint = f"`ignition.version` is one of {', '.join(spec.version for spec in Spec)}"
-        if version.startswith(("1", "2")):
-            hint = f"configs of spec 2 and older have to be converted; {hint}"
+        if version.startswith(("1.", "2.")):
+            hint = f"configs of spec 1 and 2 are another language and have to be translated; {hint}"
         return Checked(Report(), failure=ConfigError(f"{name} has no usable version: {wrong}", hint=hint))
     return _check_as(name, data, raw, spec)
 

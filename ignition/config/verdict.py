@@ -91,8 +91,6 @@ def _failure(failure: IgnitionError, data: bytes) -> Entry:
     said = Text(data).token(position, Side.VALUE)
     if not said.startswith(b'"'):
         message, hint = "the version of the spec is missing", f'`"ignition": {{"version": "{STABLE}"}}`'
-    elif said.startswith((b'"1.', b'"2.')):
-        message, hint = str(failure), "configs of spec 1 and 2 are another language; translate it to spec 3"
     else:
         message, hint = str(failure), failure.hint
     return Entry(Severity.ERROR, message.rpartition(": ")[2], path, position, "spec-version", hint)

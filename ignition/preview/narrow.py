@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from ignition.report import ConfigPath
 from ignition.schemas.config import Config
+from ignition.stages.disks import luks_outlook
+from ignition.tools import mdadm
 
 __all__ = ["Narrowed", "brings", "objects", "only", "without"]
 
@@ -70,10 +72,9 @@ def brings(config: Config, path: ConfigPath) -> Iterator[str]:
             if partition.guid:
                 yield f"/dev/disk/by-partuuid/{partition.guid.lower()}"
     elif name == "raid":
-        yield f"/dev/md/{storage.raid[index].name}"
+        yield mdadm.device_of(storage.raid[index].name)
     elif name == "luks":
-        volume = storage.luks[index].name
-        yield from (f"/dev/mapper/{volume}", f"/dev/disk/by-id/dm-name-{volume}")
+        yield from luks_outlook.names_of(storage.luks[index])
 
 
 def without(config: Config, paths: Container[ConfigPath]) -> Narrowed:

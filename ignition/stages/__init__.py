@@ -117,17 +117,15 @@ class Stage:
 
 
 def _arguments(config: Config) -> bool:
-    wanted = config.kernel_arguments
-    return bool(wanted.should_exist or wanted.should_not_exist)
+    return config.kernel_arguments.present
 
 
 def _storage(config: Config) -> bool:
-    storage = config.storage
-    return bool(storage.disks or storage.raid or storage.luks or storage.filesystems)
+    return config.storage.has_devices
 
 
 def _mounts(config: Config) -> bool:
-    return any(filesystem.path for filesystem in config.storage.filesystems)
+    return any(filesystem.is_mounted for filesystem in config.storage.filesystems)
 
 
 def _always(config: Config) -> bool:  # noqa: ARG001  the files stage leaves its result on every machine

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from ignition import log
+from ignition.cancel import Cancelled, cancelled_by, check
 from ignition.host import Host
 from ignition.host.command import Command
 from ignition.report import ConfigPath
 from ignition.stages import Action, act
 from ignition.state import State
 
-__all__ = ["RunCommand", "Together"]
+if TYPE_CHECKING:
+    from threading import Event
+
+__all__ = ["AT_ONCE", "RunCommand", "Together", "side_by_side"]
+
+AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,9 @@ class RunCommand:
 class Together:
     """Actions that do not depend on each other, performed side by side.
 
-    All of them are brought to their end even if one fails; then the first
-    failure, in the order given, is raised. Their log lines stay in that order.
+    When one fails, those that have not begun do not begin, and those that wait for
+    something to be tried again give up; the others are brought to their end. Then the
+    first failure, in the order given, is raised. Their log lines stay in that order.
 
     Attributes:
         limit: how many at once.
@@ -44,7 +53,7 @@ class Together:
     path: ConfigPath
     what: str
     actions: tuple[Action, ...]
-    limit: int = 8
+    limit: int = AT_ONCE
 
     def describe(self) -> str:
         """What the actions are, taken together."""
@@ -56,10 +65,13 @@ class Together:
             return act(self.actions[0], host)
         from concurrent.futures import ThreadPoolExecutor
         from contextvars import copy_context
+        from threading import Event
 
-        left, failures = State(), list[Exception]()
+        left, failures, failed = State(), list[Exception](), Event()
         with ThreadPoolExecutor(min(self.limit, len(self.actions))) as pool:
-            running = [pool.submit(copy_context().run, _collect, action, host) for action in self.actions]
+            running = [
+                pool.submit(copy_context().run, _collect, action, host, failed) for action in self.actions
+            ]
             for future in running:
                 lines, outcome = future.result()
                 log.release(lines)
@@ -72,10 +84,25 @@ class Together:
         return left
 
 
-def _collect(action: Action, host: Host) -> tuple[list[log.Line], State | Exception]:
+def side_by_side(
+    path: ConfigPath, what: str, actions: Iterable[Action], limit: int = AT_ONCE
+) -> Iterator[Action]:
+    """Actions that do not depend on each other as one; a single one stays as it is."""
+    actions = tuple(actions)
+    if len(actions) > 1:
+        yield Together(path, what, actions, limit)
+    else:
+        yield from actions
+
+
+def _collect(action: Action, host: Host, failed: Event) -> tuple[list[log.Line], State | Exception]:
     """One action in a thread of its own; returns its log lines and its outcome."""
-    with log.collected() as lines:
+    with log.collected() as lines, cancelled_by(failed):
         try:
+            check()
             return lines, act(action, host)
+        except Cancelled:
+            return [], State()
         except Exception as error:  # noqa: BLE001  raised again by Together, in order
+            failed.set()
             return lines, error

@@ -23,7 +23,7 @@ from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem
 from ignition.stages import Action, Plan, leave
-from ignition.stages.actions import Together
+from ignition.stages.actions import side_by_side
 from ignition.stages.labels import set_labels
 from ignition.state import State
 from ignition.tools import mount
@@ -44,14 +44,13 @@ __all__ = [
 
 PATH: ConfigPath = ("storage", "filesystems")
 LOST_AND_FOUND: Final = "lost+found"
-NOT_MOUNTED: Final = frozenset({"", "none", "swap"})
 
 
 def mountable(config: Config) -> Iterator[tuple[int, str, Filesystem]]:
     """The filesystems that are mounted: index, clean path in the root, and the filesystem itself."""
     for index, filesystem in enumerate(config.storage.filesystems):
-        if filesystem.path and filesystem.format is not None and filesystem.format not in NOT_MOUNTED:
-            yield index, posixpath.normpath("/" + filesystem.path.lstrip("/")), filesystem
+        if filesystem.is_mounted:
+            yield index, posixpath.normpath("/" + (filesystem.path or "").lstrip("/")), filesystem
 
 
 def is_below(path: str, other: str) -> bool:
@@ -196,7 +195,7 @@ class MountFilesystems:
             mounts = tuple(group)
             actions.append(MakeMountpoints(PATH, tuple((each.path, each.at) for each in mounts)))
             what = f"mounting at {', '.join(each.at for each in mounts)}"
-            actions.append(Together(PATH, what, mounts) if len(mounts) > 1 else mounts[0])
+            actions += side_by_side(PATH, what, mounts)
         return Plan(actions=tuple(actions), keeps=tuple(keeps))
 
     def effects(self, config: Config, facts: frozenset[int], host: Host) -> Iterator[Effect | Refusal]:

@@ -20,8 +20,9 @@ __all__ = [
     "Metadata",
     "VolumeKey",
     "close",
+    "device_of",
     "format_luks2",
-    "is_luks",
+    "is_luks2",
     "metadata",
     "open_volume",
     "parse_metadata",
@@ -32,7 +33,7 @@ __all__ = [
 
 PROGRAM: Final = "cryptsetup"
 
-NOT_LUKS: Final = 1
+NOT_LUKS2: Final = 1
 WRONG_KEY: Final = 2
 """Exit status when no key slot opens. Source: cryptsetup(8)."""
 
@@ -56,13 +57,17 @@ class VolumeKey:
     cipher: str
 
 
-def is_luks(device: str, *, version_2: bool) -> Command:
-    """Ask whether there is a volume, of version 2 or of any: status 0 or 1."""
-    version = ("--type", "luks2") if version_2 else ()
+def device_of(name: str) -> str:
+    """The device of an open volume."""
+    return f"/dev/mapper/{name}"
+
+
+def is_luks2(device: str) -> Command:
+    """Ask whether there is a volume of version 2: status 0 or 1."""
     return Command(
-        ("cryptsetup", "isLuks", device, *version),
-        f"asking whether {device} is a{' LUKS 2' if version_2 else 'n encrypted'} volume",
-        ok=(0, NOT_LUKS),
+        ("cryptsetup", "isLuks", device, "--type", "luks2"),
+        f"asking whether {device} is a LUKS 2 volume",
+        ok=(0, NOT_LUKS2),
     )
 
 
@@ -141,7 +146,7 @@ def format_luks2(
 def open_volume(
     device: str, name: str, key: bytes, *, discard: bool = False, options: Sequence[str] = ()
 ) -> Command:
-    """Open a volume as `/dev/mapper/NAME`; the options are kept in it."""
+    """Open a volume under its name (`device_of`); the options are kept in it."""
     discards = ("--allow-discards",) if discard else ()
     return Command(
         ("cryptsetup", "luksOpen", device, name, *FROM_STDIN, "--persistent", *discards, *options),

@@ -12,8 +12,8 @@ from ignition.report import format_path
 from ignition.schemas.config import Config
 from ignition.schemas.resource import Resource
 from ignition.schemas.storage import File, Storage
+from tests.config.fragments import authority, contents, file, luks, merge, replace, tang
 from tests.config.test_merge import config
-from tests.config.test_rules import authority, contents, file, luks, merge, replace, tang
 
 LUKS = "$.storage.luks.0"
 

@@ -52,7 +52,7 @@ def root(data: bytes) -> Config:
 def test_a_config_without_references_is_itself() -> None:
     config = root(document(passwd=user("a")))
     rendered = render(config, Web())
-    assert (rendered.config, rendered.references, rendered.referenced) == (config, (), ())
+    assert (rendered.config, rendered.references, rendered.every) == (config, (), ())
 
 
 def test_children_win_over_parents_and_later_ones_over_earlier_ones() -> None:
@@ -72,7 +72,7 @@ def test_children_win_over_parents_and_later_ones_over_earlier_ones() -> None:
         "top",
     )
     assert web.fetched == ["http://a", "http://c", "http://b"]
-    assert [source.url for source in rendered.referenced] == web.fetched
+    assert [reference.source.url for reference in rendered.every] == web.fetched
     assert rendered.config.ignition.version == LATEST.version
 
 

@@ -12,8 +12,8 @@ from ignition.config.validate import check_config, check_merged
 from ignition.errors import ConfigError
 from ignition.schemas.config import Config
 from ignition.schemas.spec import LATEST, Spec
+from tests.config.fragments import authority, clevis, link, luks, raid, replace, tang
 from tests.config.spoken import text
-from tests.config.test_rules import authority, clevis, link, luks, raid, replace, tang
 
 ADVERTISEMENT = json.dumps({"payload": "x"})
 

@@ -12,7 +12,10 @@ CONFIG = config_of(
             {"device": "/dev/a", "partitions": [{"number": 1, "label": "x"}, {"number": 2, "guid": "AB"}]},
             {"device": "/dev/b"},
         ],
-        "raid": [{"name": "md", "level": "raid0", "devices": ["/dev/c"]}],
+        "raid": [
+            {"name": "md", "level": "raid0", "devices": ["/dev/c"]},
+            {"name": "/dev/md0", "level": "raid0", "devices": ["/dev/f"]},
+        ],
         "luks": [{"name": "v", "device": "/dev/d"}],
         "filesystems": [{"device": "/dev/e", "path": "/srv"}],
         "files": [{"path": "/f"}],
@@ -25,6 +28,7 @@ def test_objects_by_the_words_of_the_field() -> None:
         "disk /dev/a",
         "disk /dev/b",
         "array md",
+        "array /dev/md0",
         "encrypted volume v",
         "filesystem /dev/e",
         "file /f",
@@ -51,6 +55,7 @@ def test_devices_that_objects_bring() -> None:
     brought = {path: list(brings(CONFIG, path)) for path, _ in objects(CONFIG)}
     assert brought[("storage", "disks", 0)] == ["/dev/disk/by-partlabel/x", "/dev/disk/by-partuuid/ab"]
     assert brought[("storage", "raid", 0)] == ["/dev/md/md"]
+    assert brought[("storage", "raid", 1)] == ["/dev/md0"]
     assert brought[("storage", "luks", 0)] == ["/dev/mapper/v", "/dev/disk/by-id/dm-name-v"]
     assert brought[("storage", "filesystems", 0)] == []
     assert list(brings(CONFIG, ())) == []

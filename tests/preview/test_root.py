@@ -10,7 +10,7 @@ import pytest
 
 from ignition.host.users import read_accounts
 from ignition.preview.root import PreviewRoot, Unseen
-from ignition.stages.files.unitfiles import lookup
+from ignition.stages.files.unitfiles import UnitFiles
 from tests.lab.readonly import only_looking
 from tests.stages.files.lab import tree_of
 
@@ -41,7 +41,7 @@ def test_what_is_written_is_read_and_stays_in_memory(tree: Path) -> None:
         assert root.readlink("/etc/systemd/system/b.service") == "/dev/null"
         assert not root.exists("/var/lib/app/data")
         assert root.list("/var/lib/app") == []
-        assert lookup(root, "a.service") is not None
+        assert UnitFiles(root).lookup("a.service") is not None
     assert tree_of(str(tree)) == before
 
 

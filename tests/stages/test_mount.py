@@ -58,7 +58,10 @@ def test_what_is_mounted_and_what_is_not() -> None:
         {"device": "/dev/f", "format": "ext4"},
     )
     assert [(index, path) for index, path, _ in mountable(wanted)] == [(0, "/var"), (6, "/shared")]
-    assert not MountFilesystems().wanted(config(fs("/swap", "/dev/b", "swap")))
+    swap = config(fs("/swap", "/dev/b", "swap"))
+    assert not MountFilesystems().wanted(swap)
+    assert not MOUNT.wanted(swap)
+    assert not UMOUNT.wanted(swap)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ the config names or by where they lead, it is refused before anything is written
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,21 +17,26 @@ from ignition.host import Host, blocks
 from ignition.report import ConfigPath, format_path
 from ignition.schemas.config import Config
 
-__all__ = ["BY_CONTENT", "ONCE", "Place", "places", "refusals", "same_device"]
+__all__ = ["BY_CONTENT", "Named", "Place", "named_twice", "places", "refusals"]
 
 HINT: Final = "name another device in one of them"
 ONCE: Final = {
+    "disks": "put all partitions of a disk into one entry",
     "raid": "a device can be a member once",
     "luks": "a device can hold one volume",
     "filesystems": "describe a filesystem in one entry",
 }
-"""Section of the config → what to know if two of its entries have one device."""
+"""Section of the config → what to know, or to do, if two of its entries have one device."""
 
 UNTOUCHED: Final = frozenset({None, "virtiofs"})
 """Formats of filesystems whose device is left as it is."""
 
 BY_CONTENT: Final = tuple(f"/dev/disk/by-{what}/" for what in ("label", "uuid", "partlabel", "partuuid"))
 """Links that follow what is on a device, and so may lead elsewhere when its disk has a new table."""
+
+
+Named = tuple[ConfigPath, str, str]
+"""A device of the config: where it is named, how, and its kernel node."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +89,8 @@ def refusals(config: Config, places: Mapping[str, Place]) -> Iterator[Refusal]:
 
 def _contradiction(claim: _Claim, other: _Claim) -> Iterator[Refusal]:
     """Why two claims to one device cannot both be met, if they cannot."""
-    if claim.path[1] == other.path[1] in ONCE and claim.device != other.device:
-        paths = ((each.path[:3] if each.path[1] == "filesystems" else each.path) for each in (claim, other))
-        yield same_device(next(paths), claim.device, next(paths), other.device)
+    if claim.path[1] == other.path[1] and claim.device != other.device:
+        yield _same_device(claim.path, claim.device, other.path, other.device)
         return
     is_same_name = posixpath.normpath(claim.device) == posixpath.normpath(other.device)
     # Of a filesystem on a partitioned disk the config's own check warns, as the reference's does, if both
@@ -102,8 +106,16 @@ def _node(claim: _Claim, places: Mapping[str, Place]) -> str:
     return place.node if place else posixpath.normpath(claim.device)
 
 
-def same_device(path: ConfigPath, device: str, other_path: ConfigPath, other: str) -> Refusal:
-    """The refusal for a second name of a device in entries of one section."""
+def named_twice(named: Iterable[Named]) -> Iterator[Refusal]:
+    """Second names of devices in one section: what one entry makes, the other would take for its own."""
+    first: dict[str, tuple[ConfigPath, str]] = {}
+    for path, device, node in named:
+        other_path, other = first.setdefault(node, (path, device))
+        if other_path != path:
+            yield _same_device(path, device, other_path, other)
+
+
+def _same_device(path: ConfigPath, device: str, other_path: ConfigPath, other: str) -> Refusal:
     reason = f"{device} is the same device as {other} ({format_path(other_path)})"
     return Refusal(path, reason, ONCE[str(path[1])])
 

@@ -8,7 +8,7 @@ are made side by side, and udev looks at all of them once. Rules: engine.md 9.3.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,9 +20,8 @@ from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem
 from ignition.stages import Action, Plan
-from ignition.stages.actions import Together
-from ignition.stages.disks import signatures
-from ignition.stages.disks.claims import same_device
+from ignition.stages.actions import side_by_side
+from ignition.stages.disks import claims, signatures
 from ignition.stages.disks.locked import RunLocked
 from ignition.stages.disks.modules import LoadModules
 from ignition.stages.disks.programs import lacking
@@ -35,16 +34,14 @@ if TYPE_CHECKING:
     from ignition.stages.effects import Effect
 
 __all__ = [
-    "PATH", "DeviceFacts", "Do", "Filesystems", "conflicts", "decide", "differences", "is_supported",
-    "makers", "needs", "refusals",
+    "PATH", "Decision", "DeviceFacts", "Do", "Filesystems", "decide", "decisions", "differences",
+    "is_supported", "makers", "needs", "refusals",
 ]  # fmt: skip
 
 PATH: ConfigPath = ("storage", "filesystems")
 NO_FILESYSTEM: Final = frozenset({"none", ""})
 NOT_MADE: Final = "virtiofs"
 """Shared by the machine's host: there is no device to make it on, only a tag to mount."""
-
-MOUNTED: Final = mkfs.FORMATS - {"swap"}
 
 REPLACE: Final = "set wipeFilesystem: true to replace it, or correct the config"
 
@@ -85,7 +82,7 @@ def needs(config: Config) -> Iterator[tuple[str, ConfigPath]]:
     for index, filesystem in enumerate(config.storage.filesystems):
         if filesystem.format is not None and filesystem.format != NOT_MADE:
             yield from (("wipefs", (*PATH, index)), ("blkid", (*PATH, index)))
-        if filesystem.path and filesystem.format in MOUNTED | {NOT_MADE}:
+        if filesystem.is_mounted:
             yield "mount", (*PATH, index, "path")
 
 
@@ -194,17 +191,15 @@ class Filesystems:
 
     def plan(self, config: Config, facts: dict[int, DeviceFacts]) -> Plan:
         """Decide for each filesystem; one refusal refuses all."""
-        decisions = [
-            _Decision(config.storage.filesystems[index], index, each) for index, each in facts.items()
-        ]
-        keeps = tuple(each.kept() for each in decisions if each.do is Do.KEEP)
+        decided = decisions(config, facts)
+        keeps = tuple(each.kept() for each in decided if each.do is Do.KEEP)
         refused = (
-            *(each for decision in decisions for each in decision.refusals()),
-            *_named_twice(decisions),
+            *(refusal for each in decided for refusal in each.refusals()),
+            *claims.named_twice(each.named() for each in decided),
         )
         if refused:
             return Plan(refusals=refused, keeps=keeps)
-        made = [each for each in decisions if each.do is Do.MAKE]
+        made = [each for each in decided if each.do is Do.MAKE]
         return Plan(
             actions=tuple(_actions(made)),
             keeps=keeps,
@@ -222,11 +217,6 @@ class Filesystems:
         from ignition.stages.disks import outlook
 
         host.formatted.update(outlook.formatted(config, facts))
-
-
-def conflicts(filesystem: Filesystem, index: int, facts: DeviceFacts) -> Iterator[Refusal]:
-    """Why a filesystem will not be made or kept, all reasons."""
-    return _Decision(filesystem, index, facts).refusals()
 
 
 def _lacking(host: Host, format_: str) -> str:
@@ -260,17 +250,25 @@ def _found(host: Host, alias: str, listed: Sequence[wipefs.Signature]) -> wipefs
 
 
 @dataclass(frozen=True)
-class _Decision:
+class Decision:
+    """What is done about one filesystem, and why not.
+
+    Attributes:
+        index: its place in the config.
+    """
+
     wanted: Filesystem
     index: int
     facts: DeviceFacts
 
     @property
     def path(self) -> ConfigPath:
+        """Where in the config it stands."""
         return (*PATH, self.index)
 
     @property
     def do(self) -> Do:
+        """What to do."""
         return decide(
             wipe=self.wanted.wipe_filesystem is True,
             matches=not any(differences(self.wanted, self.facts.found)),
@@ -278,6 +276,7 @@ class _Decision:
         )
 
     def refusals(self) -> Iterator[Refusal]:
+        """Why it will be neither made nor kept, all reasons."""
         device = self.wanted.device
         if self.do is Do.REFUSE:
             text = "; ".join(differences(self.wanted, self.facts.found))
@@ -290,11 +289,17 @@ class _Decision:
         if self.do is Do.MAKE and self.facts.lacks:
             yield lacking(self.facts.lacks, self.path)
 
+    def named(self) -> claims.Named:
+        """Its device."""
+        return (*self.path, "device"), self.wanted.device, self.facts.node
+
     def kept(self) -> str:
+        """That it is kept, for the log."""
         found = self.facts.found.format
         return f"{self.wanted.device} has {found or 'no filesystem'} as the config says, it is kept"
 
     def make(self) -> MakeFilesystem | None:
+        """The action that makes it, if there is anything to make."""
         wanted = self.wanted
         if wanted.format is None or wanted.format in NO_FILESYSTEM:
             return None
@@ -311,16 +316,22 @@ class _Decision:
     @property
     def needs_module(self) -> bool:
         """Whether it will be mounted, and the kernel has to learn how."""
-        return bool(self.wanted.path) and self.wanted.format in MOUNTED and not self.facts.is_mountable
+        return self.wanted.is_mounted and not self.facts.is_mountable
 
     def creates(self) -> Iterator[str]:
+        """The device paths that there will be."""
         if self.wanted.label:
             yield f"/dev/disk/by-label/{self.wanted.label}"
         if self.wanted.uuid:
             yield f"/dev/disk/by-uuid/{self.wanted.uuid}"
 
 
-def _actions(made: Sequence[_Decision]) -> Iterator[Action]:
+def decisions(config: Config, facts: Mapping[int, DeviceFacts]) -> list[Decision]:
+    """What is done about the filesystems of which there are facts; by index of the filesystem."""
+    return [Decision(config.storage.filesystems[index], index, each) for index, each in facts.items()]
+
+
+def _actions(made: Sequence[Decision]) -> Iterator[Action]:
     if not made:
         return
     if full := [each for each in made if each.facts.listed]:
@@ -330,21 +341,9 @@ def _actions(made: Sequence[_Decision]) -> Iterator[Action]:
     makers: list[Action] = [maker for each in made if (maker := each.make())]
     if modules := tuple(dict.fromkeys(each.wanted.format or "" for each in made if each.needs_module)):
         makers.append(LoadModules(PATH, modules))
-    if len(makers) > 1:
-        yield Together(PATH, f"creating filesystems on {_names(made)}", tuple(makers))
-    else:
-        yield from makers
+    yield from side_by_side(PATH, f"creating filesystems on {_names(made)}", makers)
     yield Settle(PATH, tuple(each.facts.node for each in made))
 
 
-def _names(made: Iterable[_Decision]) -> str:
+def _names(made: Iterable[Decision]) -> str:
     return ", ".join(each.wanted.device for each in made)
-
-
-def _named_twice(decisions: Iterable[_Decision]) -> Iterator[Refusal]:
-    """Two names of one device: what one entry makes, the other would take for its own or destroy."""
-    first: dict[str, _Decision] = {}
-    for decision in decisions:
-        other = first.setdefault(decision.facts.node, decision)
-        if other is not decision:
-            yield same_device(decision.path, decision.wanted.device, other.path, other.wanted.device)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ignition.host import Host
-from ignition.host.command import Command
-from ignition.report import ConfigPath
+from ignition.stages.actions import RunCommand
 
 __all__ = ["RunLocked"]
 
 
 @dataclass(frozen=True)
-class RunLocked:
+class RunLocked(RunCommand):
     """Run one program that writes to devices; the locks of their disks are held meanwhile.
 
     Without them udev looks at what is half made, makes links that are wrong soon after, or makes the kernel
@@ -22,13 +21,7 @@ class RunLocked:
         nodes: kernel nodes of the devices.
     """
 
-    path: ConfigPath
-    command: Command
     nodes: tuple[str, ...]
-
-    def describe(self) -> str:
-        """The command's reason."""
-        return self.command.why
 
     def perform(self, host: Host) -> None:
         """Run it."""

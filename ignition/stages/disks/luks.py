@@ -17,19 +17,19 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from ignition.errors import ActionFailed, IgnitionError, Refusal
 from ignition.host import Host, blocks
 from ignition.host.mounts import Use, remedy
-from ignition.report import ConfigPath, format_path
+from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Luks
 from ignition.stages import Action, Plan
-from ignition.stages.actions import Together
-from ignition.stages.disks import cex, clevis, signatures
+from ignition.stages.actions import AT_ONCE, side_by_side
+from ignition.stages.disks import cex, claims, clevis, signatures
 from ignition.stages.disks.locked import RunLocked
 from ignition.stages.disks.settle import Settle
 from ignition.stages.disks.volumes import REPLACE, CloseVolume, MakeVolume, OpenVolume, ResumeVolume
@@ -41,17 +41,14 @@ if TYPE_CHECKING:
     from ignition.stages.effects import Effect
 
 __all__ = [
-    "Do", "Found", "VolumeFacts", "Volumes", "conflicts", "decide", "differences", "needs", "refusals",
+    "Decision", "Do", "Found", "VolumeFacts", "Volumes", "decide", "differences", "needs", "refusals",
     "room",
 ]  # fmt: skip
 
 PATH: ConfigPath = ("storage", "luks")
-ENCRYPTED: Final = "crypto_LUKS"
-MAPPED: Final = "/dev/mapper"
 MEMORY: Final = 1 << 30
 """Bytes that deriving a key takes at most, and at most half of all. Source: cryptsetup-luksFormat(8)."""
 PROCESSORS: Final = 4
-AT_ONCE: Final = 8
 
 UNKNOWN: Final = cryptsetup.Metadata()
 
@@ -157,7 +154,7 @@ def decide(*, wipe: bool, is_empty: bool, matches: bool) -> Do:
 def differences(wanted: Luks, found: Found, *, has_key: bool, is_ours: bool = False) -> Iterator[str]:
     """Why what is on a device cannot be used as the volume of the config."""
     if not found.is_luks2:
-        kind = " of version 1" if ENCRYPTED in found.formats else ""
+        kind = " of version 1" if signatures.ENCRYPTED in found.formats else ""
         yield f"there is {', '.join(found.formats) or 'nothing'}{kind}"
         return
     if (wanted.clevis.present or wanted.cex.enabled) and not is_ours:
@@ -189,36 +186,24 @@ class Volumes:
         nodes = [host.devices.resolve(device) for device in devices]
         listed = signatures.listed(host, tuple(dict.fromkeys(nodes)))
         use = Use.now(host.system)
-        facts = []
-        for index, (volume, node) in enumerate(zip(volumes, nodes, strict=True)):
-            alias = host.devices.alias(devices[index])
-            opened = _opened(host, volume, node)
-            facts.append(
-                VolumeFacts(
-                    node=node,
-                    alias=alias,
-                    # What is wiped whatever it is need not be looked at any closer.
-                    found=Found() if volume.wipe_volume else _found(host, alias, listed[node]),
-                    has_signatures=bool(listed[node]),
-                    key=_key(host, volume, state, (*PATH, index, "keyFile")),
-                    is_ours=volume.name in state.luks_keys,
-                    in_use=use.of_any(node),
-                    is_open=bool(opened),
-                    opened_in_use=use.of_any(opened) if opened else "",
-                    name_is_taken=not opened and blocks.exists(host.system, f"{MAPPED}/{volume.name}"),
-                    cards=cex.cards(host) if volume.cex.enabled else (),
-                )
+        facts = (
+            replace(
+                _look(host, volume, node, listed[node], use),
+                key=_key(host, volume, state, (*PATH, index, "keyFile")),
+                is_ours=volume.name in state.luks_keys,
             )
+            for index, (volume, node) in enumerate(zip(volumes, nodes, strict=True))
+        )
         return Facts(tuple(facts), room())
 
     def plan(self, config: Config, facts: Facts) -> Plan:
         """Decide for each volume; one refusal refuses all."""
         decisions = [
-            _Decision(volume, index, facts.volumes[index]) for index, volume in enumerate(config.storage.luks)
+            Decision(volume, index, facts.volumes[index]) for index, volume in enumerate(config.storage.luks)
         ]
         refused = (
             *(refusal for each in decisions for refusal in each.refusals()),
-            *_named_twice(decisions),
+            *claims.named_twice(each.named() for each in decisions),
         )
         if refused:
             return Plan(refusals=refused)
@@ -242,11 +227,6 @@ class Volumes:
         return luks_outlook.foresee(config, self.plan(config, facts), host)
 
 
-def conflicts(volume: Luks, index: int, facts: VolumeFacts) -> Iterator[Refusal]:
-    """Why a volume will be neither made nor opened, all reasons."""
-    return _Decision(volume, index, facts).refusals()
-
-
 # What is there.
 
 
@@ -258,6 +238,24 @@ def room() -> int:
     return max(1, min(AT_ONCE, by_memory, len(os.sched_getaffinity(0)) // PROCESSORS))
 
 
+def _look(host: Host, volume: Luks, node: str, listed: Sequence[wipefs.Signature], use: Use) -> VolumeFacts:
+    """What there is to see of a volume; `listed` are the signatures on its device."""
+    alias = host.devices.alias(volume.device or "")
+    opened = _opened(host, volume, node)
+    return VolumeFacts(
+        node=node,
+        alias=alias,
+        # What is wiped whatever it is need not be looked at any closer.
+        found=Found() if volume.wipe_volume else _found(host, alias, listed),
+        has_signatures=bool(listed),
+        in_use=use.of_any(node),
+        is_open=bool(opened),
+        opened_in_use=use.of_any(opened) if opened else "",
+        name_is_taken=not opened and blocks.exists(host.system, cryptsetup.device_of(volume.name)),
+        cards=cex.cards(host) if volume.cex.enabled else (),
+    )
+
+
 def _opened(host: Host, volume: Luks, node: str) -> str:
     """The kernel node of the open volume, if nothing but that is built on its device; else ""."""
     holders = blocks.holders(host.system, node)
@@ -267,8 +265,8 @@ def _opened(host: Host, volume: Luks, node: str) -> str:
 
 def _found(host: Host, alias: str, listed: Sequence[wipefs.Signature]) -> Found:
     formats = tuple(dict.fromkeys(each.format for each in listed if not each.is_table))
-    if ENCRYPTED in formats and host.run(cryptsetup.is_luks(alias, version_2=True)).status == 0:
-        label = next(each.label for each in listed if each.format == ENCRYPTED)
+    if signatures.ENCRYPTED in formats and host.run(cryptsetup.is_luks2(alias)).status == 0:
+        label = next(each.label for each in listed if each.format == signatures.ENCRYPTED)
         uuid = host.run(cryptsetup.uuid(alias)).stdout.strip()
         metadata = cryptsetup.parse_metadata(host.run(cryptsetup.metadata(alias)).stdout)
         return Found(formats, is_luks2=True, label=label, uuid=uuid, metadata=metadata)
@@ -298,17 +296,30 @@ def _key(host: Host, volume: Luks, state: State, path: ConfigPath) -> bytes | No
 
 
 @dataclass(frozen=True)
-class _Decision:
+class Decision:
+    """What is done about one volume, and why not.
+
+    Attributes:
+        index: its place in the config.
+    """
+
     wanted: Luks
     index: int
     facts: VolumeFacts
 
     @property
     def path(self) -> ConfigPath:
+        """Where in the config it stands."""
         return (*PATH, self.index)
 
     @property
+    def device(self) -> str:
+        """The open volume's."""
+        return cryptsetup.device_of(self.wanted.name)
+
+    @property
     def do(self) -> Do:
+        """What to do."""
         return decide(
             wipe=self.wanted.wipe_volume is True,
             is_empty=not self.facts.found.formats or self.is_broken_off,
@@ -326,12 +337,14 @@ class _Decision:
         return self.wanted.wipe_volume is True and self.facts.is_open and not self.facts.opened_in_use
 
     def differences(self) -> Iterator[str]:
+        """Why what is on its device cannot be used."""
         wanted, facts = self.wanted, self.facts
         is_bound = wanted.clevis.present and bool(facts.found.metadata.bindings)
         has_key = facts.key is not None or is_bound or wanted.cex.enabled is True
         return differences(wanted, facts.found, has_key=has_key, is_ours=facts.is_ours)
 
     def refusals(self) -> Iterator[Refusal]:
+        """Why it will be neither made nor opened, all reasons."""
         device, facts = self.wanted.device, self.facts
         if self.do is Do.REFUSE:
             text = "; ".join(self.differences())
@@ -340,24 +353,31 @@ class _Decision:
         elif facts.in_use and not self.is_reopened and not (self.do is Do.OPEN and facts.is_open):
             verb = "made" if self.do is Do.MAKE else "opened"
             use = facts.opened_in_use or facts.in_use
-            that = f"{MAPPED}/{self.wanted.name}" if facts.opened_in_use else "that"
+            that = self.device if facts.opened_in_use else "that"
             reason = f"the volume {self.wanted.name} would be {verb} on {device}, and {that} is {use}"
             yield Refusal((*self.path, "device"), reason, remedy(use))
         if facts.name_is_taken:
-            reason = f"{MAPPED}/{self.wanted.name} is there already, and is another device"
+            reason = f"{self.device} is there already, and is another device"
             yield Refusal((*self.path, "name"), reason, "give the volume another name")
         if self.wanted.cex.enabled and not facts.cards:
             reason = "this machine has no CryptoExpress card that could protect the volume's key"
             yield Refusal((*self.path, "cex"), reason, "give it a domain of a card in CCA mode")
 
+    def named(self) -> claims.Named:
+        """Its device."""
+        return (*self.path, "device"), self.wanted.device or "", self.facts.node
+
     def close(self) -> CloseVolume:
+        """The action that closes it."""
         return CloseVolume(self.path, self.wanted)
 
     def make(self) -> MakeVolume:
+        """The action that makes it."""
         facts = self.facts
         return MakeVolume(self.path, self.wanted, facts.alias, facts.key, facts.node, facts.cards)
 
     def open(self) -> OpenVolume | ResumeVolume:
+        """The action that opens it, or brings it to its end."""
         wanted, facts = self.wanted, self.facts
         if wanted.clevis.present or wanted.cex.enabled:
             is_bound = bool(facts.found.metadata.bindings)
@@ -366,40 +386,23 @@ class _Decision:
         return OpenVolume(self.path, wanted, facts.alias, facts.key, facts.is_open)
 
     def creates(self) -> Iterator[str]:
+        """The device paths that there will be."""
         if self.do is Do.MAKE or not self.facts.is_open:
-            yield f"{MAPPED}/{self.wanted.name}"
+            yield self.device
         if self.do is Do.MAKE and self.wanted.uuid:
             yield f"/dev/disk/by-uuid/{self.wanted.uuid}"
         if self.do is Do.MAKE and self.wanted.label:
             yield f"/dev/disk/by-label/{self.wanted.label}"
 
 
-def _actions(decisions: Sequence[_Decision], made: Sequence[_Decision], at_once: int) -> Iterator[Action]:
-    opened = tuple(each.open() for each in decisions if each.do is Do.OPEN)
-    yield from _together("opening encrypted volumes", opened, at_once)
+def _actions(decisions: Sequence[Decision], made: Sequence[Decision], at_once: int) -> Iterator[Action]:
+    opened = (each.open() for each in decisions if each.do is Do.OPEN)
+    yield from side_by_side(PATH, "opening encrypted volumes", opened, at_once)
     yield from (each.close() for each in made if each.is_reopened)
     if full := [each for each in made if each.facts.has_signatures]:
         devices = [each.wanted.device or "" for each in full]
         command = wipefs.erase((each.facts.alias for each in full), shown_as=devices)
         yield RunLocked(PATH, command, tuple(each.facts.node for each in full))
-    yield from _together("creating encrypted volumes", tuple(each.make() for each in made), at_once)
+    yield from side_by_side(PATH, "creating encrypted volumes", (each.make() for each in made), at_once)
     if made:
         yield Settle(PATH, tuple(each.facts.node for each in made))
-
-
-def _together(what: str, actions: tuple[Action, ...], at_once: int) -> Iterator[Action]:
-    if len(actions) > 1:
-        yield Together(PATH, what, actions, limit=at_once)
-    else:
-        yield from actions
-
-
-def _named_twice(decisions: Iterable[_Decision]) -> Iterator[Refusal]:
-    """Two names of one device."""
-    first: dict[str, _Decision] = {}
-    for decision in decisions:
-        other = first.setdefault(decision.facts.node, decision)
-        if other is not decision:
-            same = f"{other.wanted.device} ({format_path(other.path)})"
-            reason = f"{decision.wanted.device} is the same device as {same}"
-            yield Refusal((*decision.path, "device"), reason, "a device can hold one volume")

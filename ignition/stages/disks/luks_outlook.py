@@ -14,13 +14,13 @@ from ignition.stages.disks.locked import RunLocked
 from ignition.stages.disks.volumes import CloseVolume, MakeVolume, OpenVolume, ResumeVolume
 from ignition.stages.effects import Does, Effect, flat, open_question
 from ignition.state import State
+from ignition.tools import cryptsetup
 
 if TYPE_CHECKING:
     from ignition.preview.host import PreviewHost
 
-__all__ = ["effects", "foresee"]
+__all__ = ["effects", "foresee", "names_of"]
 
-MAPPED: Final = "/dev/mapper"
 GENERATED: Final = b"generated"
 """Stands for a key that is still to be made."""
 
@@ -68,8 +68,7 @@ def foresee(config: Config, plan: Plan, host: PreviewHost) -> State:
     """
     if plan.refusals:
         for index, volume in enumerate(config.storage.luks):
-            names = (f"{MAPPED}/{volume.name}", f"/dev/disk/by-id/dm-name-{volume.name}")
-            host.devices.may_make(names, open_question(("storage", "luks", index)))
+            host.devices.may_make(names_of(volume), open_question(("storage", "luks", index)))
     left = State()
     for action in flat(plan.actions):
         match action:
@@ -78,10 +77,15 @@ def foresee(config: Config, plan: Plan, host: PreviewHost) -> State:
                 left += _keys(action.volume, action.key)
             case OpenVolume() | ResumeVolume():
                 if not action.is_open:
-                    device = f"{MAPPED}/{action.volume.name}"
+                    device = cryptsetup.device_of(action.volume.name)
                     host.devices.may_make([device], f"{device} is not open, so what is on it cannot be seen")
                 left += _keys(action.volume, action.key)
     return left
+
+
+def names_of(volume: Luks) -> tuple[str, str]:
+    """The paths by which the open volume will be known."""
+    return cryptsetup.device_of(volume.name), f"/dev/disk/by-id/dm-name-{volume.name}"
 
 
 def _keys(volume: Luks, key: bytes | None) -> State:

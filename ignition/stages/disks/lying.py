@@ -21,8 +21,6 @@ from ignition.tools import blkid, wipefs
 
 __all__ = ["look_under", "refusals"]
 
-ENCRYPTED = "crypto_LUKS"
-
 
 def look_under(
     config: Config, facts: tuple[DiskFacts, ...], all_changes: Iterable[DiskChanges], host: Host
@@ -61,12 +59,12 @@ def refusals(config: Config, facts: Iterable[DiskFacts]) -> Iterator[Refusal]:
         if _is_careful(filesystem) and (probe := lying.get(filesystem.device)):
             found = wipefs.Signature(probe.format, probe.label, probe.uuid)
             there = filesystems.DeviceFacts("", "", found, (probe.format,))
-            yield from filesystems.conflicts(filesystem, index, there)
+            yield from filesystems.Decision(filesystem, index, there).refusals()
     for index, volume in enumerate(config.storage.luks):
         probe = lying.get(volume.device or "") if not volume.wipe_volume else None
         # Whether a volume can be used again is for cryptsetup to say, when it has a device.
-        if probe and probe.format != ENCRYPTED:
+        if probe and probe.format != signatures.ENCRYPTED:
             from ignition.stages.disks import luks
 
             there_too = luks.VolumeFacts("", "", luks.Found((probe.format,)))
-            yield from luks.conflicts(volume, index, there_too)
+            yield from luks.Decision(volume, index, there_too).refusals()

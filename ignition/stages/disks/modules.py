@@ -22,8 +22,6 @@ __all__ = ["LoadModules", "Unable", "module_of", "unable"]
 RAID_MODULES: Final = {"raid4": "raid456", "raid5": "raid456", "raid6": "raid456"}
 """Level → its kernel module, where that has another name. Source: the kernel's drivers/md."""
 
-NOT_MOUNTED: Final = frozenset({None, "", "none", "swap"})
-
 
 @dataclass(frozen=True)
 class Unable:
@@ -49,9 +47,9 @@ def unable(config: Config, host: Host) -> Iterator[Unable]:
     """All of it; nothing is loaded to find out."""
     storage = config.storage
     formats = {
-        index: filesystem.format
+        index: filesystem.format or ""
         for index, filesystem in enumerate(storage.filesystems)
-        if filesystem.path and filesystem.format not in NOT_MOUNTED
+        if filesystem.is_mounted
     }
     if formats:
         yield from _filesystems(formats, host.system)
@@ -61,11 +59,11 @@ def unable(config: Config, host: Host) -> Iterator[Unable]:
         yield Unable(("storage", "luks", 0), "open encrypted volumes", "dm_crypt")
 
 
-def _filesystems(formats: Mapping[int, str | None], system: str) -> Iterator[Unable]:
+def _filesystems(formats: Mapping[int, str], system: str) -> Iterator[Unable]:
     known = kernel.filesystems(system)
     for index, format_ in formats.items():
         # A kernel that loads no modules has listed all that it can mount.
-        if format_ and format_ not in known and not kernel.can_load(system, format_):
+        if format_ not in known and not kernel.can_load(system, format_):
             yield Unable(("storage", "filesystems", index, "format"), f"mount {format_}", format_)
 
 

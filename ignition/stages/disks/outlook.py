@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ignition.host import Host, blocks
-from ignition.report import ConfigPath
 from ignition.schemas.config import Config
-from ignition.schemas.storage import Filesystem
 from ignition.stages.disks.changes import Change, DiskChanges
 from ignition.stages.disks.entries import Do
 from ignition.stages.disks.facts import DiskFacts
-from ignition.stages.disks.filesystems import NO_FILESYSTEM, DeviceFacts, decide, differences
+from ignition.stages.disks.filesystems import NO_FILESYSTEM, Decision, DeviceFacts, decisions
 from ignition.stages.disks.filesystems import Do as DoFilesystem
 from ignition.stages.disks.geometry import Extent, in_mib
 from ignition.stages.effects import Does, Effect
@@ -108,17 +106,16 @@ def _nodes(host: Host, facts: DiskFacts) -> dict[int, str]:
 
 def filesystems(config: Config, facts: Mapping[int, DeviceFacts], host: Host) -> Iterator[Effect]:
     """The effects on each device that is looked at."""
-    for index, each in facts.items():
-        wanted = config.storage.filesystems[index]
-        path: ConfigPath = ("storage", "filesystems", index)
-        do = _decision(wanted, each)
-        if do is DoFilesystem.KEEP:
-            yield Effect(path, Does.KEEP, f"{each.found.format or 'nothing'} on {wanted.device}")
-        elif do is DoFilesystem.MAKE:
-            yield _made(path, wanted, each, host)
+    for each in decisions(config, facts):
+        if each.do is DoFilesystem.KEEP:
+            found = each.facts.found.format or "nothing"
+            yield Effect(each.path, Does.KEEP, f"{found} on {each.wanted.device}")
+        elif each.do is DoFilesystem.MAKE:
+            yield _made(each, host)
 
 
-def _made(path: ConfigPath, wanted: Filesystem, facts: DeviceFacts, host: Host) -> Effect:
+def _made(decision: Decision, host: Host) -> Effect:
+    path, wanted, facts = decision.path, decision.wanted, decision.facts
     size = blocks.size(host.system, facts.node)
     detail = (f"{in_mib(size)}" if size else "") + _labelled(wanted.label or "")
     nothing = wanted.format in NO_FILESYSTEM
@@ -131,18 +128,9 @@ def _made(path: ConfigPath, wanted: Filesystem, facts: DeviceFacts, host: Host) 
 
 def formatted(config: Config, facts: Mapping[int, DeviceFacts]) -> Iterator[str]:
     """The devices on which a filesystem will be made."""
-    for index, each in facts.items():
-        wanted = config.storage.filesystems[index]
-        if _decision(wanted, each) is DoFilesystem.MAKE and wanted.format not in NO_FILESYSTEM:
-            yield wanted.device
-
-
-def _decision(wanted: Filesystem, facts: DeviceFacts) -> DoFilesystem:
-    return decide(
-        wipe=wanted.wipe_filesystem is True,
-        matches=not any(differences(wanted, facts.found)),
-        is_empty=not facts.found.format,
-    )
+    for each in decisions(config, facts):
+        if each.do is DoFilesystem.MAKE and each.wanted.format not in NO_FILESYSTEM:
+            yield each.wanted.device
 
 
 def _size(sectors: int, sector_size: int) -> str:

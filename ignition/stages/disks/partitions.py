@@ -9,17 +9,16 @@ engine.md 9.3.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ignition.errors import Refusal
 from ignition.host import Host
 from ignition.host.mounts import Use
-from ignition.report import ConfigPath, format_path
+from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.stages import Action, Plan
-from ignition.stages.actions import Together
-from ignition.stages.disks import lying
+from ignition.stages.actions import side_by_side
+from ignition.stages.disks import claims, lying
 from ignition.stages.disks.changes import DiskChanges, disk_changes
 from ignition.stages.disks.facts import DiskFacts, look
 from ignition.stages.disks.settle import Settle
@@ -67,7 +66,7 @@ class Partitions:
         all_changes = _decided(config, facts)
         keeps = tuple(line for changes in all_changes for line in changes.keeps())
         refusals = (
-            *_named_twice(all_changes),
+            *claims.named_twice((each.path, each.device, each.facts.disk.node) for each in all_changes),
             *(each for changes in all_changes for each in changes.refusals()),
             *lying.refusals(config, facts),
         )
@@ -102,21 +101,8 @@ def _decided(config: Config, facts: tuple[DiskFacts, ...]) -> list[DiskChanges]:
 def _actions(needed: Sequence[DiskChanges]) -> Iterator[Action]:
     if not needed:
         return
-    writes = tuple(changes.write() for changes in needed)
-    if len(writes) > 1:
-        yield Together(PATH, f"partitioning {len(writes)} disks", writes)
-    else:
-        yield from writes
+    writes = (changes.write() for changes in needed)
+    yield from side_by_side(PATH, f"partitioning {len(needed)} disks", writes)
     yield Settle(PATH, tuple(changes.facts.disk.node for changes in needed))
     for changes in needed:
         yield changes.expect()
-
-
-def _named_twice(all_changes: Iterable[DiskChanges]) -> Iterator[Refusal]:
-    """Two names of one disk: each of the two would be decided without the other."""
-    first: dict[str, DiskChanges] = {}
-    for changes in all_changes:
-        other = first.setdefault(changes.facts.disk.node, changes)
-        if other is not changes:
-            reason = f"{changes.device} is the same disk as {other.device} ({format_path(other.path)})"
-            yield Refusal(changes.path, reason, "put all partitions of a disk into one entry")

@@ -24,9 +24,8 @@ from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Raid
 from ignition.stages import Action, Plan
-from ignition.stages.actions import Together
-from ignition.stages.disks import signatures
-from ignition.stages.disks.claims import same_device
+from ignition.stages.actions import side_by_side
+from ignition.stages.disks import claims, signatures
 from ignition.stages.disks.modules import module_of
 from ignition.stages.disks.ranks import ranks
 from ignition.state import State
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["ArrayFacts", "Arrays", "Do", "MakeArray", "MemberFacts", "decide", "differences", "needs"]
 
 PATH: ConfigPath = ("storage", "raid")
-MEMBER: Final = "linux_raid_member"
 
 FREE_NAME: Final = "give the array another name, or stop the one that is there with `mdadm --stop`"
 
@@ -243,7 +241,7 @@ class Arrays:
         refused = (
             *(refusal for each in decisions for refusal in each.refusals()),
             *_unseen(due, decisions),
-            *_named_twice(decisions),
+            *claims.named_twice(named for each in decisions for named in each.named()),
         )
         if refused:
             return Plan(refusals=refused, keeps=keeps)
@@ -282,7 +280,7 @@ def _look(host: Host, devices: Iterable[str]) -> Mapping[str, MemberFacts]:
             device,
             node,
             found=(found := tuple(dict.fromkeys(each.format for each in listed[node]))),
-            superblock=_superblock(host, node) if MEMBER in found else None,
+            superblock=_superblock(host, node) if signatures.MEMBER in found else None,
             holders=tuple(blocks.holders(host.system, node)),
             in_use=use.of_any(node),
         )
@@ -335,6 +333,10 @@ class _Decision:
             reason = f"{self.device} is there already, and is not the array of the config"
             yield Refusal((*self.path, "name"), f"{reason}: {unlike}" if unlike else reason, FREE_NAME)
 
+    def named(self) -> Iterator[claims.Named]:
+        for number, member in enumerate(self.facts.members):
+            yield (*self.path, "devices", number), member.device, member.node or member.device
+
     def kept(self) -> str:
         return f"{self.device} is the array of the config, it is kept"
 
@@ -345,12 +347,8 @@ class _Decision:
 
 
 def _actions(made: Sequence[_Decision]) -> Iterator[Action]:
-    actions = tuple(each.make() for each in made)
-    if len(actions) > 1:
-        names = ", ".join(each.wanted.name for each in made)
-        yield Together(PATH, f"making the arrays {names}", actions)
-    else:
-        yield from actions
+    names = ", ".join(each.wanted.name for each in made)
+    return side_by_side(PATH, f"making the arrays {names}", (each.make() for each in made))
 
 
 def _unseen(due: Sequence[_Decision], all_of_them: Sequence[_Decision]) -> Iterator[Refusal]:
@@ -362,14 +360,3 @@ def _unseen(due: Sequence[_Decision], all_of_them: Sequence[_Decision]) -> Itera
                 reason = f"{device} is there but does not run, so what is on it cannot be seen"
                 hint = f"start it with `mdadm --assemble {device}`"
                 yield Refusal((*decision.path, "devices", number), reason, hint)
-
-
-def _named_twice(decisions: Iterable[_Decision]) -> Iterator[Refusal]:
-    """Two names of one device."""
-    first: dict[str, tuple[str, ConfigPath]] = {}
-    for decision in decisions:
-        for number, member in enumerate(decision.facts.members):
-            path = (*decision.path, "devices", number)
-            device, other = first.setdefault(member.node or member.device, (member.device, path))
-            if other != path:
-                yield same_device(path, member.device, other, device)

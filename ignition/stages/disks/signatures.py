@@ -9,7 +9,11 @@ from ignition.host import Host, Run, blocks
 from ignition.host.command import Command, Ran
 from ignition.tools import blkid, wipefs
 
-__all__ = ["NOTHING", "Place", "ask_under", "found", "listed", "under"]
+__all__ = ["ENCRYPTED", "MEMBER", "NOTHING", "Place", "ask_under", "found", "listed", "under"]
+
+ENCRYPTED: Final = "crypto_LUKS"
+MEMBER: Final = "linux_raid_member"
+"""What libblkid calls an encrypted volume, and a member of an array."""
 
 NOTHING = wipefs.Signature("")
 

@@ -42,20 +42,24 @@ def observe(
 
 def refusals(config: Config, facts: Mapping[int, filesystems.DeviceFacts]) -> Iterator[Refusal]:
     """Why these filesystems will be neither made nor kept."""
-    for index, each in facts.items():
-        yield from filesystems.conflicts(config.storage.filesystems[index], index, each)
+    for each in filesystems.decisions(config, facts):
+        yield from each.refusals()
 
 
 def _touched(config: Config, host: Host) -> Iterator[str]:
     """The nodes that earlier steps may change, or make something else of."""
-    from ignition.tools import mdadm
-
     storage = config.storage
     paths: list[str] = [disk.device for disk in storage.disks]
-    for array in storage.raid:
-        paths += (mdadm.device_of(array.name), *array.devices)
-    for volume in storage.luks:
-        paths += (f"/dev/mapper/{volume.name}", volume.device or "")
+    if storage.raid:
+        from ignition.tools import mdadm
+
+        for array in storage.raid:
+            paths += (mdadm.device_of(array.name), *array.devices)
+    if storage.luks:
+        from ignition.tools import cryptsetup
+
+        for volume in storage.luks:
+            paths += (cryptsetup.device_of(volume.name), volume.device or "")
     return (blocks.resolve(host.system, path) for path in paths)
 
 

@@ -54,8 +54,7 @@ class Supported:
 
     def wanted(self, config: Config) -> bool:
         """Whether there is anything to do at all."""
-        storage = config.storage
-        return bool(storage.disks or storage.raid or storage.luks or storage.filesystems)
+        return config.storage.has_devices
 
     def observe(self, config: Config, host: Host, state: State) -> Facts:
         """Look for programs and in lists of the kernel's; no device is waited for."""

@@ -132,6 +132,10 @@ DISK = "a disk with partitions ($.storage.disks.0)"
                 f"and {DISK}"
             ),
         ),
+        (
+            {"disks": (B, B.but(device="/dev/vdb"))},
+            "$.storage.disks.1: /dev/vdb is the same device as /dev/disk/by-id/virtio-b ($.storage.disks.0)",
+        ),
         # The config's own check warns of this only if both have the same name.
         (
             {"disks": (B,), "filesystems": (Filesystem(device="/dev/vdb", format="ext4"),)},
@@ -165,8 +169,8 @@ DISK = "a disk with partitions ($.storage.disks.0)"
                 )
             },
             (
-                "$.storage.filesystems.1: /dev/disk/by-id/virtio-b-part1 is the same device as /dev/vdb1 "
-                "($.storage.filesystems.0)"
+                "$.storage.filesystems.1.device: /dev/disk/by-id/virtio-b-part1 is the same device as "
+                "/dev/vdb1 ($.storage.filesystems.0.device)"
             ),
         ),
         (

@@ -143,7 +143,7 @@ def test_two_names_of_one_disk_are_refused(host: FakeHost, sysfs: Sysfs) -> None
     host.devices.links["/dev/disk/by-id/x"] = "/dev/vdb"
     found = plan(host, config({"device": "/dev/vdb"}, {"device": "/dev/disk/by-id/x"}))
     assert [str(each) for each in found.refusals] == [
-        "$.storage.disks.1: /dev/disk/by-id/x is the same disk as /dev/vdb ($.storage.disks.0)"
+        "$.storage.disks.1: /dev/disk/by-id/x is the same device as /dev/vdb ($.storage.disks.0)"
     ]
 
 
