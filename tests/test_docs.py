@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ignition.config.parse import check
+
 PROJECT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
@@ -18,6 +20,12 @@ COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 def blocks(page: str) -> list[tuple[str, str, str]]:
     """All blocks of a page: their language, the file name beside it, and the text."""
     return BLOCK.findall((PROJECT / "docs" / page).read_text())
+
+
+def test_the_config_of_the_readme_is_valid() -> None:
+    (config,) = [text for language, _, text in blocks("../README.md") if language == "json"]
+    checked = check(config.encode())
+    assert (str(checked.report), checked.failure) == ("", None)
 
 
 @pytest.mark.parametrize("page", ["config-api.md"])

@@ -41,7 +41,7 @@ fallback_card() { # FAILED_UNITS
     done
     if [ -z "$(platform)" ]; then
         echo "cause    the kernel command line names no platform"
-        echo "try      add ignition.platform.id=NAME, for example qemu, aws or metal"
+        echo "try      add ignition.platform.id=NAME, for example qemu or metal"
     else
         echo "cause    the last that it wrote:"
         last_words "${1%% *}"

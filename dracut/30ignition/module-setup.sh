@@ -135,7 +135,8 @@ ignition_own_kargs_helper() { # LOADER
 ignition_install_runtime() {
     local python=${IGNITION_PYTHON:-/usr/bin/python3} files
     files=$("$python" -m ignition initramfs --output "$initdir") \
-        || ignition_fail "$python could not collect the engine, see above"
+        || ignition_fail "$python could not collect the engine, see above." \
+            "IGNITION_PYTHON names an interpreter that has it and its libraries"
     # What the packed interpreter loads from the system: shared libraries, certificates.
     # shellcheck disable=SC2086 # one name a line, none with blanks
     ignition_require $files

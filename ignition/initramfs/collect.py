@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import ignition
 from ignition.errors import IgnitionError
 from ignition.initramfs import imports, substitutes
 from ignition.initramfs.imports import Import, Reach
@@ -56,7 +57,8 @@ def rehearse(wanted: Reach, bundle: str) -> Outcome:
             imports=ordered(wanted),
             extras=extras(wanted),
             trials=tried,
-            path=(directory, *sys.path),
+            # What is installed as editable is found by a hook, which child interpreters do not have.
+            path=(directory, str(Path(ignition.__file__).parents[1]), *sys.path),
             hidden=tuple(substitutes.hidden(item.module for item in wanted.foreign)),
         )
         return perform((str(base_interpreter()), "-I", "-S"), job)

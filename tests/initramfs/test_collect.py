@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,6 +162,17 @@ def test_a_second_python_in_the_image_is_refused(tmp_path: Path) -> None:
         Tree(tmp_path).write([])
 
 
+def test_the_engine_is_found_where_it_is_and_not_only_by_the_search_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A hook finds what is installed as editable; children have no hooks."""
+    checkout, jobs = str(Path(collect.__file__).parents[2]), list[Job]()
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in {"", checkout}])
+    monkeypatch.setattr(collect, "perform", lambda interpreter, job: jobs.append(job))
+    collect.rehearse(imports.Reach(frozenset(), frozenset()), "/bundle")
+    assert checkout in jobs[0].path
+
+
 def outcome(missing: set[str] = frozenset(), **modules: str) -> Outcome:  # type: ignore[assignment]
     return Outcome({name: (file, False) for name, file in modules.items()}, frozenset(missing), (), {})
 
@@ -185,7 +197,7 @@ INTERPRETER = (str(base_interpreter()), "-I")
 def test_a_trial_that_ends_otherwise_is_an_error_with_what_was_said() -> None:
     trial = Trial(("ignition", "--stage=nonsense", "--platform=file"), status=0)
     checkout = str(Path(collect.__file__).parents[2])
-    site = [path for path in __import__("sys").path if path.endswith("site-packages")]
+    site = [path for path in sys.path if path.endswith("site-packages")]
     job = Job(trials=(Trial(("ignition", "--version")), trial), path=(checkout, *site))
     with pytest.raises(IgnitionError, match="status 2 instead of 0") as caught:
         perform(INTERPRETER, job)

@@ -60,6 +60,10 @@ make_venv() {
     echo "$made_from" > $stamp
 }
 
+if ! command -v apt-get >/dev/null; then
+    echo "This needs a Debian 12 machine: its packages are what the lab is made of." >&2
+    exit 1
+fi
 purpose=${1:-}
 packages "$purpose" >/dev/null
 install_packages "$purpose"
