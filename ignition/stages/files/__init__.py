@@ -14,6 +14,7 @@ from ignition.stages.files.keep import KeepRecord
 from ignition.stages.files.nodes import Nodes
 from ignition.stages.files.passwd import Passwd
 from ignition.stages.files.result import OutputFiles, Result
+from ignition.stages.files.unfinished import Unfinished
 from ignition.stages.files.units import Enablement, Units
 from ignition.stages.later import Later
 
@@ -33,6 +34,7 @@ def _listed() -> Step[Any]:
 
 
 STEPS: Final[tuple[Step[Any], ...]] = (
+    Unfinished(),
     Passwd(),
     Nodes(),
     Units(),

@@ -1,9 +1,10 @@
 """What was appended to files that the config did not write: each fragment once, however often one runs.
 
 Before anything is appended, the length that the file had is written down, in the target root itself, so
-that it outlives a power cut. If what follows that length is the beginning of what is to be appended, an
-earlier run got so far and only the rest is written; if it is anything else, the file has changed and
-the fragments are appended anew. The file stays the same file: its links, labels and attributes remain.
+that it outlives a power cut. If what is to be appended follows that length, it was; others may have added
+more since. If only its beginning does, an earlier run got so far, and only the rest is written. If anything
+else does, the file has changed and the fragments are appended anew. The file stays the same file: its links,
+labels and attributes remain.
 
 The reference appends again in every run (engine.md 14, point 9).
 """
@@ -47,15 +48,17 @@ def append_once(root: Root, place: str, addition: str) -> bool:
 
 def _already_there(root: Root, place: str, before: int, addition: str) -> int | None:
     """How much of `addition` follows the first `before` bytes; `None` if something else does."""
-    length = root.lstat(place).st_size
-    if length < before or length - before > root.lstat(addition).st_size:
+    done = left = min(root.lstat(place).st_size - before, root.lstat(addition).st_size)
+    if done < 0:
         return None
     with root.open(place) as file, root.open(addition) as wanted:
         file.seek(before)
-        while chunk := file.read(CHUNK):
-            if chunk != wanted.read(len(chunk)):
+        while left:
+            chunk = wanted.read(min(CHUNK, left))
+            if not chunk or chunk != file.read(len(chunk)):
                 return None
-    return length - before
+            left -= len(chunk)
+    return done
 
 
 def _append(root: Root, place: str, addition: str, skip: int) -> None:

@@ -7,13 +7,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ignition import distro
 from ignition.host import Host
 from ignition.host.root import Root
-from ignition.host.selinux import file_contexts
+from ignition.host.selinux import file_contexts, is_unlabelled
 from ignition.host.users import Accounts, read_accounts
 from ignition.report import ConfigPath
 from ignition.schemas.config import Config
+from ignition.schemas.storage import Directory, File, Link
 from ignition.stages import Plan
+from ignition.stages.files.appended import JOURNAL
+from ignition.stages.files.unitfiles import UNITS
+from ignition.stages.files.units import PRESETS
 from ignition.state import State
 from ignition.tools.setfiles import setfiles
 
@@ -26,12 +31,30 @@ ACCOUNT_FILES: Final = ("passwd", "group", "shadow", "gshadow", "subuid", "subgi
 """What useradd and its family rewrite in `/etc`, with backups whose names begin so."""
 
 
+OWN: Final = (
+    "/etc/crypttab",
+    JOURNAL,
+    PRESETS,
+    UNITS,
+    distro.CEX_KEY_REPOSITORY,
+    distro.LUKS_KEY_DIRECTORY,
+    *distro.MDADM_CONFS,
+)
+"""What the engine writes of its own accord."""
+
+
 @dataclass(frozen=True)
 class SetLabels:
-    """Label what this stage made or replaced, as the target's policy says."""
+    """Label what this stage made or replaced, as the target's policy says.
+
+    Attributes:
+        paths: what it touched.
+        written: what it may have made in an earlier run, which came to no labels.
+    """
 
     contexts: str
     paths: tuple[str, ...]
+    written: tuple[str, ...] = ()
     path: ConfigPath = ()
 
     def describe(self) -> str:
@@ -40,8 +63,12 @@ class SetLabels:
 
     def perform(self, host: Host) -> None:
         """One process for all."""
-        outside = host.root.outside
-        host.run(setfiles(host.root.path, outside(self.contexts), map(outside, self.paths)))
+        root = host.root
+        with root.steady():
+            left = {path for path in map(root.resolve, self.written) if is_unlabelled(root, path)}
+            paths = [_made_with(root, path) or path for path in self.paths]
+            paths += filter(None, (_made_with(root, path) for path in left))
+        host.run(setfiles(root.path, root.outside(self.contexts), map(root.outside, topmost(paths))))
 
 
 class Relabel:
@@ -60,10 +87,14 @@ class Relabel:
         contexts = file_contexts(host.root)
         if contexts is None:
             return None
-        touched = (*host.root.touched, *_account_files(config, host.root), *_homes(config, host.root))
-        with host.root.steady():
-            there = [host.root.resolve(path) for path in touched if host.root.exists(path)]
-        return SetLabels(contexts, topmost(there))
+        root = host.root
+        touched = (*root.touched, *_account_files(config, root), *_homes(config, root))
+        with root.steady():
+            there = [root.resolve(path) for path in touched if root.exists(path)]
+        paths = topmost(there)
+        labelled = frozenset(paths)
+        earlier = tuple(path for path in _written(config) if not _below(labelled, path))
+        return SetLabels(contexts, paths, earlier)
 
     def plan(self, config: Config, facts: SetLabels | None) -> Plan:
         """Label them, if anything has to be labelled."""
@@ -90,6 +121,36 @@ def topmost(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
+def _below(tops: frozenset[str], path: str) -> bool:
+    """Whether a path is one of these or lies below one."""
+    while path not in tops and path != "/":
+        path = posixpath.dirname(path)
+    return path in tops
+
+
+def _made_with(root: Root, path: str) -> str | None:
+    """The topmost directory above `path` without a label, or itself; `None` where nothing further up has one.
+
+    An earlier run of this stage made it and came to no labels; this run has found it, and did not touch it.
+    """
+    while True:
+        above = posixpath.dirname(path)
+        if above == path or root.lstat(above).st_dev != root.lstat(path).st_dev:
+            return None
+        if not is_unlabelled(root, above):
+            return path
+        path = above
+
+
+def _written(config: Config) -> Iterator[str]:
+    """What steps of this stage leave alone when they find it as it should be."""
+    yield from OWN
+    yield distro.record_directory()
+    storage = config.storage
+    nodes: tuple[Directory | File | Link, ...] = (*storage.directories, *storage.files, *storage.links)
+    yield from (node.path for node in nodes)
+
+
 def _account_files(config: Config, root: Root) -> Iterator[str]:
     if config.passwd.users or config.passwd.groups:
         names = (*ACCOUNT_FILES, ".pwd.lock")
@@ -104,7 +165,10 @@ def _homes(config: Config, root: Root) -> Iterator[str]:
     for user in kept:
         account = accounts.users.get(user.name)
         if account and account.home:
-            yield root.follow(account.home)
+            try:
+                yield root.follow(account.home)
+            except NotADirectoryError:  # the home of some system users is /dev/null
+                continue
 
 
 @dataclass(frozen=True)
@@ -138,7 +202,8 @@ class Sync:
         del state
         touched = {posixpath.dirname(path) for path in host.root.touched}
         mounts = {each.path for each in config.storage.filesystems if each.path}
-        return tuple(sorted(path for path in {"/", *touched, *mounts} if host.root.exists(path)))
+        homes = _homes(config, host.root)  # useradd tells nobody what it writes there
+        return tuple(sorted(path for path in {"/", *touched, *mounts, *homes} if host.root.exists(path)))
 
     def plan(self, config: Config, facts: tuple[str, ...]) -> Plan:
         """Write them all back."""

@@ -21,6 +21,7 @@ from ignition.schemas.config import Config
 from ignition.schemas.passwd import PasswdGroup, PasswdUser
 from ignition.stages import Action, Plan, Refusal
 from ignition.stages.actions import RunCommand
+from ignition.stages.files.unfinished import AllOrNothing, place_of_homes
 from ignition.state import State
 from ignition.tools import passwd as tools
 from ignition.tools.passwd import Account
@@ -49,12 +50,14 @@ class Facts:
         accounts: the users and groups that exist.
         directories: those that the mount stage had to make.
         fragment: whether SSH keys go to a file of their own.
+        homes: where homes are made, unless the config says otherwise.
     """
 
     root: str
     accounts: Accounts
     directories: tuple[str, ...] = ()
     fragment: bool = True
+    homes: str = "/home"
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,11 @@ class WriteKeys:
             root.write(place, text.encode(), mode=0o600, owner=(user.uid, user.gid))
         log.journal(
             f"wrote ssh authorized keys file for user: {user.name}",
-            {"MESSAGE_ID": KEYS_WRITTEN, "IGNITION_USER_NAME": user.name, "IGNITION_PATH": place},
+            {
+                "MESSAGE_ID": KEYS_WRITTEN,
+                "IGNITION_USER_NAME": user.name,
+                "IGNITION_PATH": f"{host.root.path.rstrip('/')}{place}",
+            },
         )
 
 
@@ -125,19 +132,19 @@ class Passwd:
             accounts=read_accounts(host.root),
             directories=state.directories,
             fragment=distro.write_authorized_keys_fragment(),
+            homes=place_of_homes(host.root),
         )
 
     def plan(self, config: Config, facts: Facts) -> Plan:
         """What has to change, and nothing else."""
-        passwd = config.passwd
-        groups = [(("passwd", "groups", i), group) for i, group in enumerate(passwd.groups)]
-        users = [(("passwd", "users", i), user) for i, user in enumerate(passwd.users)]
+        groups, users = _groups(config), _users(config)
         refusals = [refusal for path, group in groups for refusal in _bad(path, group.name, "gid", group.gid)]
         refusals += [refusal for path, user in users for refusal in _bad(path, user.name, "uid", user.uid)]
-        steps = [step for path, group in groups for step in _group(path, group, facts)]
-        steps += [step for path, user in users for step in _user(path, user, facts)]
+        steps = _steps(config, facts)
         return Plan(
-            actions=tuple(step for step in steps if not isinstance(step, str)),
+            actions=_all_or_nothing(
+                tuple(step for step in steps if not isinstance(step, str)), config, facts
+            ),
             refusals=tuple(refusals),
             keeps=tuple(step for step in steps if isinstance(step, str)),
         )
@@ -147,9 +154,8 @@ class Passwd:
         del host
         from ignition.stages.files import outlook
 
-        plan = self.plan(config, facts)
-        refused = {refusal.path[:3] for refusal in plan.refusals}
-        changed = {action.path[:3] for action in plan.actions}
+        refused = {refusal.path[:3] for refusal in self.plan(config, facts).refusals}
+        changed = {step.path[:3] for step in _steps(config, facts) if not isinstance(step, str)}
         for effect in outlook.accounts(config, facts.accounts, changed):
             if effect.path not in refused:
                 yield effect
@@ -159,6 +165,29 @@ class Passwd:
         from ignition.stages.files import outlook
 
         outlook.make_accounts(config, facts.accounts, host.root)
+
+
+def _groups(config: Config) -> list[tuple[ConfigPath, PasswdGroup]]:
+    return [(("passwd", "groups", number), group) for number, group in enumerate(config.passwd.groups)]
+
+
+def _users(config: Config) -> list[tuple[ConfigPath, PasswdUser]]:
+    return [(("passwd", "users", number), user) for number, user in enumerate(config.passwd.users)]
+
+
+def _steps(config: Config, facts: Facts) -> list[Action | str]:
+    """What is done, groups first; a text says what is kept as it is."""
+    steps = [step for path, group in _groups(config) for step in _group(path, group, facts)]
+    return steps + [step for path, user in _users(config) for step in _user(path, user, facts)]
+
+
+def _all_or_nothing(actions: tuple[Action, ...], config: Config, facts: Facts) -> tuple[Action, ...]:
+    """The actions; if programs are among them, they come to their end or leave nothing."""
+    if not any(isinstance(action, RunCommand) for action in actions):
+        return actions
+    new = (user for user in config.passwd.users if user.name not in facts.accounts.users)
+    homes = {user.name: user.home_dir or f"{facts.homes}/{user.name}" for user in new}
+    return (AllOrNothing(actions, homes),)
 
 
 def _bad(path: ConfigPath, name: str, field: str, number: int | None) -> Iterator[Refusal]:

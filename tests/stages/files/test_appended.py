@@ -62,6 +62,16 @@ def test_other_fragments_are_appended_to_what_is_there(host: FakeHost) -> None:
     assert local(host, "/etc/f").read_text() == "one two "
 
 
+def test_what_others_append_later_is_no_reason_to_append_again(host: FakeHost) -> None:
+    """Lines of encrypted volumes come after those of the config in /etc/crypttab, for example."""
+    host.root.write("/etc/f", b"first ")
+    append(host, "one ", "two ")
+    with host.root.open("/etc/f", append=True) as file:
+        file.write(b"later ")
+    append(host, "one ", "two ")
+    assert local(host, "/etc/f").read_text() == "first one two later "
+
+
 def test_a_file_changed_since_gets_its_fragments_again(host: FakeHost) -> None:
     append(host, "one ")
     local(host, "/etc/f").write_text("replaced ")

@@ -429,6 +429,12 @@ def test_a_hard_link_replaces_a_file_that_is_just_like_it(host: FakeHost) -> Non
     assert host.root.lstat("/g").st_nlink == 2
 
 
+def test_a_hard_link_to_itself_loses_nothing(host: FakeHost) -> None:
+    host.root.write("/f", b"x")
+    place(host, links=[{"path": "/f", "target": "f", "hard": True, "overwrite": True}])
+    assert local(host, "/f").read_text() == "x"
+
+
 def test_a_hard_link_in_place_of_a_directory(host: FakeHost) -> None:
     place(host, files=[{"path": "/f"}], directories=[{"path": "/g/h"}])
     link = {"path": "/g", "target": "/f", "hard": True}

@@ -12,8 +12,10 @@ from ignition.errors import ActionFailed
 from ignition.host.command import Secret
 from ignition.host.run import run
 from ignition.host.users import Accounts, Group, User, read_accounts
-from ignition.stages import Plan
+from ignition.stages import Action, Plan
+from ignition.stages.actions import RunCommand
 from ignition.stages.files.passwd import Facts, Passwd
+from ignition.stages.files.unfinished import AllOrNothing
 from ignition.state import State
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import accounts, config_of, local, run_steps, tree_of
@@ -34,7 +36,16 @@ def plan(facts: Facts = FACTS, **passwd: Any) -> Plan:
 
 
 def argv(made: Plan) -> list[tuple[str, ...]]:
-    return [tuple(action.command.real_argv()) for action in made.actions]  # type: ignore[attr-defined]
+    return [tuple(action.command.real_argv()) for action in steps(made) if isinstance(action, RunCommand)]
+
+
+def steps(made: Plan) -> tuple[Action, ...]:
+    """What a plan does, all of it or nothing."""
+    if not made.actions:
+        return ()
+    (whole,) = made.actions
+    assert isinstance(whole, AllOrNothing)
+    return whole.actions
 
 
 # New ones, changed ones, deleted ones.
@@ -144,7 +155,7 @@ def test_users_go_with_their_homes() -> None:
 
 def test_groups_come_before_users_in_config_order() -> None:
     made = plan(users=[{"name": "b"}, {"name": "a"}], groups=[{"name": "d"}, {"name": "c"}])
-    assert [action.describe() for action in made.actions] == [
+    assert [action.describe() for action in steps(made)] == [
         'creating group "d"',
         'creating group "c"',
         'creating user "b"',

@@ -82,10 +82,10 @@ def everything(host: FakeHost) -> dict[str, Any]:
 
 
 def test_the_order_is_the_references() -> None:
-    """But for what it does not have: the lines in mdadm.conf, and the record."""
+    """But for what it does not have: half made users, the lines in mdadm.conf, and the record."""
     assert [step.name for step in STEPS] == [
-        *("passwd", "nodes", "units", "enablement", "crypttab", "mdadm", "platform", "result", "record"),
-        *("relabel", "sync"),
+        *("unfinished", "passwd", "nodes", "units", "enablement", "crypttab", "mdadm", "platform"),
+        *("result", "record", "relabel", "sync"),
     ]
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from ignition.errors import ActionFailed
+from ignition.host.command import Command
 from ignition.host.run import run
-from ignition.stages.files.unitfiles import UNITS, Installed, generator_source, instance_of, lookup
+from ignition.stages.files.unitfiles import UNITS, Installed, UnitFiles, generator_source, instance_of
 from ignition.stages.files.units import PRESETS, Enablement, Units, preset_lines
+from ignition.tools import systemctl
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import config_of, local, run_steps, tree_of
 
@@ -157,6 +159,11 @@ def distribution(host: FakeHost) -> FakeHost:
         "getty@.service": "[Service]\n[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n",
         "worker@.service": "[Service]\n[Install]\nWantedBy=multi-user.target\n",
         "odd.service": "[Service]\nno equals sign\n",
+        "reset.service": STARTED + "WantedBy=\n",
+        "unknown.service": STATIC + "[Install]\nStartedBy=multi-user.target\n",
+        "continued.service": STATIC + "[Install]\n# a \\\nWantedBy=\\\n  multi-user.target\n",
+        "vendor.service": STATIC,
+        "two words.service": STARTED,
         "empty.service": "",
     }
     for name, text in files.items():
@@ -164,13 +171,18 @@ def distribution(host: FakeHost) -> FakeHost:
     host.root.write(
         "/etc/systemd/system/extended.service.d/x.conf", b"[Install]\nWantedBy=multi-user.target\n"
     )
+    host.root.symlink("../vendor.service", f"{VENDOR}/sysinit.target.wants/vendor.service")
+    host.root.symlink("../init.d/script", "/etc/rc3.d/S02script")
     host.root.symlink("getty@.service", f"{VENDOR}/autovt@.service")
     host.root.symlink("plain.service", f"{VENDOR}/other-name.service")
     host.root.symlink("/dev/null", f"{VENDOR}/masked.service")
     host.root.write(
         "/etc/fstab",
-        b"# comment\nLABEL=x /var/lib/my-data ext4 defaults 0 0\n/dev/vdb1 none swap sw 0 0\nnone\n",
+        b"# comment\nLABEL=x /var/lib/my-data ext4 defaults 0 0\n/dev/vdb1 none swap sw 0 0\n"
+        b"LABEL=swap none swap sw 0 0\nnone\n",
     )
+    host.root.write("/etc/containers/systemd/web.container", b"")
+    host.root.write("/usr/share/containers/systemd/data.volume", b"")
     host.root.write("/etc/crypttab", b"my-volume UUID=x none\n")
     return host
 
@@ -186,8 +198,21 @@ def distribution(host: FakeHost) -> FakeHost:
         ("getty@tty3.service", Installed("getty@tty3.service")),
         ("autovt@tty3.service", Installed("getty@tty3.service")),
         ("getty@.service", Installed("getty@.service")),
+        ("getty@tty1.service", Installed("getty@tty1.service", is_default=True)),
+        ("reset.service", Installed("reset.service", installable=False)),
+        ("unknown.service", Installed("unknown.service", installable=False)),
+        ("continued.service", Installed("continued.service")),
+        (
+            "vendor.service",
+            Installed(
+                "vendor.service",
+                installable=False,
+                pinned=f"{VENDOR}/sysinit.target.wants/vendor.service",
+            ),
+        ),
+        ("script.service", Installed("script.service", installable=False, pinned="/etc/rc3.d/S02script")),
         ("worker@.service", Installed("worker@.service", needs_instance=True)),
-        ("odd.service", Installed("odd.service")),
+        ("odd.service", Installed("odd.service", installable=False)),
         ("masked.service", Installed("masked.service", masked=True)),
         ("empty.service", Installed("empty.service", masked=True)),
         ("missing.service", None),
@@ -195,13 +220,61 @@ def distribution(host: FakeHost) -> FakeHost:
     ],
 )
 def test_where_names_lead(distribution: FakeHost, name: str, expected: Installed | None) -> None:
-    assert lookup(distribution.root, name) == expected
+    assert UnitFiles(distribution.root).lookup(name) == expected
 
 
 def test_aliases_that_lead_in_a_circle_are_no_unit(host: FakeHost) -> None:
     host.root.symlink("b.service", f"{UNITS}/a.service")
     host.root.symlink("a.service", f"{UNITS}/b.service")
-    assert lookup(host.root, "a.service") is None
+    assert UnitFiles(host.root).lookup("a.service") is None
+
+
+def link_own(host: FakeHost) -> None:
+    """Units that an administrator has linked: from elsewhere, and an instance."""
+    host.root.write("/opt/other/bought.service", STARTED.encode())
+    host.root.symlink("/opt/other/bought.service", f"{UNITS}/linked.service")
+    host.root.symlink("/opt/other/gone.service", f"{UNITS}/gone.service")
+    host.root.symlink(f"{VENDOR}/worker@.service", f"{UNITS}/worker@own.service")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("linked.service", Installed("linked.service")),
+        ("gone.service", None),
+        ("worker@own.service", Installed("worker@own.service")),
+    ],
+)
+def test_where_links_of_the_administrator_lead(
+    distribution: FakeHost, name: str, expected: Installed | None
+) -> None:
+    link_own(distribution)
+    assert UnitFiles(distribution.root).lookup(name) == expected
+
+
+@pytest.mark.parametrize("link", ["plain.service", "other-name.service"])
+def test_links_by_any_name_start_a_unit(distribution: FakeHost, link: str) -> None:
+    distribution.root.symlink(f"{VENDOR}/{link}", f"{UNITS}/multi-user.target.wants/{link}")
+    for name in ("plain.service", "other-name.service"):
+        assert UnitFiles(distribution.root).lookup(name) == Installed("plain.service", linked=True)
+
+
+def test_a_link_that_is_masked_starts_nothing(distribution: FakeHost) -> None:
+    distribution.root.symlink("/dev/null", f"{UNITS}/multi-user.target.wants/plain.service")
+    assert UnitFiles(distribution.root).lookup("plain.service") == Installed("plain.service")
+
+
+def test_dropins_hide_others_of_their_name_and_are_read_by_name(distribution: FakeHost) -> None:
+    wanted = b"[Install]\nWantedBy=multi-user.target\n"
+    distribution.root.write(f"{VENDOR}/static.service.d/50.conf", wanted)
+    lookup = UnitFiles(distribution.root).lookup("static.service")
+    assert lookup == Installed("static.service")
+    distribution.root.symlink("/dev/null", f"{UNITS}/static.service.d/50.conf")
+    lookup = UnitFiles(distribution.root).lookup("static.service")
+    assert lookup == Installed("static.service", installable=False)
+    distribution.root.write(f"{UNITS}/static.service.d/50.conf", b"[Install]\nWantedBy=\n")
+    distribution.root.write(f"{VENDOR}/static.service.d/60.conf", wanted)
+    assert UnitFiles(distribution.root).lookup("static.service") == Installed("static.service")
 
 
 @pytest.mark.parametrize(
@@ -214,6 +287,10 @@ def test_aliases_that_lead_in_a_circle_are_no_unit(host: FakeHost) -> None:
         ("systemd-cryptsetup@other.service", None),
         ("var-lib.mount", None),
         ("none.swap", None),
+        ("dev-disk-by\\x2dlabel-swap.swap", "/etc/fstab"),
+        ("web.service", "/etc/containers/systemd/web.container"),
+        ("data-volume.service", "/usr/share/containers/systemd/data.volume"),
+        ("data.service", None),
         ("x.service", None),
     ],
 )
@@ -233,6 +310,11 @@ def real(distribution: FakeHost) -> FakeHost:
 def enable(host: FakeHost, **units: bool) -> None:
     wanted = [{"name": name, "enabled": enabled} for name, enabled in units.items()]
     run_steps((Units(), Enablement()), config_of(systemd={"units": wanted}), host)
+
+
+def preset_all(host: FakeHost, mode: str) -> Command:
+    argv = ("systemctl", f"--root={host.root.path}", f"--preset-mode={mode}", "preset-all")
+    return Command(argv, "applying presets", environment=systemctl.ENVIRONMENT)
 
 
 @pytest.mark.real_commands("systemctl")
@@ -282,6 +364,76 @@ class TestForReal:
         enable(real, **{"plain.service": True})
         assert "multi-user.target.wants/plain.service" in links(real)
 
+    @pytest.mark.parametrize("mode", ["full", "enable-only"])
+    @pytest.mark.parametrize("vendor", ["", "disable *\n", "enable *\n"])
+    def test_presets_undo_nothing(self, real: FakeHost, vendor: str, mode: str) -> None:
+        """Where the machine-id is missing, systemd applies presets to all units in one of these modes."""
+        real.root.write(
+            "/usr/lib/systemd/system-preset/90.preset", f"enable getty@.service\n{vendor}".encode()
+        )
+        enabled = ["other-name.service", "autovt@tty4.service", "worker@one.service", "extended.service"]
+        disabled = ["sshd.service", "getty@tty1.service", "worker@two.service"]
+        enable(real, **dict.fromkeys(["ssh.service", "worker@two.service"], True))
+        local(real, PRESETS).unlink()
+        enable(real, **dict.fromkeys(enabled, True), **dict.fromkeys(disabled, False))
+        wanted = {
+            "multi-user.target.wants/plain.service",
+            "getty.target.wants/getty@tty4.service",
+            "multi-user.target.wants/worker@one.service",
+            "multi-user.target.wants/extended.service",
+        }
+        unwanted = {
+            "sshd.service",
+            "multi-user.target.wants/ssh.service",
+            "getty.target.wants/getty@tty1.service",
+            "multi-user.target.wants/worker@two.service",
+        }
+        assert wanted <= links(real).keys()
+        assert not unwanted & links(real).keys()
+        run(preset_all(real, mode))
+        assert wanted <= links(real).keys()
+        assert not unwanted & links(real).keys()
+
+    @pytest.mark.parametrize("machine_id", ["", "uninitialized\n", None])
+    def test_what_others_enable_with_them_stays_disabled(
+        self, real: FakeHost, machine_id: str | None, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """As systemd-networkd does with the service that waits for it. That presets do so too is told."""
+        real.root.remove("/etc/machine-id")
+        if machine_id is not None:
+            real.root.write("/etc/machine-id", machine_id.encode())
+        waiting = STATIC + "[Install]\nWantedBy=network-online.target\nAlias=await.service\n"
+        also = "Also=waiting.service template@one.service\n"
+        real.root.write(f"{VENDOR}/network.service", (STARTED + also).encode())
+        real.root.write(f"{VENDOR}/waiting.service", waiting.encode())
+        real.root.write(f"{VENDOR}/template@.service", STARTED.encode())
+        units = {"network.service": True, "waiting.service": False, "plain.service": False}
+        enable(real, **units, **{"template@.service": False, "template@two.service": True})
+        assert links(real) == {
+            "multi-user.target.wants/network.service": f"{VENDOR}/network.service",
+            "multi-user.target.wants/template@two.service": f"{VENDOR}/template@.service",
+        }
+        said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        told = [
+            name for name in ("waiting", "template@") for each in said if f'unit "{name}.service"' in each
+        ]
+        assert told == ([] if machine_id == "" else ["waiting", "template@"])
+        assert len(said) == len(told)
+
+    def test_a_default_instance_that_is_disabled_stays_so(self, real: FakeHost) -> None:
+        """No other instance is enabled: the preset of the distribution would start it."""
+        real.root.write("/usr/lib/systemd/system-preset/90.preset", b"enable getty@.service\n")
+        enable(real, **{"getty@tty1.service": False})
+        run(preset_all(real, "enable-only"))
+        assert "getty.target.wants/getty@tty1.service" not in links(real)
+
+    def test_linked_units_and_instances_will_be_started(self, real: FakeHost) -> None:
+        link_own(real)
+        enable(real, **{"linked.service": True, "worker@own.service": True})
+        found = links(real)
+        assert found["multi-user.target.wants/linked.service"] == "/opt/other/bought.service"
+        assert found["multi-user.target.wants/worker@own.service"] == f"{VENDOR}/worker@.service"
+
     def test_a_unit_that_systemctl_refuses_is_named(self, real: FakeHost) -> None:
         real.root.write(f"{UNITS}/sshd.service", STARTED.encode())
         real.root.symlink("/usr/lib/systemd/system/plain.service", f"{UNITS}/taken.service")
@@ -289,6 +441,51 @@ class TestForReal:
         with pytest.raises(ActionFailed, match=r"bad\.service") as caught:
             enable(real, **{"plain.service": True, "bad.service": True})
         assert caught.value.path == ("systemd", "units", 1)
+
+
+@pytest.mark.parametrize(
+    ("link", "text", "outside"),
+    [
+        ("/etc/systemd", "/usr/etc/systemd", UNITS),
+        ("/etc/systemd/system", "../../usr/../chained", UNITS),
+        ("/etc/systemd/system", "../../../../usr/etc", UNITS),
+        (f"{UNITS}/multi-user.target.wants", "/usr/wants", f"{UNITS}/multi-user.target.wants"),
+    ],
+)
+def test_systemctl_is_not_led_out_of_the_target(
+    distribution: FakeHost, link: str, text: str, outside: str
+) -> None:
+    """It has the running system resolve such links: it would write there, and nothing would be enabled."""
+    distribution.root.remove(link)
+    distribution.root.symlink("/usr/etc", "/chained")
+    for directory in ("/usr/etc/systemd/system", "/usr/wants"):
+        distribution.root.make_directories(directory)
+    distribution.root.symlink(text, link)
+    with pytest.raises(ActionFailed, match=f"would follow {outside} out of the target"):
+        enable(distribution, **{"plain.service": True})
+    assert distribution.run.argvs == []
+
+
+def test_relative_links_between_directories_of_units_are_fine(distribution: FakeHost) -> None:
+    distribution.root.make_directories("/usr/etc/wants")
+    distribution.root.remove("/etc/systemd")
+    distribution.root.symlink("../usr/etc", "/etc/systemd")
+    distribution.root.symlink("../wants", f"{UNITS}/multi-user.target.wants")
+    enable(distribution, **{"plain.service": True})
+    assert [argv[2:] for argv in distribution.run.argvs] == [("enable", "--", "plain.service")]
+
+
+def test_a_masked_unit_needs_no_disabling(distribution: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
+    """What would start it stays, for when the mask is taken away, as systemctl leaves it too."""
+    distribution.root.symlink(f"{VENDOR}/ssh.service", f"{UNITS}/multi-user.target.wants/ssh.service")
+    units = [
+        {"name": "ssh.service", "enabled": False, "mask": True},
+        {"name": "plain.service", "enabled": True},
+    ]
+    run_steps((Units(), Enablement()), config_of(systemd={"units": units}), distribution)
+    assert [argv[2:] for argv in distribution.run.argvs] == [("enable", "--", "plain.service")]
+    assert distribution.root.exists(f"{UNITS}/multi-user.target.wants/ssh.service")
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 def test_one_process_for_all(distribution: FakeHost) -> None:
@@ -320,6 +517,7 @@ def test_nothing_to_change_costs_no_process(distribution: FakeHost) -> None:
     ("name", "warning"),
     [
         ("missing.service", "the target system has no such unit"),
+        ("two words.service", "systemd reads no unit of such a name"),
         ("masked.service", "it is masked; set mask: false"),
         ("static.service", "nothing in an [Install] section says what is to start it"),
         ("worker@.service", "it is a template; enable an instance of it, as in worker@NAME.service"),
@@ -333,6 +531,34 @@ def test_a_unit_that_cannot_be_started_gets_a_warning(
     assert f'unit "{name}" is enabled in the config, but {warning}' in said
     assert [argv[3:] for argv in distribution.run.argvs] == [("--", "plain.service")]
     assert f"enable {name}" in local(distribution, PRESETS).read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "link"),
+    [
+        ("vendor.service", f"{VENDOR}/sysinit.target.wants/vendor.service"),
+        ("script.service", "/etc/rc3.d/S02script"),
+    ],
+)
+def test_what_starts_all_the_same_is_told_and_needs_no_enabling(
+    distribution: FakeHost, name: str, link: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    enable(distribution, **{name: False})
+    (said,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert f'unit "{name}" is disabled in the config, but {link} starts it all the same' in said
+    caplog.clear()
+    enable(distribution, **{name: True})
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+    assert distribution.run.argvs == []
+
+
+def test_own_names_are_added_to_the_presets_once(distribution: FakeHost) -> None:
+    for _ in range(2):
+        enable(distribution, **{"sshd.service": True, "other-name.service": False})
+        assert local(distribution, PRESETS).read_text().splitlines() == [
+            *("disable other-name.service", "enable sshd.service"),
+            *("disable plain.service", "enable ssh.service"),
+        ]
 
 
 def test_twice_is_once(distribution: FakeHost) -> None:
