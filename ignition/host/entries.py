@@ -89,11 +89,13 @@ def permit(directory: int, name: str, owner: Owner, mode: int | None) -> Standin
     """
     current = os.lstat(name, dir_fd=directory)
     kept = stat.S_IMODE(current.st_mode)
-    if _differs(owner, current):
+    wanted = kept if mode is None else mode
+    is_given = _differs(owner, current)
+    if is_given:
         os.chown(name, *owner, dir_fd=directory, follow_symlinks=False)
-        kept &= ~SET_IDS
-    wanted = stat.S_IMODE(current.st_mode) if mode is None else mode
-    if wanted != kept and not (mode is None and stat.S_ISLNK(current.st_mode)):
+    # A new owner takes setuid and setgid bits away from files, but not from directories.
+    is_stripped = is_given and bool(kept & SET_IDS)
+    if (wanted != kept or is_stripped) and not (mode is None and stat.S_ISLNK(current.st_mode)):
         change_mode(directory, name, wanted)
     return standing(current, owner=owner, mode=wanted)
 

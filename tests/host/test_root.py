@@ -98,6 +98,24 @@ def test_owner_and_mode_of_links_are_not_those_of_targets(root: Root, top: Path)
     assert stat.S_IMODE(root.lstat("/target").st_mode) == 0o600
 
 
+@pytest.mark.parametrize("wanted", [None, 0o755, 0o2755, 0o4711, 0o1777])
+@pytest.mark.parametrize("owner", [(-1, -1), (0, 0), (5, -1), (-1, 6), (5, 6)])
+@pytest.mark.parametrize("found", [0o755, 0o2755, 0o6755, 0o1700])
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_a_mode_is_there_whatever_the_owner_was(
+    root: Root, top: Path, kind: str, found: int, owner: tuple[int, int], wanted: int | None
+) -> None:
+    if kind == "file":
+        root.write("/it", b"")
+    else:
+        root.make_directories("/it")
+    root.chmod("/it", found)
+    root.permit("/it", owner, wanted)
+    status = (top / "it").stat()
+    assert stat.S_IMODE(status.st_mode) == (found if wanted is None else wanted)
+    assert (status.st_uid, status.st_gid) == (max(owner[0], 0), max(owner[1], 0))
+
+
 def test_only_regular_files_are_opened(root: Root, top: Path) -> None:
     os.mkfifo(top / "pipe")
     with pytest.raises(OSError, match="not a regular file"):
