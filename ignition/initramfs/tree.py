@@ -53,7 +53,11 @@ import gc, os, sys
 gc.disable()
 sys.warnoptions += {list(QUIET)}
 from ignition.cli import main
-sys.exit(main())
+status = main()
+for stream in filter(None, (sys.stdout, sys.stderr)):
+    stream.flush()
+# The kernel takes the memory back at once; the interpreter would go through all of it.
+os._exit(status)
 """
 
 
