@@ -45,12 +45,13 @@ def create(directory: int, name: str, mode: int = 0o600) -> int:
         return os.open(name, flags, mode, dir_fd=directory)
 
 
-def write(directory: int, name: str, data: bytes, mode: int = 0o600) -> None:
-    """Make a new file with these contents; see `create`."""
-    descriptor = create(directory, name, mode)
+def write(directory: int, name: str, data: bytes, mode: int = 0o600, owner: Owner = SAME) -> Standing:
+    """Make a new file with these contents; see `create` and `give`."""
+    descriptor = create(directory, name, mode & 0o777)
     try:
         while data:
             data = data[os.write(descriptor, data) :]
+        return give(descriptor, mode, owner)
     finally:
         os.close(descriptor)
 
@@ -70,9 +71,11 @@ def give(descriptor: int, mode: int, owner: Owner) -> Standing:
         How it stands now.
     """
     current = os.fstat(descriptor)
-    if _differs(owner, current):
+    is_given = _differs(owner, current)
+    if is_given:
         os.fchown(descriptor, *owner)
-    os.fchmod(descriptor, mode)
+    if is_given or stat.S_IMODE(current.st_mode) != mode:
+        os.fchmod(descriptor, mode)
     return standing(current, owner=owner, mode=mode)
 
 

@@ -92,8 +92,15 @@ class Root(Tree):
 
     def write(self, path: str, data: bytes, *, mode: int = 0o644, owner: Owner = (0, 0)) -> None:
         """Write a whole file; see `replace`."""
-        with self.replace(path, mode=mode, owner=owner) as file:
-            file.write(data)
+        sum_ = self._digest_of(data)
+        with self._place(path) as (directory, name):
+            try:
+                after = entries.write(directory, TEMPORARY, data, mode, owner)
+                with self._witnessed(path, directory, name, _digested(after, sum_)):
+                    os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
+            except BaseException:
+                entries.unlink(directory, TEMPORARY)
+                raise
 
     def create(self, path: str, mode: int = 0o600, *, digest: str = "") -> BinaryIO:
         """Open a new file for writing and reading; what bears its name is removed before.
@@ -112,9 +119,8 @@ class Root(Tree):
         """As `create`, for contents that are at hand."""
         with self._parent(path) as (directory, name):
             entries.write(directory, name, data, mode & 0o777)
-        if self.witness:
-            sum_ = self._waiting[clean(path)] = Digest(digest)
-            sum_.update(data)
+        if sum_ := self._digest_of(data, digest):
+            self._waiting[clean(path)] = sum_
 
     def open(self, path: str, *, append: bool = False) -> BinaryIO:
         """Open a regular file that exists, for reading or for reading and appending; no link is followed."""
@@ -244,6 +250,14 @@ class Root(Tree):
                 os.setgroups(groups)
                 os.umask(mask)
                 self._pinned = None
+
+    def _digest_of(self, data: bytes, known: str = "") -> Digest | None:
+        """The digest of contents, for the witness; nothing is computed if it is known, or nobody wants it."""
+        if not self.witness:
+            return None
+        digest = Digest(known)
+        digest.update(data)
+        return digest
 
     def _witnessed(
         self, path: str, directory: int, name: str, after: Standing | None = None, *, read: bool = True
