@@ -25,7 +25,7 @@ from tests.guest.world import PLACE
 
 __all__ = ["Boundary", "Ran", "forget", "provision"]
 
-PATIENCE: Final = 150.0
+PATIENCE: Final = 600.0
 """Seconds for one provisioning."""
 CRASHED: Final = 70
 """The status of a process in which something was raised that the engine does not know."""
