@@ -192,12 +192,14 @@ def test_work_goes_on_without_a_reader(trouble: str, monkeypatch: pytest.MonkeyP
         log.setup(to_stdout=True)
         for _ in range(3):
             log.info("to nobody")
+        assert os.path.samestat(os.fstat(stdout.fileno()), os.stat(os.devnull))
 
 
-def test_there_may_be_no_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_may_be_no_stdout(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     log.setup(to_stdout=True)
     log.info("to nobody")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_as_a_library_it_logs_as_any_other(caplog: pytest.LogCaptureFixture) -> None:
