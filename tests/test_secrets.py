@@ -467,6 +467,18 @@ def a_header_that_cannot_be_sent(config: dict[str, Any], server: HttpServer, pro
     headers[0]["value"] = f"Bearer {marked('bearer')}\nX-Another: {marked('header')}"
 
 
+def a_whole_header_in_place_of_its_name(
+    config: dict[str, Any], server: HttpServer, programs: Programs
+) -> None:
+    headers = config["storage"]["files"][4]["contents"]["httpHeaders"]
+    headers[0] = {"name": f"Authorization: Bearer {marked('bearer')}", "value": "x"}
+
+
+def a_whole_header_without_a_value(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+    headers = config["storage"]["files"][4]["contents"]["httpHeaders"]
+    headers[0] = {"name": f"Authorization: Bearer {marked('bearer')}"}
+
+
 def an_address_that_is_none(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["storage"]["files"][4]["contents"]["source"] = f"http://user:{marked('password')}@ho st/"
 
@@ -515,6 +527,8 @@ def volumes_that_cannot_be_made(config: dict[str, Any], server: HttpServer, prog
     "spoil",
     [
         a_header_that_cannot_be_sent,
+        a_whole_header_in_place_of_its_name,
+        a_whole_header_without_a_value,
         an_address_that_is_none,
         an_address_without_slashes,
         a_proxy_that_is_none,

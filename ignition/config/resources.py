@@ -21,8 +21,14 @@ def source_of(resource: Resource) -> Source:
     """
     for header in resource.http_headers:
         if not header.name or not header.value:
+            from ignition.resource.headers import is_name
+
+            # What is no name may be a whole header, with its secret.
+            known = is_name(header.name)
             raise FetchError(
-                f"the HTTP header {header.name!r} has no value",
+                f"the HTTP header {header.name} has no value"
+                if known
+                else "an HTTP header lacks its name or value",
                 hint="a header without a value only removes a header of the same name from a parent config",
             )
     return Source(

@@ -9,7 +9,7 @@ from typing import Final
 from ignition.errors import FetchError
 from ignition.resource.target import Target
 
-__all__ = ["basic", "canonical", "content_length", "content_range", "is_framed", "retry_after"]
+__all__ = ["basic", "canonical", "content_length", "content_range", "is_framed", "is_name", "retry_after"]
 
 NOT_SENDABLE: Final = frozenset({"Host", "Content-Length", "Transfer-Encoding", "Trailer"})
 """Headers that belong to the transport; set by a config they have no effect, as in the reference."""
@@ -27,16 +27,18 @@ def canonical(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Header names in the form in which they are sent (`x-a` is `X-A`), values without blanks around.
 
     Of several with one name the last counts; those of the transport are left out.
-    Values are secret, so no message quotes one. Source: config-spec section 11.5.
+    Values are secret, so no message quotes one, nor what is no name and may be a whole
+    header. Source: config-spec section 11.5.
 
     Raises:
         FetchError: a name or a value is empty or cannot be sent.
     """
     made = {}
     for name, value in headers:
-        if not name or not set(name) <= _TOKEN:
+        if not is_name(name):
             raise FetchError(
-                f"the HTTP header name {name!r} is empty or holds a character that no name may hold"
+                "the name of an HTTP header is empty or holds a character that no name may hold",
+                hint="the name is what comes before the colon; what follows it is the value",
             )
         value = value.strip(" \t")
         if not value or any((ord(c) < 0x20 and c != "\t") or ord(c) == 0x7F for c in value):
@@ -45,6 +47,11 @@ def canonical(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
         if sent not in NOT_SENDABLE:
             made[sent] = _on_the_wire(value.encode())
     return made
+
+
+def is_name(text: str) -> bool:
+    """Whether a header can have this name."""
+    return bool(text) and set(text) <= _TOKEN
 
 
 def _on_the_wire(value: bytes) -> str:
