@@ -21,6 +21,7 @@ from functools import cached_property
 from typing import Final
 
 from ignition.report import Position
+from ignition.resource.redact import SHOWN_PARAMETERS
 
 __all__ = ["Excerpt", "Side", "Text"]
 
@@ -42,8 +43,9 @@ _TOKEN: Final = re.compile(_STRING + rb"|[0-9A-Za-z+.-]+|[^\s]")
 _SECRETS: Final = re.compile(
     rb"""(?ix) \A \s* data: (.*)
     | // ([^/@?\#]*) @
-    | [?&] (?! (?: alt | generation | versionid ) = ) [^=&\#]* = ([^&\#]+)
-    | (-----BEGIN\ [A-Z\ ]*PRIVATE\ KEY.*)""",
+    | [?&] (?! (?: %b ) = ) [^=&\#]* = ([^&\#]+)
+    | (-----BEGIN\ [A-Z\ ]*PRIVATE\ KEY.*)"""
+    % "|".join(sorted(SHOWN_PARAMETERS)).encode(),
 )
 _CONTINUATION: Final = bytes(range(0x80, 0xC0))
 _STRIDE: Final = 4096

@@ -9,7 +9,7 @@ from typing import Final
 
 from ignition.report import printable
 
-__all__ = ["redact"]
+__all__ = ["SHOWN_PARAMETERS", "redact"]
 
 HIDDEN: Final = "***"
 
