@@ -39,7 +39,7 @@ unit: setup
 	@$(PYTHON) -m pytest -m "not boot" -n auto --dist loadgroup -q $(T)
 
 boot: setup
-	@$(PYTHON) -m pytest -m boot -q tests/boot
+	@$(PYTHON) -m pytest -m boot -q tests/first_boot
 
 guest: setup
 	@$(PYTHON) -m $(if $(CASE),tests.guest "$(CASE)",pytest -m boot -q tests/guest)

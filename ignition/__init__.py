@@ -18,13 +18,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ignition.config.dump import dump
+    from ignition.config.json.dump import dump
     from ignition.config.merge import merge
     from ignition.config.parse import Parsed, parse
     from ignition.config.render import Rendered, render
+    from ignition.diagnostics import Entry, Position, Report, Severity
     from ignition.errors import ConfigError, EmptyConfig, IgnitionError
     from ignition.host.source import Source
-    from ignition.report import Entry, Position, Report, Severity
     from ignition.schemas.config import Config
     from ignition.schemas.jsonschema import published as schema
 
@@ -51,15 +51,15 @@ _HOMES = {
     "Config": "schemas.config:Config",
     "ConfigError": "errors:ConfigError",
     "EmptyConfig": "errors:EmptyConfig",
-    "Entry": "report:Entry",
+    "Entry": "diagnostics:Entry",
     "IgnitionError": "errors:IgnitionError",
     "Parsed": "config.parse:Parsed",
-    "Position": "report:Position",
+    "Position": "diagnostics:Position",
     "Rendered": "config.render:Rendered",
-    "Report": "report:Report",
-    "Severity": "report:Severity",
+    "Report": "diagnostics:Report",
+    "Severity": "diagnostics:Severity",
     "Source": "host.source:Source",
-    "dump": "config.dump:dump",
+    "dump": "config.json.dump:dump",
     "merge": "config.merge:merge",
     "parse": "config.parse:parse",
     "render": "config.render:render",

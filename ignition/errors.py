@@ -27,7 +27,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from ignition.report import ConfigPath, Report, format_path
+from ignition.diagnostics import ConfigPath, Report, format_path
 
 if TYPE_CHECKING:
     from ignition.host.command import Command, Ran

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ignition import log
 from ignition.errors import IgnitionError, NoProvider
 from ignition.host.source import Source
-from ignition.platform import Platform, Provider
+from ignition.platform.provider import Platform, Provider
 
 __all__ = ["PROVIDER"]
 

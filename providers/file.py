@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ignition.errors import IgnitionError
-from ignition.platform import Platform, Provider
+from ignition.platform.provider import Platform, Provider
 
 __all__ = ["PROVIDER"]
 

@@ -5,7 +5,7 @@ The config comes from the kernel command line or from `user.ign`.
 
 from __future__ import annotations
 
-from ignition.platform import Platform, Provider
+from ignition.platform.provider import Platform, Provider
 
 __all__ = ["PROVIDER"]
 

@@ -12,7 +12,7 @@ import time
 
 from ignition import log
 from ignition.errors import IgnitionError
-from ignition.platform import Platform, Provider
+from ignition.platform.provider import Platform, Provider
 
 __all__ = ["PROVIDER"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ignition import distro
 from ignition.errors import IgnitionError, NoProvider
-from ignition.platform import Platform, Provider
+from ignition.platform.provider import Platform, Provider
 
 __all__ = ["PROVIDER"]
 

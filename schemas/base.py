@@ -1,7 +1,7 @@
 """`Node`, the base of all classes of the model: naming, immutability, comparison.
 
 The model is what a config means; how a text becomes nodes is the decoder's business
-(`ignition.config.shape`), which follows the reference's own rules and makes them with
+(`ignition.config.json.shape`), which follows the reference's own rules and makes them with
 `Node.of`. Whoever builds a config in Python uses the ordinary constructor instead, and
 gets pydantic's full check of types and names (`ignition.schemas.checked`). The boot
 path never does, and never imports pydantic: under emulation its import alone takes
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
 
-    from ignition.report import Entry
+    from ignition.diagnostics import Entry
     from ignition.schemas.spec import Spec
 
 __all__ = ["Node", "json_name"]

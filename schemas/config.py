@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from ignition.report import Entry
+from ignition.diagnostics import Entry
 from ignition.schemas.base import Node
 from ignition.schemas.findings import error
 from ignition.schemas.ignition import Ignition

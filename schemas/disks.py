@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Annotated
 
-from ignition.report import Entry
+from ignition.diagnostics import Entry
 from ignition.schemas.base import Node
 from ignition.schemas.findings import error
 from ignition.schemas.marks import appended, keyed, not_null_before, since

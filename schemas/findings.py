@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ignition.report import Entry, Severity
+from ignition.diagnostics import Entry, Severity
 
 __all__ = ["Fault", "error", "warning"]
 

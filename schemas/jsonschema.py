@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
-from ignition.report import Severity
+from ignition.diagnostics import Severity
 from ignition.schemas.base import Node
 from ignition.schemas.config import Config
 from ignition.schemas.fields import Field, fields_of, since_at

@@ -6,7 +6,7 @@ Source: config-spec sections 4.3 and 5.9.
 from collections.abc import Iterator
 from typing import Annotated
 
-from ignition.report import Entry
+from ignition.diagnostics import Entry
 from ignition.schemas.base import Node
 from ignition.schemas.findings import error
 from ignition.schemas.marks import absent_before, appended, keyed, not_null_before, secret, since, values

@@ -7,7 +7,7 @@ checked by `ignition.schemas.storage`.
 from collections.abc import Iterator
 from typing import Annotated
 
-from ignition.report import Entry
+from ignition.diagnostics import Entry
 from ignition.schemas.base import Node
 from ignition.schemas.findings import error, warning
 from ignition.schemas.marks import appended, not_null_before

@@ -6,7 +6,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from ignition.report import Entry
+from ignition.diagnostics import Entry
 from ignition.schemas.findings import error
 
 __all__ = ["Prefixes", "check_path", "clean", "extension"]

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated
 
-from ignition.report import Entry
+from ignition.diagnostics import Entry
 from ignition.schemas.base import Node
 from ignition.schemas.disks import Disk, Partition, Raid
 from ignition.schemas.filesystems import Filesystem

@@ -6,7 +6,7 @@ Source: config-spec sections 4.5 and 5.11.
 from collections.abc import Iterator
 from typing import Annotated
 
-from ignition.report import Entry
+from ignition.diagnostics import Entry
 from ignition.schemas.base import Node
 from ignition.schemas.findings import error, warning
 from ignition.schemas.marks import keyed, secret

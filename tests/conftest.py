@@ -17,6 +17,7 @@ from hypothesis import settings
 
 from ignition import log
 from tests.lab.guards import Permit, guarded
+from tests.lab.logged import Log
 from tests.lab.programs import Programs
 from tests.lab.server import HttpServer
 
@@ -69,3 +70,11 @@ def server() -> Iterator[HttpServer]:
     """An HTTP server on loopback."""
     with HttpServer() as running:
         yield running
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Log:
+    kept = Log()
+    for level in ("debug", "info", "notice", "warning", "error", "critical"):
+        monkeypatch.setattr(log, level, lambda text, level=level: kept.lines.append((level, text)))
+    return kept

@@ -51,7 +51,7 @@ def copy(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("module", "line", "broken"),
     [
-        ("ignition/report.py", "import ignition.cli", "arrows only point down"),
+        ("ignition/diagnostics.py", "import ignition.cli", "arrows only point down"),
         ("ignition/tools/__init__.py", "import ignition.resource", "arrows only point down"),
         ("ignition/log.py", "import subprocess", "one subprocess call"),
         ("ignition/config/parse.py", "import pydantic", "pydantic off the boot path"),

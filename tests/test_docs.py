@@ -80,9 +80,9 @@ def test_every_deliberate_difference_has_its_test() -> None:
 
 
 def test_every_platform_is_documented() -> None:
-    from ignition import platform
+    from ignition.platform import provider
     from ignition.providers import PLATFORMS
 
     for page in ("docs/platforms.md", "README.md"):
         text = (PROJECT / page).read_text()
-        assert [name for name in PLATFORMS if f"| `{platform.load(name).name}` |" not in text] == []
+        assert [name for name in PLATFORMS if f"| `{provider.load(name).name}` |" not in text] == []

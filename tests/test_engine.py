@@ -15,17 +15,18 @@ from typing import Any
 
 import pytest
 
-from ignition import cli, state
+from ignition import cli
+from ignition.boot import state
+from ignition.boot.state import FetchedConfig, State
 from ignition.errors import FetchError
 from ignition.host import Host
 from ignition.host.source import Source
-from ignition.platform import Platform
+from ignition.platform.provider import Platform
 from ignition.providers import file as file_provider
 from ignition.resource import Fetcher, Identity
 from ignition.stages import leave
-from ignition.stages.files.place import PlaceFile
+from ignition.stages.files.tree.actions import PlaceFile
 from ignition.stages.kargs import SetKernelArguments
-from ignition.state import FetchedConfig, State
 from ignition.verbs import stage as verb
 from tests.lab.programs import Programs
 from tests.lab.server import Answer, HttpServer

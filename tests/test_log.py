@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ignition import log
-from ignition.report import Entry, Report, Severity
+from ignition.diagnostics import Entry, Report, Severity
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -23,13 +23,13 @@ from urllib.parse import quote
 import pytest
 
 from ignition import cli, log
-from ignition.card import failure_card
+from ignition.boot.failure_card import failure_card
 from ignition.errors import FetchError
 from ignition.host.command import Command
 from ignition.host.source import Source
 from ignition.resource import Fetcher, Identity, Settings
-from ignition.resource.identity import AwsKeys
-from ignition.stages.files import place
+from ignition.resource.credentials import AwsKeys
+from ignition.stages.files.tree import actions
 from ignition.tools import cryptsetup
 from ignition.verbs import stage as verb
 from tests.host.fakes import FakeHost
@@ -592,7 +592,7 @@ def test_a_fault_of_the_engine_itself(
     def broken(self: object, host: object) -> None:
         raise KeyError(marked("fault"))
 
-    monkeypatch.setattr(place.PlaceFile, "perform", broken)
+    monkeypatch.setattr(actions.PlaceFile, "perform", broken)
     everything_works(programs, machine)
     machine.give(full(server))
     assert machine.boot() == 1

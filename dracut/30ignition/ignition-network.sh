@@ -87,7 +87,7 @@ state_of_all() {
     done
 }
 
-# Laid out like the engine's own cards, see ignition/card.py.
+# Laid out like the engine's own cards, see ignition/boot/failure_card.py.
 failure_card() {
     rule=------------------------------------------------------------------------------
     echo "$rule"

@@ -16,7 +16,7 @@ from ignition.tools.mount import mount, umount
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ignition.bootloader.places import Place
+    from ignition.bootloader.candidates import Place
     from ignition.host import Run
 
 __all__ = ["Mounts"]

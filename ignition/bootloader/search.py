@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ignition import distro, log
-from ignition.bootloader import files, places
-from ignition.bootloader.places import Known, Place
+from ignition.bootloader import candidates as places
+from ignition.bootloader import files
+from ignition.bootloader.candidates import Known, Place
 from ignition.errors import CommandFailed, IgnitionError
 from ignition.tools.kargs import list_devices, settle
 

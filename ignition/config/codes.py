@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from ignition.report import Severity
+from ignition.diagnostics import Severity
 
 __all__ = ["Code", "codes"]
 

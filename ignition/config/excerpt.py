@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from ignition.report import Position
+from ignition.diagnostics import Position
 from ignition.resource.redact import SHOWN_PARAMETERS
 
 __all__ = ["Excerpt", "Side", "Text"]

@@ -6,8 +6,8 @@ Source: engine sheet section 6.
 from __future__ import annotations
 
 from ignition.config.walk import walk
+from ignition.diagnostics import ConfigPath
 from ignition.errors import ConfigError
-from ignition.report import ConfigPath
 from ignition.schemas.base import Node
 from ignition.schemas.config import Config
 from ignition.schemas.luks import ClevisCustom, Tang

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ignition.config.shape import ABOUT_KEYS, Misfit, decode, irregularities, shape_of
-from ignition.config.text import Malformed, Raw, load
+from ignition.config.json.decode import Malformed, Raw, load
+from ignition.config.json.shape import ABOUT_KEYS, Misfit, decode, irregularities, shape_of
 from ignition.config.upgrade import upgrade
 from ignition.config.validate import check_config, duplicates
+from ignition.diagnostics import Entry, Report, Severity, format_path
 from ignition.errors import ConfigError, EmptyConfig, IgnitionError
-from ignition.report import Entry, Report, Severity, format_path
 from ignition.schemas.config import Config
 from ignition.schemas.ignition import Ignition
 from ignition.schemas.spec import LATEST, Spec
@@ -126,7 +126,7 @@ def _version_of(raw: Raw) -> tuple[str, list[Misfit]]:
 
 
 def _misfitting(name: str, data: bytes, misfits: Iterable[Misfit]) -> Checked:
-    from ignition.config.positions import Places
+    from ignition.config.json.positions import Places
 
     places = Places(data)
     report = Report.of(
@@ -142,7 +142,7 @@ def _misfitting(name: str, data: bytes, misfits: Iterable[Misfit]) -> Checked:
 
 
 def _report_of_fault(data: bytes, fault: Malformed) -> Report:
-    from ignition.config.positions import position_of_fault
+    from ignition.config.json.positions import position_of_fault
 
     entry = Entry(
         Severity.ERROR,
@@ -172,7 +172,7 @@ def _hint_for(data: bytes) -> str:
 
 
 def _placed(data: bytes, entries: Iterable[Entry]) -> Report:
-    from ignition.config.positions import Places
+    from ignition.config.json.positions import Places
 
     places = Places(data)
     return Report.of(

@@ -21,7 +21,7 @@ def source_of(resource: Resource) -> Source:
     """
     for header in resource.http_headers:
         if not header.name or not header.value:
-            from ignition.resource.headers import is_name
+            from ignition.resource.http.headers import is_name
 
             # What is no name may be a whole header, with its secret.
             known = is_name(header.name)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ignition.config.excerpt import Excerpt, Side, Text
+from ignition.config.json.shape import ABOUT_KEYS
 from ignition.config.parse import Checked, check
-from ignition.config.shape import ABOUT_KEYS
+from ignition.diagnostics import Entry, Severity
 from ignition.errors import EmptyConfig, IgnitionError
-from ignition.report import Entry, Severity
 from ignition.schemas.spec import STABLE, SpecVersion
 
 __all__ = ["Finding", "Verdict", "judge", "unreadable"]
@@ -84,7 +84,7 @@ def _failure(failure: IgnitionError, data: bytes) -> Entry:
     if isinstance(failure, EmptyConfig):
         hint = f'the smallest config is {{"ignition": {{"version": "{STABLE}"}}}}'
         return Entry(Severity.ERROR, "the config is empty", code="empty", hint=hint)
-    from ignition.config.positions import Places
+    from ignition.config.json.positions import Places
 
     path = ("ignition", "version")
     position = Places(data).of(path)

@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from ignition.diagnostics import ConfigPath
 from ignition.host.command import Command, Ran
 from ignition.host.source import Source
-from ignition.report import ConfigPath
 
 if TYPE_CHECKING:
     from ignition.host.root import Root

@@ -17,11 +17,11 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from ignition import distro, log
+from ignition.diagnostics import ConfigPath, format_path
 from ignition.errors import CommandFailed, IgnitionError
 from ignition.host import blocks, progress
 from ignition.host.command import Command
 from ignition.host.run import run as run_command
-from ignition.report import ConfigPath, format_path
 
 if TYPE_CHECKING:
     from ignition.host import Run

@@ -1,6 +1,6 @@
 """Files under the target root: the one gate through which a stage changes the machine's tree.
 
-Paths are found as `ignition.host.tree` says, and changes made relative to the descriptor of the resolved
+Paths are resolved by `ignition.host.files.tree`; changes are made relative to the descriptor of the resolved
 directory, so nothing can be put in between check and use. A link to a directory that is not there yet is
 written through: the directory it names is made, inside the root.
 
@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from ignition.host import entries
-from ignition.host.changes import Change, Digest, Digesting, Standing, Witness, look, standing
-from ignition.host.entries import SAME, Owner
-from ignition.host.openat2 import syncfs
-from ignition.host.tree import DIRECTORY, Tree, clean, named
+from ignition.host.files import dirfd
+from ignition.host.files.dirfd import SAME, Owner
+from ignition.host.files.openat2 import syncfs
+from ignition.host.files.path_change import Change, Digest, Digesting, Standing, Witness, look, standing
+from ignition.host.files.tree import DIRECTORY, Tree, clean, named
 
 if TYPE_CHECKING:
     from typing import Self
@@ -77,17 +77,17 @@ class Root(Tree):
         does not depend on the umask.
         """
         with self._place(path) as (directory, name):
-            descriptor = entries.create(directory, TEMPORARY)
+            descriptor = dirfd.create(directory, TEMPORARY)
             digest = Digest() if self.witness else None
             try:
                 with _writing(descriptor, digest) as file:
                     yield file
                     file.flush()
-                    after = entries.give(descriptor, mode, owner)
+                    after = dirfd.give(descriptor, mode, owner)
                 with self._witnessed(path, directory, name, _digested(after, digest)):
                     os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
             except BaseException:
-                entries.unlink(directory, TEMPORARY)
+                dirfd.unlink(directory, TEMPORARY)
                 raise
 
     def write(self, path: str, data: bytes, *, mode: int = 0o644, owner: Owner = (0, 0)) -> None:
@@ -95,11 +95,11 @@ class Root(Tree):
         sum_ = self._digest_of(data)
         with self._place(path) as (directory, name):
             try:
-                after = entries.write(directory, TEMPORARY, data, mode, owner)
+                after = dirfd.write(directory, TEMPORARY, data, mode, owner)
                 with self._witnessed(path, directory, name, _digested(after, sum_)):
                     os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
             except BaseException:
-                entries.unlink(directory, TEMPORARY)
+                dirfd.unlink(directory, TEMPORARY)
                 raise
 
     def create(self, path: str, mode: int = 0o600, *, digest: str = "") -> BinaryIO:
@@ -110,7 +110,7 @@ class Root(Tree):
         """
         sum_ = Digest(digest) if self.witness else None
         with self._parent(path) as (directory, name):
-            file = _writing(entries.create(directory, name, mode & 0o777), sum_)
+            file = _writing(dirfd.create(directory, name, mode & 0o777), sum_)
         if sum_:
             self._waiting[clean(path)] = sum_
         return file
@@ -118,7 +118,7 @@ class Root(Tree):
     def create_whole(self, path: str, data: bytes, mode: int = 0o600, *, digest: str = "") -> None:
         """As `create`, for contents that are at hand."""
         with self._parent(path) as (directory, name):
-            entries.write(directory, name, data, mode & 0o777)
+            dirfd.write(directory, name, data, mode & 0o777)
         if sum_ := self._digest_of(data, digest):
             self._waiting[clean(path)] = sum_
 
@@ -160,14 +160,14 @@ class Root(Tree):
         """
         digest = self._waiting.pop(clean(old), None)
         with self._parent(old) as (source, source_name), self._place(new) as (directory, name):
-            after = entries.permit(source, source_name, owner, mode)
+            after = dirfd.permit(source, source_name, owner, mode)
             with self._witnessed(new, directory, name, _digested(after, digest)):
                 os.rename(source_name, name, src_dir_fd=source, dst_dir_fd=directory)
 
     def symlink(self, target: str, path: str, *, owner: Owner = (0, 0)) -> None:
         """Put a link with exactly this text at `path`, replacing a file or link that is there."""
         with self._place(path) as (directory, name):
-            entries.unlink(directory, TEMPORARY)
+            dirfd.unlink(directory, TEMPORARY)
             os.symlink(target, TEMPORARY, dir_fd=directory)
             os.chown(TEMPORARY, *owner, dir_fd=directory, follow_symlinks=False)
             with self._witnessed(path, directory, name):
@@ -176,12 +176,12 @@ class Root(Tree):
     def link(self, existing: str, path: str) -> None:
         """Make `path` a further name of the file `existing`, replacing a file or link that is there."""
         with self._parent(existing) as (source, source_name), self._place(path) as (directory, name):
-            entries.unlink(directory, TEMPORARY)
+            dirfd.unlink(directory, TEMPORARY)
             os.link(source_name, TEMPORARY, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
             with self._witnessed(path, directory, name):
                 os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
             # Renaming a name of a file onto another name of it does nothing, by definition.
-            entries.unlink(directory, TEMPORARY)
+            dirfd.unlink(directory, TEMPORARY)
 
     def remove(self, path: str) -> None:
         """Remove what stands at `path`, a directory with all that is in it; nothing there is fine.
@@ -192,7 +192,7 @@ class Root(Tree):
             self._kept.clear()
         try:
             with self._parent(path) as (directory, name), self._witnessed(path, directory, name):
-                entries.remove(directory, name, entries.mount_id(directory))
+                dirfd.remove(directory, name, dirfd.mount_id(directory))
         except FileNotFoundError:
             return
 
@@ -204,7 +204,7 @@ class Root(Tree):
     def chmod(self, path: str, mode: int) -> None:
         """Set the mode of a file or directory, special bits included; a link is an error."""
         with self._parent(path) as (directory, name), self._witnessed(path, directory, name, read=False):
-            entries.change_mode(directory, name, mode)
+            dirfd.change_mode(directory, name, mode)
 
     def permit(self, path: str, owner: Owner, mode: int | None = None) -> None:
         """Set owner, then mode, where they differ; `None` leaves the mode, special bits included.
@@ -212,7 +212,7 @@ class Root(Tree):
         In this order, because a change of owner takes the setuid and setgid bits away.
         """
         with self._parent(path) as (directory, name), self._witnessed(path, directory, name, read=False):
-            entries.permit(directory, name, owner, mode)
+            dirfd.permit(directory, name, owner, mode)
 
     def sync(self, paths: Iterable[str]) -> None:
         """Write the file systems on which the directories `paths` lie to their disks, each once."""

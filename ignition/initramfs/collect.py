@@ -9,11 +9,12 @@ from pathlib import Path
 
 import ignition
 from ignition.errors import IgnitionError
-from ignition.initramfs import imports, substitutes
+from ignition.initramfs import imports
 from ignition.initramfs.imports import Import, Reach
+from ignition.initramfs.packed_tree import LANDMARK, Module, Tree, base_interpreter
 from ignition.initramfs.probe import EXTRAS
-from ignition.initramfs.tree import LANDMARK, Module, Tree, base_interpreter
-from ignition.initramfs.trials import Job, Outcome, perform, trials
+from ignition.initramfs.self_test import Job, Outcome, perform, trials
+from ignition.initramfs.shims import substitutes
 
 __all__ = ["collect"]
 

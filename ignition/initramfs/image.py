@@ -14,7 +14,7 @@ from typing import Final
 from ignition.errors import CommandFailed, IgnitionError
 from ignition.host.command import Command
 from ignition.host.run import run
-from ignition.initramfs.tree import RUNTIME
+from ignition.initramfs.packed_tree import RUNTIME
 
 __all__ = ["check", "missing"]
 

@@ -119,8 +119,8 @@ def encode_host_name() -> None:
 
 def address_object() -> None:
     """Find out where objects of S3 are, and sign a request for one."""
-    from ignition.resource.aws import Addresses, signature
-    from ignition.resource.identity import AwsKeys
+    from ignition.resource.credentials import AwsKeys
+    from ignition.resource.objectstore.aws import Addresses, signature
 
     addresses = Addresses()
     addresses.bucket("us-east-1", "bucket")

@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from ignition.boot.state import State
+from ignition.diagnostics import ConfigPath
 from ignition.errors import CommandFailed, IgnitionError, Refusal
 from ignition.preview import actions
+from ignition.preview.effects import Does, Effect, Foresees, Foretells, open_question
 from ignition.preview.host import MissingDevice, PreviewHost, preview_host
 from ignition.preview.narrow import Narrowed, brings, objects, only, without
-from ignition.preview.root import Unseen
-from ignition.report import ConfigPath
+from ignition.preview.tree import Unseen
 from ignition.schemas.config import Config
 from ignition.stages import STAGES, Step
-from ignition.stages.effects import Does, Effect, Foresees, Foretells, open_question
-from ignition.state import State
 from ignition.tools import wipefs
 
 __all__ = ["Absent", "Does", "Effect", "Outlook", "outlook", "preview_host"]

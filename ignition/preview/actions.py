@@ -1,6 +1,6 @@
 """What the actions of a plan mean for the objects of the config.
 
-For steps that do not tell themselves (`ignition.stages.effects.Foretells`): their plans say enough.
+For steps that do not tell themselves (`ignition.preview.effects.Foretells`): their plans say enough.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from ignition.preview.effects import Does, Effect, flat
 from ignition.stages import Plan
-from ignition.stages.effects import Does, Effect, flat
 from ignition.stages.files.crypttab import TABLE, WriteCrypttab, WriteKey
 
 __all__ = ["effects"]

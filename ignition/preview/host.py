@@ -14,11 +14,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from ignition.diagnostics import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host, blocks
 from ignition.host.command import Command, Ran
-from ignition.preview.root import PreviewRoot, Unseen, refuse
-from ignition.report import ConfigPath
+from ignition.preview.tree import PreviewRoot, Unseen, refuse
 from ignition.stages.disks import signatures
 from ignition.stages.disks.signatures import Place
 from ignition.tools import blkid

@@ -6,9 +6,9 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ignition.report import ConfigPath
+from ignition.diagnostics import ConfigPath
+from ignition.preview import luks
 from ignition.schemas.config import Config
-from ignition.stages.disks import luks_outlook
 from ignition.tools import mdadm
 
 __all__ = ["Narrowed", "brings", "objects", "only", "without"]
@@ -74,7 +74,7 @@ def brings(config: Config, path: ConfigPath) -> Iterator[str]:
     elif name == "raid":
         yield mdadm.device_of(storage.raid[index].name)
     elif name == "luks":
-        yield from luks_outlook.names_of(storage.luks[index])
+        yield from luks.names_of(storage.luks[index])
 
 
 def without(config: Config, paths: Container[ConfigPath]) -> Narrowed:

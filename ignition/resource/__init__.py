@@ -21,20 +21,20 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from ignition.errors import FetchError, NeedNetwork
 from ignition.host.source import Source
 from ignition.resource import tls
-from ignition.resource.identity import NOBODY, Identity, nobody
-from ignition.resource.proxy import Proxies
+from ignition.resource.credentials import NOBODY, Identity, nobody
+from ignition.resource.http.proxy import Proxies
+from ignition.resource.http.request import Request, Response
 from ignition.resource.redact import redact
-from ignition.resource.request import Request, Response
 from ignition.resource.retry import SYSTEM_CLOCK, Clock
 from ignition.resource.stream import Sink
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
-    from ignition.resource.azure_blob import BlobStorage
-    from ignition.resource.gs import CloudStorage
-    from ignition.resource.http import Http
-    from ignition.resource.s3 import S3
+    from ignition.resource.http.client import Http
+    from ignition.resource.objectstore.azure_blob import BlobStorage
+    from ignition.resource.objectstore.gcs import CloudStorage
+    from ignition.resource.objectstore.s3 import S3
 
 __all__ = ["Fetcher", "Identity", "Request", "Response", "Settings", "redact"]
 
@@ -177,31 +177,31 @@ class Fetcher:
 
     @staticmethod
     def _is_blob(url: str) -> bool:
-        from ignition.resource.azure_blob import is_blob
+        from ignition.resource.objectstore.azure_blob import is_blob
 
         return is_blob(url)
 
     @cached_property
     def _http(self) -> Http:
-        from ignition.resource.http import Http
+        from ignition.resource.http.client import Http
 
         return Http(self.settings, clock=self.clock)
 
     @cached_property
     def _s3(self) -> S3:
-        from ignition.resource.s3 import S3
+        from ignition.resource.objectstore.s3 import S3
 
         return S3(self._http, self.identity, total=self.settings.total, clock=self.clock)
 
     @cached_property
     def _cloud_storage(self) -> CloudStorage:
-        from ignition.resource.gs import CloudStorage
+        from ignition.resource.objectstore.gcs import CloudStorage
 
         return CloudStorage(self._http, self.identity)
 
     @cached_property
     def _blob_storage(self) -> BlobStorage:
-        from ignition.resource.azure_blob import BlobStorage
+        from ignition.resource.objectstore.azure_blob import BlobStorage
 
         return BlobStorage(self._http, self.identity, total=self.settings.total, clock=self.clock)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol, TypeVar
 
 from ignition import cancel
-from ignition.resource.history import Cause, History
+from ignition.resource.retry_log import Cause, History
 
 __all__ = ["SYSTEM_CLOCK", "Again", "Clock", "Deadline", "Jitter", "delays", "jitter", "persist"]
 

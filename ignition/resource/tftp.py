@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Final, Self
 from ignition import log
 from ignition.errors import FetchError, NotFound
 from ignition.host import progress
-from ignition.resource import causes
-from ignition.resource.dial import Endpoint, endpoints
-from ignition.resource.history import Cause
+from ignition.resource import diagnosis
+from ignition.resource.http.endpoint import Host
+from ignition.resource.http.happy_eyeballs import Endpoint, endpoints
 from ignition.resource.redact import redact
 from ignition.resource.retry import SYSTEM_CLOCK, Again, Clock, Deadline, Jitter, jitter, persist
+from ignition.resource.retry_log import Cause
 from ignition.resource.stream import Sink
-from ignition.resource.target import Host
 from ignition.url import MalformedUrl, parse_url
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class _Download:
         try:
             addresses = endpoints(host, self._remote.port, min(LOOKUP, deadline.left()))
         except OSError as caught:
-            raise Again(causes.explain(caught, host=host, silence=silence)) from caught
+            raise Again(diagnosis.explain(caught, host=host, silence=silence)) from caught
         failures: list[Exception] = []
         for address in addresses:
             try:
@@ -216,7 +216,7 @@ class _Download:
             text = "the server fell silent" if received else "the server does not answer"
             cause = Cause(text, SILENCE_HINT)
         else:
-            cause = causes.explain(failure, host=self._remote.host, silence="the server does not answer")
+            cause = diagnosis.explain(failure, host=self._remote.host, silence="the server does not answer")
         return cause.with_detail(f"after {received} bytes") if received else cause
 
 

@@ -80,7 +80,7 @@ def context(extra: tuple[bytes, ...] = ()) -> ssl.SSLContext:
     """
     import ssl
 
-    from ignition.resource.pace import PacedTlsSocket
+    from ignition.resource.http.deadline_socket import PacedTlsSocket
 
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.sslsocket_class = PacedTlsSocket

@@ -15,12 +15,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
-from ignition import log, record
+from ignition import log
+from ignition.boot import record
+from ignition.boot.state import State
+from ignition.diagnostics import ConfigPath
 from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused
 from ignition.host import Host
-from ignition.report import ConfigPath
 from ignition.schemas.config import Config
-from ignition.state import State
 
 __all__ = [
     "STAGES", "Action", "Keep", "Plan", "Refusal", "Stage", "Step", "act", "apply", "keeping", "leave",

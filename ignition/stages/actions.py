@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ignition import log
+from ignition.boot.state import State
 from ignition.cancel import Cancelled, cancelled_by, check
+from ignition.diagnostics import ConfigPath
 from ignition.host import Host
 from ignition.host.command import Command
-from ignition.report import ConfigPath
 from ignition.stages import Action, act
-from ignition.state import State
 
 if TYPE_CHECKING:
     from threading import Event

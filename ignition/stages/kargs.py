@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ignition import distro, log
+from ignition.boot.state import State
 from ignition.bootloader.arguments import Wish, is_met
+from ignition.diagnostics import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host
 from ignition.host.command import Command
-from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.stages import Plan
-from ignition.state import State
 from ignition.tools.kargs import set_arguments
 
 if TYPE_CHECKING:
-    from ignition.stages.effects import Effect
+    from ignition.preview.effects import Effect
 
 __all__ = ["STEPS", "KernelArguments", "SetKernelArguments"]
 
@@ -79,7 +79,7 @@ class KernelArguments:
     def effects(self, config: Config, facts: None, host: Host) -> Iterator[Effect]:
         """Each argument by its name; its value may be nobody's business."""
         del facts, host
-        from ignition.stages.effects import Does, Effect
+        from ignition.preview.effects import Does, Effect
 
         why = (
             "only the distribution's helper knows what the machine boots with; it reboots if it changes that"

@@ -15,22 +15,22 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from ignition.boot.state import State
+from ignition.diagnostics import ConfigPath
 from ignition.errors import CommandFailed, IgnitionError, Refusal
 from ignition.host import Host, blocks
 from ignition.host.mounts import Mount, mounted
 from ignition.host.selinux import file_contexts
-from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem
 from ignition.stages import Action, Plan, leave
 from ignition.stages.actions import side_by_side
-from ignition.stages.labels import set_labels
-from ignition.state import State
+from ignition.stages.relabel import set_labels
 from ignition.tools import mount
 
 if TYPE_CHECKING:
+    from ignition.preview.effects import Effect
     from ignition.preview.host import PreviewHost
-    from ignition.stages.effects import Effect
 
 __all__ = [
     "STEPS",
@@ -200,7 +200,7 @@ class MountFilesystems:
 
     def effects(self, config: Config, facts: frozenset[int], host: Host) -> Iterator[Effect | Refusal]:
         """What is mounted where; a link on the way is refused where it can be seen already."""
-        from ignition.stages.effects import Does, Effect
+        from ignition.preview.effects import Does, Effect
 
         mounts = [path for _, path, _ in mountable(config)]
         for index, path, filesystem in mountable(config):

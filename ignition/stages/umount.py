@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ignition import log
+from ignition.boot.state import State
+from ignition.diagnostics import ConfigPath
 from ignition.errors import CommandFailed, IgnitionError
 from ignition.host import Host
 from ignition.host.mounts import mounted, users
-from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.stages import Plan
 from ignition.stages.mount import PATH, mountable
-from ignition.state import State
 from ignition.tools import mount
 
 if TYPE_CHECKING:
-    from ignition.stages.effects import Effect
+    from ignition.preview.effects import Effect
 
 __all__ = ["STEPS", "Unmount", "UnmountFilesystems"]
 

@@ -8,7 +8,7 @@ MBR, the cylinder-head-sector form of its end. For that the defaults which diffe
 given: the first usable sector, and no wiping of what else is on the disk.
 
 sfdisk places nothing here; start and size are always given in sectors
-(`ignition.stages.disks.geometry` says why they are what sgdisk would choose).
+(`ignition.stages.disks.partitions.layout` says why they are what sgdisk would choose).
 It checks them, and writes nothing if one does not fit.
 
 - A new table is one call. It replaces whatever table there is, with all of sector 0.

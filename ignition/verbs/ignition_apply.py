@@ -11,10 +11,11 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from ignition import flags, log
+from ignition import log
 from ignition.errors import ConfigError, IgnitionError, causes
-from ignition.flags import Flag
+from ignition.verbs import go_flags
 from ignition.verbs.console import contents
+from ignition.verbs.go_flags import Flag
 from ignition.verbs.program import Program, Values
 
 __all__ = ["applied", "main"]
@@ -35,7 +36,7 @@ Usage:
       --root string          root of the filesystem (default "/")
       --version              print the version of ignition-apply
 """,
-    flags.parse_gnu,
+    go_flags.parse_gnu,
     words=1,
     misused=1,
 )
@@ -88,11 +89,11 @@ def applied(
     except OSError as error:
         log.critical(f"couldn't read config: {file}: {error.strerror}")
         return 1
-    from ignition import building
+    from ignition import image_root
 
     try:
-        config = building.resolved(data, file, offline=offline)
-        building.apply(config, root, users=users, ignore_unsupported=ignore_unsupported, offline=offline)
+        config = image_root.resolved(data, file, offline=offline)
+        image_root.apply(config, root, users=users, ignore_unsupported=ignore_unsupported, offline=offline)
     except Exception as error:  # noqa: BLE001  the text of an unforeseen one may hold contents of the config
         failed(error)
         return 1

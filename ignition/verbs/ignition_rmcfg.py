@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ignition import flags, log
+from ignition import log
 from ignition.errors import IgnitionError, UsageError
-from ignition.flags import Flag
+from ignition.verbs import go_flags
 from ignition.verbs.console import complain
+from ignition.verbs.go_flags import Flag
 from ignition.verbs.program import Program, Values
 from ignition.version import VERSION
 
@@ -24,7 +25,7 @@ FLAGS: Final = (
     Flag("platform", "the platform this machine runs on"),
     Flag("version", "print the version and exit", boolean=True),
 )
-PROGRAM: Final = Program(FLAGS, flags.usage("ignition-rmcfg", FLAGS), flags.parse, words=0, misused=2)
+PROGRAM: Final = Program(FLAGS, go_flags.usage("ignition-rmcfg", FLAGS), go_flags.parse, words=0, misused=2)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,8 +43,8 @@ def delete_asked_for(values: Values) -> int:
 
 def delete(name: str, *, to_stdout: bool) -> int:
     """Delete the config of a platform."""
-    from ignition import platform
     from ignition.host.run import run
+    from ignition.platform import provider as platform
     from ignition.resource import Fetcher
 
     try:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ignition import flags
-from ignition.flags import Flag
+from ignition.verbs import go_flags
 from ignition.verbs.console import complain, contents, say
+from ignition.verbs.go_flags import Flag
 from ignition.verbs.program import Program
 
 __all__ = ["main"]
@@ -28,7 +28,7 @@ Usage:
 PROGRAM: Final = Program(
     (Flag("version", "print the version of ignition-validate", boolean=True),),
     USAGE,
-    flags.parse,
+    go_flags.parse,
     words=1,
     misused=1,
 )

@@ -14,9 +14,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from ignition import flags
 from ignition.errors import IgnitionError, UsageError
-from ignition.flags import Flag
+from ignition.verbs import go_flags
+from ignition.verbs.go_flags import Flag
 
 __all__ = ["main"]
 
@@ -30,13 +30,13 @@ FLAGS: Final = (
 def main(arguments: Sequence[str]) -> int:
     """Do what the one given flag says; returns the exit status."""
     try:
-        values, rest = flags.parse(FLAGS, arguments)
+        values, rest = go_flags.parse(FLAGS, arguments)
         action = chosen(values, rest)
-    except flags.HelpWanted:
-        sys.stderr.write(flags.usage("ignition initramfs", FLAGS))
+    except go_flags.HelpWanted:
+        sys.stderr.write(go_flags.usage("ignition initramfs", FLAGS))
         return 0
     except UsageError as error:
-        sys.stderr.write(f"{error}\n{flags.usage('ignition initramfs', FLAGS)}")
+        sys.stderr.write(f"{error}\n{go_flags.usage('ignition initramfs', FLAGS)}")
         return error.exit_code
     try:
         action()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ignition.config.verdict import Finding, Verdict
-from ignition.report import Position, Severity, format_path, printable
+from ignition.diagnostics import Position, Severity, format_path, printable
 from ignition.version import VERSION
 
 __all__ = ["OUTPUTS"]

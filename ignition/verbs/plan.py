@@ -12,16 +12,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from ignition.diagnostics import format_path, printable
 from ignition.errors import IgnitionError
-from ignition.report import format_path, printable
 from ignition.verbs.console import complain, contents, say
 from ignition.verbs.resolve import account, followed
 
 if TYPE_CHECKING:
+    from ignition.boot.state import State
     from ignition.host import Fetch
     from ignition.preview import Effect, Outlook
     from ignition.schemas.config import Config
-    from ignition.state import State
 
 __all__ = ["main"]
 
@@ -67,8 +67,8 @@ def parser() -> argparse.ArgumentParser:
 
 def given(options: argparse.Namespace) -> tuple[Config, Fetch, State]:
     """The config, what gets its resources, and what earlier stages left."""
-    from ignition import state
-    from ignition.config.settings import settings_of
+    from ignition.boot import state
+    from ignition.config.fetching import settings_of
     from ignition.config.validate import check_merged
     from ignition.engine import read_cache
     from ignition.resource import Fetcher

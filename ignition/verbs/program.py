@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ignition import flags
 from ignition.errors import UsageError
-from ignition.flags import Flag
+from ignition.verbs import go_flags
 from ignition.verbs.console import complain, say
+from ignition.verbs.go_flags import Flag
 from ignition.version import VERSION
 
 __all__ = ["Program", "Values"]
@@ -39,7 +39,7 @@ class Program:
         """Call `act` with the flags' values and the words, if that is asked for; returns the exit status."""
         try:
             values, words = self.parse(self.flags, arguments)
-        except flags.HelpWanted:
+        except go_flags.HelpWanted:
             complain(self.usage)
             return 0
         except UsageError as error:

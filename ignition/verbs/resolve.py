@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from ignition.diagnostics import Report, format_path, printable
 from ignition.errors import ConfigError, IgnitionError
-from ignition.report import Report, format_path, printable
 from ignition.verbs.console import complain, contents, say
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     except IgnitionError as error:
         complain("".join(f"{line}\n" for line in account(error)))
         return error.exit_code
-    from ignition.config.dump import dump
+    from ignition.config.json.dump import dump
 
     say(f"{dump(config, indent=2).decode()}\n")
     return 0
@@ -106,7 +106,7 @@ class Downloads:
 
     def configure(self, config: Config) -> None:
         """Fetch with the settings of this config from now on."""
-        from ignition.config.settings import settings_of
+        from ignition.config.fetching import settings_of
 
         self.fetcher = self.fetcher.with_settings(settings_of(config, self.fetcher))
 
@@ -151,10 +151,10 @@ def over_base(config: Config, root: str, platform: str) -> Config:
     Raises:
         IgnitionError: one of them is broken.
     """
-    from ignition import base
     from ignition.config.merge import merge
+    from ignition.platform import base_configs
 
-    own = base.load(platform, root)
+    own = base_configs.load(platform, root)
     return config if own is None else merge(own, config)
 
 

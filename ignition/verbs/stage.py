@@ -11,9 +11,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from ignition import flags, log, record
+from ignition import log
+from ignition.boot import record
 from ignition.errors import ConfigError, IgnitionError, UsageError
-from ignition.flags import Flag
+from ignition.verbs import go_flags
+from ignition.verbs.go_flags import Flag
 from ignition.version import VERSION
 
 if TYPE_CHECKING:
@@ -40,8 +42,8 @@ COMMANDS: Final = "ignition apply, explain, initramfs, plan, resolve, schema or 
 def main(arguments: Sequence[str]) -> int:
     """Run the stage that the arguments name; returns the exit status."""
     try:
-        values, words = flags.parse(FLAGS, arguments)
-    except flags.HelpWanted:
+        values, words = go_flags.parse(FLAGS, arguments)
+    except go_flags.HelpWanted:
         sys.stderr.write(usage())
         return 0
     except UsageError as error:
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def usage() -> str:
     """The flags of a stage, and where else to look."""
-    return f"{flags.usage('ignition', FLAGS)}\nOther commands: {COMMANDS}\n"
+    return f"{go_flags.usage('ignition', FLAGS)}\nOther commands: {COMMANDS}\n"
 
 
 def run(values: dict[str, str]) -> int:
@@ -80,7 +82,7 @@ def run(values: dict[str, str]) -> int:
             config_cache=values["config-cache"],
             neednet=values["neednet"],
             state_file=values["state-file"],
-            fetch_timeout=flags.duration(values["fetch-timeout"]),
+            fetch_timeout=go_flags.duration(values["fetch-timeout"]),
         )
         options.check()
     except UsageError as error:
@@ -128,7 +130,7 @@ def leave_card(state_file: str, stage: str, error: BaseException, place: str = "
 
     A card that cannot be written must not hide the failure itself.
     """
-    from ignition.card import failure_card
+    from ignition.boot.failure_card import failure_card
 
     path = os.path.join(os.path.dirname(state_file), "failure")
     done = record.path_beside(state_file)

@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from ignition.bootloader.candidates import COLUMNS
 from ignition.bootloader.helper import Helper
-from ignition.bootloader.places import COLUMNS
 from ignition.host.command import Command, Ran
 from tests.host.fakes import FakeRun
 

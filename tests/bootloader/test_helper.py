@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ignition.bootloader import files, places
+from ignition.bootloader import candidates, files
 from ignition.bootloader.arguments import Wish
 from ignition.bootloader.helper import NOTE
 from ignition.errors import IgnitionError
@@ -20,8 +20,8 @@ WISH = Wish(("nosmt",), ("quiet",))
 LINE = "root=LABEL=root ro quiet"
 CONFIG = f"menuentry 'Debian' {{\n\tlinux\t/vmlinuz {LINE}\n\tinitrd /initrd\n}}\n"
 ENTRY = f"title A\nlinux /vmlinuz\noptions {LINE}\n"
-ESP = {"parttype": places.EFI_SYSTEM[0]}
-XBOOTLDR = {"parttype": places.EXTENDED_BOOT_LOADER[0]}
+ESP = {"parttype": candidates.EFI_SYSTEM[0]}
+XBOOTLDR = {"parttype": candidates.EXTENDED_BOOT_LOADER[0]}
 
 
 @pytest.fixture

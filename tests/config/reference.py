@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ignition.config.parse import Checked
-from ignition.report import Entry, Report, format_path
+from ignition.diagnostics import Entry, Report, format_path
 
 VALIDATOR = Path("/usr/bin/ignition-validate")
 

@@ -11,10 +11,10 @@ import pytest
 from ignition.config.parse import check
 from ignition.schemas.spec import Spec
 from tests.config.documents import broken, document
+from tests.config.json.test_shape import DOCUMENTS
 from tests.config.reference import VALIDATOR, agree, knew_more, verdict_of, verdict_of_reference
 from tests.config.spoken import text
 from tests.config.test_rules import RULES
-from tests.config.test_shape import DOCUMENTS
 
 pytestmark = pytest.mark.real_commands(VALIDATOR.name)
 

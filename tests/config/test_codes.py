@@ -43,7 +43,7 @@ def texts(value: ast.expr) -> Iterator[str]:
 def used() -> set[str]:
     found = {"newer-key", "unused-key", "spec-version"}  # chosen by an expression or given by place
     for folder in ("schemas", "ignition/config"):
-        for file in (PROJECT / folder).glob("*.py"):
+        for file in (PROJECT / folder).rglob("*.py"):
             tree = ast.parse(file.read_text())
             found |= {*first_word_arguments(tree), *faults(tree)}
     return found

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ignition.config.excerpt import SECRET_FIELDS, WIDTH, Excerpt, Side, Text
-from ignition.report import Position
+from ignition.diagnostics import Position
 from ignition.schemas.base import Node, json_name
 from ignition.schemas.config import Config
 from ignition.schemas.marks import secret

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ignition.config.network import needs_network
+from ignition.diagnostics import format_path
 from ignition.errors import ConfigError
-from ignition.report import format_path
 from ignition.schemas.config import Config
 from ignition.schemas.resource import Resource
 from ignition.schemas.storage import File, Storage

@@ -11,9 +11,9 @@ from ignition.config.origins import origins
 from ignition.config.parse import parse
 from ignition.config.render import MAX_DEPTH, embed_authorities, render
 from ignition.dataurl import decode
+from ignition.diagnostics import format_path
 from ignition.errors import ConfigError, FetchError, IgnitionError, NeedNetwork
 from ignition.host.source import Source
-from ignition.report import format_path
 from ignition.schemas.config import Config
 from ignition.schemas.resource import Verification
 from ignition.schemas.spec import LATEST

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ignition.config.codes import codes
 from ignition.config.parse import check
 from ignition.config.verdict import Verdict, judge, unreadable
-from ignition.report import Severity
+from ignition.diagnostics import Severity
 from tests.corpus import ALL, GOOD
 
 

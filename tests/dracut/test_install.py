@@ -38,7 +38,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("usr/lib/bootupd/grub2-static/configs.d/05_ignition.cfg", False),
         ("etc/grub.d/05_ignition", True),
         ("etc/default/grub.d/ignition.cfg", False),
-        (f"{SITE}/ignition/engine.py", False),
+        (f"{SITE}/ignition/engine/__init__.py", False),
         (f"{SITE}/ignition/schemas/base.py", False),
         (f"{SITE}/ignition/providers/qemu.py", False),
     ],

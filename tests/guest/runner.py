@@ -70,9 +70,10 @@ LOG_TAIL = 12000
 CONSOLE = 1500
 """Characters of a problem that are shown on the console at once."""
 WARM = (
-    "pyudev", "ignition.verbs.stage", "ignition.engine", "ignition.platform", "ignition.provenance",
-    "ignition.config.validate", "ignition.stages.fetch", "ignition.stages.disks.luks",
-    "ignition.stages.disks.raid", "ignition.stages.mount", "ignition.stages.files", "ignition.stages.umount",
+    "pyudev", "ignition.verbs.stage", "ignition.engine", "ignition.platform.provider",
+    "ignition.boot.provenance", "ignition.config.validate", "ignition.engine.fetch",
+    "ignition.stages.disks.luks.step", "ignition.stages.disks.raid.step", "ignition.stages.mount",
+    "ignition.stages.files", "ignition.stages.umount",
 )  # fmt: skip
 
 

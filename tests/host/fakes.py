@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from ignition.diagnostics import ConfigPath
 from ignition.errors import CommandFailed, IgnitionError, NotFound
 from ignition.host import Host
 from ignition.host.command import Command, Ran
 from ignition.host.root import Root
 from ignition.host.source import Source
-from ignition.report import ConfigPath
 
 __all__ = ["FakeDevices", "FakeFetch", "FakeHost", "FakeRun"]
 

@@ -14,8 +14,8 @@ import pytest
 
 from ignition.errors import CommandFailed, IgnitionError
 from ignition.initramfs import collect, imports
-from ignition.initramfs.tree import Tree, base_interpreter
-from ignition.initramfs.trials import Job, Outcome, Trial, perform
+from ignition.initramfs.packed_tree import Tree, base_interpreter
+from ignition.initramfs.self_test import Job, Outcome, Trial, perform
 
 pytestmark = [
     pytest.mark.real_commands(
@@ -89,7 +89,8 @@ def test_of_boto3_s_data_only_what_s3_needs_is_packed(packed: Packed) -> None:
     assert json.loads(packed_endpoints) == json.loads(whole.read_text("utf-8"))
     assert len(packed_endpoints) < whole.stat().st_size * 0.7
     code = (
-        "from ignition.resource.aws import Addresses; print(Addresses().object('eu-west-1', 'boot', 'k', ''))"
+        "from ignition.resource.objectstore.aws import Addresses;"
+        "print(Addresses().object('eu-west-1', 'boot', 'k', ''))"
     )
     done = packed.run(code=code)
     assert (done.stdout, done.stderr) == ("https://boot.s3.dualstack.eu-west-1.amazonaws.com/k\n", "")

@@ -40,7 +40,7 @@ def test_the_boot_path_holds_what_is_found_by_name_only() -> None:
     # The verb and the provider are imported by names made at run time.
     assert {"ignition.verbs.stage", "ignition.providers.qemu", "ignition.providers.metal"} <= modules
     # Imported inside functions.
-    assert {"ignition.engine", "ignition.card", "ignition.host.devices"} <= modules
+    assert {"ignition.engine", "ignition.boot.failure_card", "ignition.host.devices"} <= modules
 
 
 def test_the_boot_path_has_no_build_tools() -> None:

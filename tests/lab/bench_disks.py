@@ -12,13 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ignition.config.cache import load
+from ignition.boot.state import State
+from ignition.config.json.cache import load
 from ignition.host.command import Command, Ran
 from ignition.host.devices import BlockDevices
 from ignition.host.run import run as run_command
 from ignition.schemas.spec import LATEST
 from ignition.stages import STAGES, perform
-from ignition.state import State
 from tests.lab.cache import PROJECT
 from tests.lab.commands import LabError
 from tests.lab.loop import attached, machine

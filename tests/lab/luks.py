@@ -15,18 +15,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ignition.boot.state import State
+from ignition.diagnostics import ConfigPath
 from ignition.host import Fetch, Host
 from ignition.host.command import Command, Ran
 from ignition.host.devices import BlockDevices
 from ignition.host.run import run
-from ignition.report import ConfigPath
 from ignition.resource import Fetcher
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Luks, Storage
 from ignition.stages import apply, keeping
-from ignition.stages.disks.clevis import TPM, Pins
-from ignition.stages.disks.luks import Volumes
-from ignition.state import State
+from ignition.stages.disks.luks.clevis import TPM, Pins
+from ignition.stages.disks.luks.step import Volumes
 from ignition.tools import cryptsetup
 from tests.lab import loop
 

@@ -8,7 +8,7 @@ import pytest
 
 from ignition.host.command import Command, Ran
 from ignition.preview.host import MissingDevice, PreviewDevices, Queries, is_query
-from ignition.preview.root import Unseen
+from ignition.preview.tree import Unseen
 from ignition.tools import (
     blkid,
     dmsetup,

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from ignition.boot.state import State
 from ignition.errors import Refused
 from ignition.host.command import Command, Ran
 from ignition.host.run import run
@@ -18,7 +19,6 @@ from ignition.preview import Does, Effect, Outlook, outlook, preview_host
 from ignition.resource import Fetcher
 from ignition.schemas.config import Config
 from ignition.stages import STAGES, perform
-from ignition.state import State
 from tests.host.fakes import FakeRun
 from tests.lab import loop
 from tests.lab.readonly import only_looking

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ignition.boot.state import KEY_IS_GONE, State
 from ignition.preview import Does, Outlook, outlook, preview_host
 from ignition.resource import Fetcher
-from ignition.state import KEY_IS_GONE, State
 from tests.host.fakes import FakeRun
 from tests.lab.readonly import only_looking
 from tests.preview.test_preview import conflicts, effect, made_up, told

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ignition.platform import Platform
+from ignition.platform.provider import Platform
 from tests.host.fakes import FakeFetch, FakeRun
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ignition.errors import CommandFailed, IgnitionError, NoProvider
 from ignition.host.command import Command, Ran
-from ignition.platform import kernel_arguments
+from ignition.platform.provider import kernel_arguments
 from ignition.providers.cmdline import PROVIDER
 
 from .conftest import Machine

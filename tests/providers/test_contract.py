@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ignition import platform, providers
+from ignition import providers
 from ignition.errors import UsageError
+from ignition.platform import provider as platform
 
 ROOT = Path(__file__).parents[2]
 

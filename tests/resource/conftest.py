@@ -16,8 +16,8 @@ import pytest
 
 from ignition.host.source import Source
 from ignition.resource import Settings
-from ignition.resource.http import Http
-from ignition.resource.request import Request, Response
+from ignition.resource.http.client import Http
+from ignition.resource.http.request import Request, Response
 from ignition.resource.stream import Sink
 
 REQUEST_END = b"\r\n\r\n"
@@ -205,30 +205,6 @@ def authority(tmp_path: Path) -> Authority:
         "-subj", "/CN=Test Authority", "-days", "3650",
     )  # fmt: skip
     return made
-
-
-@dataclass
-class Log:
-    """What was logged, level by level."""
-
-    lines: list[tuple[str, str]] = field(default_factory=list)
-
-    def of(self, *levels: str) -> list[str]:
-        return [text for level, text in self.lines if level in levels]
-
-    @property
-    def text(self) -> str:
-        return "\n".join(text for _, text in self.lines)
-
-
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Log:
-    from ignition import log
-
-    kept = Log()
-    for level in ("debug", "info", "notice", "warning", "error", "critical"):
-        monkeypatch.setattr(log, level, lambda text, level=level: kept.lines.append((level, text)))
-    return kept
 
 
 @contextmanager

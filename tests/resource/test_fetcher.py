@@ -225,7 +225,7 @@ def test_a_time_before_urllib3_is_no_warning() -> None:
     from urllib3.exceptions import SystemTimeWarning
 
     with warnings.catch_warnings():
-        from ignition.resource.transport import Transport
+        from ignition.resource.http.transport import Transport
 
         Transport(tls.context)
         assert ("ignore", None, SystemTimeWarning) in [each[:3] for each in warnings.filters]

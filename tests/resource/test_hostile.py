@@ -20,8 +20,8 @@ from ignition.config.parse import parse
 from ignition.errors import ConfigError, EmptyConfig, FetchError, IgnitionError, NotFound, TimedOut
 from ignition.host.source import Source
 from ignition.resource import Request, Settings
-from ignition.resource.download import FRUITLESS
-from ignition.resource.http import REDIRECTS
+from ignition.resource.http.client import REDIRECTS
+from ignition.resource.http.resume import FRUITLESS
 from ignition.resource.stream import Sink
 from ignition.version import VERSION
 from tests.lab.server import NEVER, Answer, HttpServer, accepting_once

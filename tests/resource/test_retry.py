@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ignition.errors import TimedOut
-from ignition.resource.history import Cause
 from ignition.resource.retry import Again, Deadline, delays, jitter, persist
-from tests.resource.conftest import FakeClock, Log, exactly
+from ignition.resource.retry_log import Cause
+from tests.lab.logged import Log
+from tests.resource.conftest import FakeClock, exactly
 
 REFUSED = Cause("connection refused", "is it up?")
 

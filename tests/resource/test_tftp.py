@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from ignition.errors import FetchError, NotFound, TimedOut, VerificationFailed
 from ignition.host.source import Source
 from ignition.resource import Fetcher, Settings, tftp
-from ignition.resource.dial import Endpoint
+from ignition.resource.http.happy_eyeballs import Endpoint
 from ignition.resource.stream import Sink
 from ignition.resource.tftp import Remote, Tftp
+from tests.lab.logged import Log
 from tests.lab.tftp import ACK, DATA, ERROR, OACK, RRQ, TftpServer
-from tests.resource.conftest import FakeClock, Log, exactly, in_thread
+from tests.resource.conftest import FakeClock, exactly, in_thread
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ import pytest
 from ignition.errors import FetchError, TimedOut
 from ignition.host.source import Source
 from ignition.resource import Fetcher, Settings, tls
+from tests.lab.logged import Log
 from tests.lab.server import HttpServer
-from tests.resource.conftest import Authority, FakeClock, Log, raw_server
+from tests.resource.conftest import Authority, FakeClock, raw_server
 
 pytestmark = pytest.mark.real_commands("openssl")
 
@@ -171,7 +172,7 @@ def test_a_server_that_does_not_speak_tls(server: HttpServer) -> None:
 
 
 def test_a_server_that_is_silent_in_the_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ignition.resource import transport
+    from ignition.resource.http import transport
 
     monkeypatch.setattr(transport, "HANDSHAKE", 0.1)
     ended = threading.Event()

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from ignition.config.parse import check
 from ignition.config.verdict import judge
-from ignition.report import Entry
+from ignition.diagnostics import Entry
 from ignition.schemas.jsonschema import published, schema_for
 from ignition.schemas.spec import STABLE, Spec
 from tests.corpus import ALL, GOOD, PROJECT

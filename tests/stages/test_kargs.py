@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ignition.boot.state import State
 from ignition.errors import ActionFailed
 from ignition.host.run import run
 from ignition.stages import STAGES, perform
 from ignition.stages.kargs import KernelArguments
-from ignition.state import State
 from tests.host.fakes import FakeHost
 from tests.lab.programs import Programs
 from tests.stages.files.lab import config_of

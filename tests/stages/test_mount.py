@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from ignition.boot.state import State
 from ignition.errors import ActionFailed
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem, Storage
 from ignition.stages import STAGES, Plan, keeping, perform
 from ignition.stages.actions import Together
 from ignition.stages.mount import MountFilesystems, is_below, mountable
-from ignition.state import State
 from tests.host.fakes import FakeHost
 from tests.lab import loop
 from tests.lab.sysfs import Sysfs

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from ignition import cancel, log
+from ignition.boot.state import State
+from ignition.diagnostics import ConfigPath
 from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused
 from ignition.host import Host
 from ignition.host.command import Command
-from ignition.report import ConfigPath
 from ignition.stages import Plan, apply, keeping, leave
 from ignition.stages.actions import RunCommand, Together
-from ignition.state import State
 from tests.host.fakes import FakeHost
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from ignition.boot.state import State
 from ignition.errors import ActionFailed
 from ignition.host.command import Command, Ran
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem, Storage
 from ignition.stages import STAGES, perform, umount
-from ignition.state import State
 from tests.host.fakes import FakeHost
 from tests.lab.sysfs import Sysfs
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from ignition.bootloader.places import COLUMNS, parse
+from ignition.bootloader.candidates import COLUMNS, parse
 from ignition.tools.kargs import list_devices, reboot, remount_writable, set_arguments, settle
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ignition import building
+from ignition import image_root
 from ignition.host.root import Root
 from ignition.verbs import apply, ignition_apply
 from tests.host.fakes import FakeHost
@@ -174,7 +174,7 @@ class TestImages:
     def test_without_proc_it_says_what_to_do(
         self, tmp_path: Path, root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(building, "OPEN_FILES", "/nonexistent")
+        monkeypatch.setattr(image_root, "OPEN_FILES", "/nonexistent")
         assert apply.main(["--root", str(root), given(tmp_path, storage=FILES)]) == 1
         said = capsys.readouterr().out
         assert "CRITICAL : /proc is not mounted here" in said
@@ -205,7 +205,7 @@ class TestImages:
         def broken(*_: object, **__: object) -> None:
             raise KeyError("s3cr3t")
 
-        monkeypatch.setattr(building, "perform", broken)
+        monkeypatch.setattr(image_root, "perform", broken)
         assert apply.main(["--root", str(root), given(tmp_path, storage=FILES)]) == 1
         shown = capsys.readouterr()
         assert "CRITICAL : a fault of the engine itself: KeyError in " in shown.out

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from ignition import platform
 from ignition.errors import IgnitionError
-from ignition.platform import Platform, Provider
+from ignition.platform import provider as platform
+from ignition.platform.provider import Platform, Provider
 from ignition.verbs.ignition_rmcfg import main
 
 Capture = pytest.CaptureFixture[str]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ignition import base
-from ignition.config import cache
+from ignition.config.json import cache
 from ignition.config.parse import parse
 from ignition.errors import Refusal
+from ignition.platform import base_configs
 from ignition.preview import Absent, Does, Effect, Outlook
 from ignition.verbs import plan
 from tests.lab.readonly import only_looking
@@ -121,7 +121,7 @@ def test_the_cache_is_the_default(
 ) -> None:
     data = Path(given(tmp_path, storage=FILES)).read_bytes()
     (tmp_path / "cache").write_bytes(cache.dump(parse(data).config))
-    monkeypatch.setattr(base, "load", lambda platform, system: None)
+    monkeypatch.setattr(base_configs, "load", lambda platform, system: None)
     monkeypatch.setattr(plan, "STATE", str(tmp_path / "state"))
     assert main(["--config-cache", str(tmp_path / "cache"), "--root", str(root)]) == 0
     explicit = capsys.readouterr().out

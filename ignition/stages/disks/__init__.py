@@ -10,28 +10,28 @@ from typing import Any, Final
 
 from ignition.stages import Step
 from ignition.stages.disks.filesystems import Filesystems
-from ignition.stages.disks.partitions import Partitions
-from ignition.stages.disks.ranks import RANKS
-from ignition.stages.disks.supported import Supported
-from ignition.stages.later import Later
+from ignition.stages.disks.partitions.step import Partitions
+from ignition.stages.disks.preflight.step import Supported
+from ignition.stages.disks.raid.order import RANKS
+from ignition.stages.lazy import Later
 
 __all__ = ["STEPS"]
 
 
 def _arrays(rank: int) -> Step[Any]:
-    from ignition.stages.disks.raid import Arrays
+    from ignition.stages.disks.raid.step import Arrays
 
     return Arrays(rank)
 
 
 def _pins() -> Step[Any]:
-    from ignition.stages.disks.clevis import Pins
+    from ignition.stages.disks.luks.clevis import Pins
 
     return Pins()
 
 
 def _volumes() -> Step[Any]:
-    from ignition.stages.disks.luks import Volumes
+    from ignition.stages.disks.luks.step import Volumes
 
     return Volumes()
 

@@ -13,25 +13,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ignition import log
+from ignition.boot.state import State
+from ignition.diagnostics import ConfigPath
 from ignition.errors import CommandFailed, IgnitionError, Refusal
 from ignition.host import Host, kernel
 from ignition.host.mounts import Use, remedy
-from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem
 from ignition.stages import Action, Plan
 from ignition.stages.actions import side_by_side
-from ignition.stages.disks import claims, signatures
+from ignition.stages.disks import signatures
+from ignition.stages.disks.kernel_modules import LoadModules
 from ignition.stages.disks.locked import RunLocked
-from ignition.stages.disks.modules import LoadModules
-from ignition.stages.disks.programs import lacking
-from ignition.stages.disks.settle import Settle
-from ignition.state import State
+from ignition.stages.disks.preflight import device_conflicts
+from ignition.stages.disks.preflight.programs import lacking
+from ignition.stages.disks.udev import Settle
 from ignition.tools import mkfs, wipefs
 
 if TYPE_CHECKING:
+    from ignition.preview.effects import Effect
     from ignition.preview.host import PreviewHost
-    from ignition.stages.effects import Effect
 
 __all__ = [
     "PATH", "Decision", "DeviceFacts", "Do", "Filesystems", "decide", "decisions", "differences",
@@ -195,7 +196,7 @@ class Filesystems:
         keeps = tuple(each.kept() for each in decided if each.do is Do.KEEP)
         refused = (
             *(refusal for each in decided for refusal in each.refusals()),
-            *claims.named_twice(each.named() for each in decided),
+            *device_conflicts.named_twice(each.named() for each in decided),
         )
         if refused:
             return Plan(refusals=refused, keeps=keeps)
@@ -208,15 +209,15 @@ class Filesystems:
 
     def effects(self, config: Config, facts: dict[int, DeviceFacts], host: Host) -> Iterator[Effect]:
         """What happens to what is on each device."""
-        from ignition.stages.disks import outlook
+        from ignition.preview import disks
 
-        return outlook.filesystems(config, facts, host)
+        return disks.filesystems(config, facts, host)
 
     def foresee(self, config: Config, facts: dict[int, DeviceFacts], host: PreviewHost) -> None:
         """The filesystems that will be new."""
-        from ignition.stages.disks import outlook
+        from ignition.preview import disks
 
-        host.formatted.update(outlook.formatted(config, facts))
+        host.formatted.update(disks.formatted(config, facts))
 
 
 def _lacking(host: Host, format_: str) -> str:
@@ -289,7 +290,7 @@ class Decision:
         if self.do is Do.MAKE and self.facts.lacks:
             yield lacking(self.facts.lacks, self.path)
 
-    def named(self) -> claims.Named:
+    def named(self) -> device_conflicts.Named:
         """Its device."""
         return (*self.path, "device"), self.wanted.device, self.facts.node
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ignition.stages import Step
-from ignition.stages.files.finish import Relabel, Sync
-from ignition.stages.files.keep import KeepRecord
-from ignition.stages.files.nodes import Nodes
-from ignition.stages.files.passwd import Passwd
+from ignition.stages.files.accounts.rollback import Unfinished
+from ignition.stages.files.accounts.step import Passwd
+from ignition.stages.files.keep_record import KeepRecord
 from ignition.stages.files.result import OutputFiles, Result
-from ignition.stages.files.unfinished import Unfinished
-from ignition.stages.files.units import Enablement, Units
-from ignition.stages.later import Later
+from ignition.stages.files.sync import Relabel, Sync
+from ignition.stages.files.systemd.enablement import Enablement, Units
+from ignition.stages.files.tree.step import Nodes
+from ignition.stages.lazy import Later
 
 __all__ = ["STEPS"]
 
@@ -28,7 +28,7 @@ def _crypttab() -> Step[Any]:
 
 
 def _listed() -> Step[Any]:
-    from ignition.stages.files.mdadm import Listed
+    from ignition.stages.files.mdadm_conf import Listed
 
     return Listed()
 

@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from ignition import distro
+from ignition.boot.state import State
+from ignition.diagnostics import ConfigPath
 from ignition.errors import Refusal, StateError
 from ignition.host import Host
-from ignition.report import ConfigPath
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Luks
 from ignition.stages import Action, Plan
-from ignition.stages.disks import cex, clevis
-from ignition.state import State
+from ignition.stages.disks.luks import cex, clevis
 from ignition.tools import cryptsetup
 
 __all__ = ["Crypttab", "Facts", "WriteCrypttab", "WriteKey", "key_file", "line_for", "with_lines"]

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ignition import distro, log
+from ignition.boot.state import OutputFile, State
+from ignition.diagnostics import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host
 from ignition.host.command import Command
 from ignition.host.source import Source
-from ignition.report import ConfigPath
 from ignition.resource.redact import redact
 from ignition.schemas.config import Config
 from ignition.stages import Plan
-from ignition.state import OutputFile, State
 
 if TYPE_CHECKING:
-    from ignition.stages.effects import Effect
+    from ignition.preview.effects import Effect
 
 __all__ = ["Facts", "OutputFiles", "Result", "WriteOutput", "WriteResult", "go_json", "rfc3339"]
 
@@ -148,7 +148,7 @@ class Result:
     def effects(self, config: Config, facts: Facts, host: Host) -> Iterator[Effect]:
         """What happens to the record."""
         del config, host
-        from ignition.stages.effects import Does, Effect
+        from ignition.preview.effects import Does, Effect
 
         does = Does.CREATE if facts.previous is None else Does.CHANGE
         yield Effect((), does, f"the result in {distro.RESULT_FILE}")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ignition.boot.state import State
 from ignition.errors import ActionFailed, IgnitionError, Refused
 from ignition.host import Host, blocks
 from ignition.host.command import Command, Ran
@@ -21,7 +22,6 @@ from ignition.host.run import run
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Disk, Filesystem, Partition, Storage
 from ignition.stages import STAGES, perform
-from ignition.state import State
 from ignition.tools import gpt
 from tests.lab import gptimage, loop
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from ignition.boot.state import State
 from ignition.host.command import Command, Ran
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem, Storage
 from ignition.stages import Plan, apply
 from ignition.stages.actions import Together
 from ignition.stages.disks.filesystems import Do, Filesystems, decide, differences, refusals
-from ignition.state import State
 from ignition.tools.wipefs import Signature
 from tests.host.fakes import FakeHost
 from tests.lab.sysfs import Sysfs

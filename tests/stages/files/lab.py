@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ignition.config.cache import load
+from ignition.boot.state import State
+from ignition.config.json.cache import load
 from ignition.schemas.config import Config
 from ignition.schemas.spec import LATEST
 from ignition.stages import Step, apply
-from ignition.state import State
 from tests.host.fakes import FakeHost
 
 __all__ = ["accounts", "config_of", "contents", "local", "run_steps", "tree_of"]

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from ignition import distro
+from ignition.boot.state import FetchedConfig, OutputFile, State
 from ignition.errors import ActionFailed, IgnitionError
 from ignition.host.command import Command, Ran
 from ignition.stages import apply
 from ignition.stages.files.result import Facts, OutputFiles, Result, go_json, rfc3339
-from ignition.state import FetchedConfig, OutputFile, State
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import config_of, local, run_steps
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ignition import distro
+from ignition.boot.state import State
 from ignition.host.run import run
 from ignition.stages import STAGES, perform
 from ignition.stages.files import STEPS
-from ignition.state import State
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import accounts, config_of, contents, local, run_steps, tree_of
 

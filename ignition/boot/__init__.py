@@ -1,0 +1,1 @@
+"""Files that stages leave under `/run/ignition`."""

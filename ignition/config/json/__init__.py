@@ -1,0 +1,1 @@
+"""JSON text to the model of the config language, and back."""

@@ -1,0 +1,121 @@
+"""A config applied to a tree that does not boot: a container's, or an image's that is being built.
+
+Only what can be said of a tree is applied: directories, files, links and units, by the same steps as in
+a first boot, and users and groups where that is asked for. Nothing records that the machine was
+provisioned, for it was not, and no security labels are set. Source: engine.md 12.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Final
+
+from ignition import log
+from ignition.boot.state import State
+from ignition.config.fetching import settings_of
+from ignition.config.network import needs_network
+from ignition.config.validate import check_merged
+from ignition.diagnostics import format_path
+from ignition.engine.fetch import Answer, resolve
+from ignition.errors import IgnitionError, NeedNetwork, Refusal, Refused
+from ignition.host import Host, programs
+from ignition.host.devices import BlockDevices
+from ignition.host.root import Root
+from ignition.host.run import run
+from ignition.resource import Fetcher
+from ignition.schemas.config import Config
+from ignition.schemas.kargs import KernelArguments
+from ignition.schemas.passwd import Passwd
+from ignition.stages import STAGES, perform
+
+__all__ = ["apply", "resolved"]
+
+FILES: Final = next(stage for stage in STAGES if stage.name == "files")
+OF_A_BOOT: Final = frozenset({"crypttab", "platform", "result", "record", "relabel", "sync"})
+"""Steps of the files stage that speak of a machine, and not of its tree."""
+
+OF_DISKS: Final = ("disks", "raid", "luks", "filesystems")
+
+OPEN_FILES: Final = "/proc/self/fd"
+"""Where the kernel tells to which path a directory of the tree has led."""
+
+
+def resolved(data: bytes, source: str, *, offline: bool = False) -> Config:
+    """The config with its references merged, judged.
+
+    Raises:
+        ConfigError: it is wrong.
+        FetchError: something it refers to cannot be had.
+        NeedNetwork: `offline`, and any part of it needs the network.
+    """
+    config = resolve(Answer(source, data), Fetcher(offline=offline)).config
+    log.report(check_merged(config))
+    if offline and (paths := needs_network(config)):
+        raise NeedNetwork(f"the network is needed by {', '.join(map(format_path, paths))}", paths)
+    return config
+
+
+def apply(
+    config: Config, root: str, *, users: bool = False, ignore_unsupported: bool = False, offline: bool = False
+) -> None:
+    """Apply what can be applied to the tree at `root`.
+
+    Args:
+        config: merged.
+        root: the tree's top; made if it is missing.
+        users: make users and groups too; that needs the right to change the root directory.
+        ignore_unsupported: leave out what a tree cannot have, instead of refusing.
+        offline: whether the network is out of reach.
+
+    Raises:
+        Refused: the config speaks of what a tree cannot have; nothing was written.
+        IgnitionError: something failed.
+    """
+    refusals = tuple(_unsupported(config, users=users))
+    if refusals and not ignore_unsupported:
+        raise Refused(refusals)
+    for refusal in refusals:
+        log.notice(f"left out: {refusal}")
+    if not os.path.exists(OPEN_FILES):
+        raise IgnitionError("/proc is not mounted here", hint="mount it: mount -t proc proc /proc")
+    os.makedirs(root, exist_ok=True)
+    left_out = OF_A_BOOT
+    if not programs.is_there("systemctl"):
+        left_out |= {"enablement"}
+        if any(unit.enabled is not None for unit in config.systemd.units):
+            log.notice(
+                "systemctl is not here: units are enabled by presets alone, which count at a first boot"
+            )
+    fetcher = Fetcher(offline=offline)
+    host = Host(
+        run=run,
+        # By its own name: systemctl takes drop-ins below a link for a way out of the tree.
+        root=Root(os.path.realpath(root)),
+        devices=BlockDevices(),
+        fetch=fetcher.with_settings(settings_of(config, fetcher)),
+    )
+    with log.prefix(FILES.name):
+        perform(FILES, _supported(config, users=users), host, State(), leaving_out=left_out)
+
+
+def _unsupported(config: Config, *, users: bool) -> Iterator[Refusal]:
+    """One refusal for each section that a tree cannot have."""
+    hint = "use --ignore-unsupported to leave it out"
+    if config.kernel_arguments.present:
+        yield Refusal(("kernelArguments",), "a tree has no kernel arguments", hint)
+    for name in OF_DISKS:
+        if getattr(config.storage, name):
+            yield Refusal(("storage", name), "a tree has no disks", hint)
+    if not users:
+        for name in ("groups", "users"):
+            if getattr(config.passwd, name):
+                yield Refusal(("passwd", name), "users and groups are not made here", hint)
+
+
+def _supported(config: Config, *, users: bool) -> Config:
+    return config.but(
+        kernel_arguments=KernelArguments.empty(),
+        storage=config.storage.but(**dict.fromkeys(OF_DISKS, ())),
+        passwd=config.passwd if users else Passwd.empty(),
+    )

@@ -1,0 +1,1 @@
+"""Replacements for standard modules in the packed Python."""

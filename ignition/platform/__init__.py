@@ -1,0 +1,1 @@
+"""What a provider may use, and what the image itself brings."""

@@ -1,0 +1,1 @@
+"""HTTP and HTTPS: one client over requests."""

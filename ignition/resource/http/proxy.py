@@ -1,0 +1,108 @@
+"""Which proxy a request goes through: the rules of Go's `httpproxy`, on the config's settings only.
+
+`http://` goes through `httpProxy` and `https://` through `httpsProxy`; one does
+not stand in for the other. Loopback is never proxied. The environment has no say.
+
+Source: engine.md section 7.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ignition.resource.http.endpoint import ascii_name
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+__all__ = ["Proxies"]
+
+DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+
+
+@dataclass(frozen=True)
+class Proxies:
+    """The proxy settings of a config.
+
+    Attributes:
+        http: URL of the proxy for `http://`; empty for none.
+        https: URL of the proxy for `https://`; empty for none.
+        exempt: `noProxy`: `*`, CIDR blocks, `address[:port]`, `domain[:port]` (the domain and
+            what is below it), `.domain` and `*.domain` (only what is below it).
+    """
+
+    http: str = ""
+    https: str = ""
+    exempt: tuple[str, ...] = ()
+
+    def choose(self, scheme: str, host: str, port: int | None) -> str:
+        """The proxy for a request to this host (IPv6 without brackets); empty for a direct one."""
+        proxy = {"http": self.http, "https": self.https}.get(scheme, "")
+        if not proxy:
+            return ""
+        host = host.lower()
+        address = _address(host)
+        if host == "localhost" or (address is not None and address.is_loopback):
+            return ""
+        wanted = str(port) if port is not None else DEFAULT_PORTS[scheme]
+        entries = (entry for text in self.exempt for entry in text.split(","))
+        return (
+            "" if any(_exempts(entry.strip().lower(), host, address, wanted) for entry in entries) else proxy
+        )
+
+
+def _exempts(entry: str, host: str, address: IPv4Address | IPv6Address | None, port: str) -> bool:
+    if entry == "*":
+        return True
+    if "/" in entry:
+        return _block_contains(entry, address)
+    name, entry_port = _split_port(entry)
+    if not name or (entry_port and entry_port != port):
+        return False
+    entry_address = _address(name)
+    if entry_address is not None:
+        return entry_address == address
+    if address is not None:
+        return False
+    name = name.removeprefix("*") if name.startswith("*.") else name
+    below_only = name.startswith(".")
+    try:
+        name = ascii_name(name.removeprefix("."))
+    except ValueError:
+        return False  # no name, and so the name of nothing
+    return host.endswith(f".{name}") or (host == name and not below_only)
+
+
+def _split_port(entry: str) -> tuple[str, str]:
+    """`host:port` and `[v6]:port` taken apart; a bare IPv6 address has no port."""
+    if entry.startswith("["):
+        name, _, port = entry[1:].partition("]")
+        return name, port.removeprefix(":")
+    name, colon, port = entry.rpartition(":")
+    return (name, port) if colon and ":" not in name else (entry, "")
+
+
+def _block_contains(block: str, address: IPv4Address | IPv6Address | None) -> bool:
+    from ipaddress import ip_network
+
+    try:
+        network = ip_network(block, strict=False)
+    except ValueError:
+        return False  # not a block after all; such an entry exempts nothing in the reference either
+    return address is not None and address.version == network.version and address in network
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The IP address that a host is, IPv4 in IPv6's clothes undressed; None for names."""
+    if not text or not (text[0].isdigit() or ":" in text):
+        return None
+    from ipaddress import IPv6Address, ip_address
+
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        return address.ipv4_mapped or address
+    return address

@@ -1,0 +1,1 @@
+"""Object stores on top of HTTP: S3, Google Cloud Storage, Azure Blob Storage."""

@@ -1,0 +1,121 @@
+"""What boto3 knows of AWS: the address of an object by AWS's own rules, and how requests are signed.
+
+It sends nothing. A request that is addressed and signed here goes the way of all
+others (`http`), with its time-outs, retries, proxies, authorities and resumed bodies.
+boto3 looks for settings and credentials in the environment and the home directory;
+the session made here has neither.
+
+Source: engine.md section 7.3.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from ignition.errors import FetchError
+from ignition.resource.credentials import AwsKeys
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from types_boto3_s3 import S3Client
+
+__all__ = ["Addresses", "signature"]
+
+OPTIONS: Final[Mapping[str, object]] = {
+    "config_file": os.devnull,
+    "credentials_file": os.devnull,
+    "ignore_configured_endpoint_urls": True,
+    "use_dualstack_endpoint": True,
+    "s3": {"use_arn_region": True},
+}
+"""All that is not boto3's default: none of this machine's files, and hosts that have IPv6 too."""
+
+
+class Addresses:
+    """URLs of buckets and objects, by region; any number of threads may use it at once."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._session: Session | None = None
+        self._clients: dict[str, S3Client] = {}
+
+    def bucket(self, region: str, bucket: str) -> str:
+        """The URL of a bucket.
+
+        Raises:
+            FetchError: there cannot be such a bucket in such a region.
+        """
+        return self._url(region, "head_bucket", {"Bucket": bucket})
+
+    def object(self, region: str, bucket: str, key: str, version: str) -> str:
+        """The URL of an object; the bucket may be the ARN of an access point, the version empty.
+
+        Raises:
+            FetchError: there cannot be such an object.
+        """
+        names = {"Bucket": bucket, "Key": key}
+        return self._url(region, "get_object", {**names, "VersionId": version} if version else names)
+
+    def _url(self, region: str, method: str, names: Mapping[str, str]) -> str:
+        from botocore.exceptions import BotoCoreError, ParamValidationError
+
+        try:
+            with self._lock:
+                client = self._client(region)
+                # Of a client that does not sign, the "presigned" URL is the plain one.
+                return client.generate_presigned_url(method, Params=dict(names))
+        except ParamValidationError as caught:
+            raise FetchError(
+                f"{names['Bucket']!r} cannot be the name of a bucket or access point of S3",
+                hint="names of buckets have letters, digits, dots and hyphens only",
+            ) from caught
+        except (BotoCoreError, ValueError) as caught:
+            why = " ".join(str(caught).split())
+            raise FetchError(
+                f"S3 has no address for {names['Bucket']} in region {region!r}: {why}",
+                hint="check the region in the ARN",
+            ) from caught
+
+    def _client(self, region: str) -> S3Client:
+        if region not in self._clients:
+            self._session = self._session or _session()
+            self._clients[region] = _anonymous(self._session, region)
+        return self._clients[region]
+
+
+def signature(keys: AwsKeys, region: str, url: str) -> dict[str, str]:
+    """The headers that sign a GET of an address, as of now."""
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    request = AWSRequest(method="GET", url=url)
+    credentials = Credentials(keys.access, keys.secret, keys.token or None)
+    S3SigV4Auth(credentials, "s3", region).add_auth(request)
+    return dict(request.headers.items())
+
+
+def _session() -> Session:
+    """A session with boto3's defaults and nothing of this machine's."""
+    import boto3.session
+    from botocore.configprovider import ConfigValueStore, ConstantProvider
+    from botocore.credentials import CredentialResolver
+    from botocore.session import Session as Core
+
+    defaults = {name: default for name, (_, _, default, _) in Core.SESSION_VARIABLES.items()}
+    fixed = {name: ConstantProvider(value) for name, value in {**defaults, **OPTIONS}.items()}
+    core = Core()
+    core.register_component("config_store", ConfigValueStore(fixed))
+    core.register_component("credential_provider", CredentialResolver(providers=[]))
+    return boto3.session.Session(botocore_session=core)
+
+
+def _anonymous(session: Session, region: str) -> S3Client:
+    """A client that does not sign."""
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    return session.client("s3", region_name=region, config=Config(signature_version=UNSIGNED))

@@ -1,0 +1,249 @@
+"""S3: `s3://bucket/key` and `arn:` URLs of buckets and access points.
+
+    which object ─▶ its region (asked of S3, unless an ARN names it) ─▶ its address ─▶ GET
+
+Keys come from the machine's identity, for each attempt anew; without one, or if it
+has none, S3 is asked as anybody.
+
+Source: engine.md section 7.3, providers.md section 5.4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Final, Self
+
+from ignition import log
+from ignition.errors import FetchError
+from ignition.host.source import Source
+from ignition.resource import diagnosis
+from ignition.resource.credentials import AwsKeys, Identity
+from ignition.resource.http.client import Http
+from ignition.resource.http.request import Request, Response
+from ignition.resource.objectstore import aws
+from ignition.resource.redact import redact
+from ignition.resource.retry import SYSTEM_CLOCK, Clock, Deadline
+from ignition.resource.retry_log import Cause
+from ignition.resource.stream import Sink
+from ignition.url import MalformedUrl, Url, parse_url
+
+__all__ = ["S3", "S3Object"]
+
+DEFAULT_REGION: Final = "us-east-1"
+
+PARTITION_REGIONS: Final[Mapping[str, str]] = {
+    "aws": "us-east-1",
+    "aws-cn": "cn-north-1",
+    "aws-us-gov": "us-gov-west-1",
+}
+"""Where a bucket is first looked for, by the partition of its ARN."""
+
+ACCESS_POINT: Final = "accesspoint/"
+
+FOUND_STATUSES: Final = frozenset({200, 301, 307, 400, 403, 404})
+"""Answers to the question for a bucket that may name its region."""
+
+NOT_FOUND: Final = 404
+
+_CODE: Final = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
+
+KEYS_HINT: Final = "the keys come from the role of this machine; is it still attached to it?"
+
+EXPLANATIONS: Final[Mapping[str, Cause]] = {
+    "NoSuchBucket": Cause("there is no bucket of that name", "check the spelling; it may have been deleted"),
+    "NoSuchKey": Cause("the bucket has no such object", "keys are case sensitive; check the whole path"),
+    "NoSuchVersion": Cause("the object has no such version", "check versionId"),
+    "NoSuchAccessPoint": Cause("there is no such access point", "check region, account and name in the ARN"),
+    "MethodNotAllowed": Cause("that version of the object is a deletion", "name another versionId"),
+    "InvalidObjectState": Cause("the object is archived", "restore it from its storage class first"),
+    "RequestTimeTooSkewed": Cause(
+        "S3 does not accept requests of a machine whose clock is wrong", diagnosis.CLOCK_HINT
+    ),
+    "ExpiredToken": Cause("this machine's keys have expired", diagnosis.CLOCK_HINT),
+    "InvalidAccessKeyId": Cause("S3 does not know this machine's keys", KEYS_HINT),
+    "InvalidToken": Cause("S3 does not accept this machine's keys", KEYS_HINT),
+    "SignatureDoesNotMatch": Cause("S3 does not accept this machine's keys", KEYS_HINT),
+    "KMS.DisabledException": Cause(
+        "the key that the object is encrypted with is disabled", "enable it in KMS"
+    ),
+}
+"""What S3's error codes mean to a user."""
+
+DENIED_ANONYMOUS: Final = Cause(
+    "S3 refuses access to anybody",
+    "make the object public, run on EC2 with a role that may read it, or use a signed https:// URL. "
+    "S3 says the same of an object that does not exist to whom may not list the bucket",
+)
+DENIED_ROLE: Final = Cause(
+    "S3 refuses access to this machine's role",
+    "give the role s3:GetObject on the object (s3:GetObjectVersion for a version, kms:Decrypt for its key). "
+    "S3 says the same of an object that does not exist to whom may not list the bucket",
+)
+
+
+@dataclass(frozen=True)
+class S3Object:
+    """The object that a URL names.
+
+    Attributes:
+        bucket: its bucket, or the ARN of an access point.
+        key: its name in the bucket.
+        version: which of its versions; empty for the latest.
+        region: where it is, if the URL says so.
+        hint: where to look for the bucket first; empty if the URL does not say.
+    """
+
+    bucket: str
+    key: str
+    version: str = ""
+    region: str = ""
+    hint: str = ""
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Take an `s3:` or `arn:` URL apart.
+
+        Raises:
+            FetchError: it names no object.
+        """
+        try:
+            parts = parse_url(url)
+        except MalformedUrl as caught:
+            raise FetchError(f"{redact(url)} is not a URL: {caught}") from caught
+        found = cls._of_arn(parts, url) if parts.scheme == "arn" else cls._of_s3(parts)
+        if not found.bucket or not found.key:
+            raise FetchError(f"{redact(url)}: it names no object", hint="write s3://bucket/key")
+        return found
+
+    @classmethod
+    def _of_s3(cls, parts: Url) -> Self:
+        from urllib.parse import unquote
+
+        return cls(parts.host, unquote(parts.path).lstrip("/"), parts.first("versionId") or "")
+
+    @classmethod
+    def _of_arn(cls, parts: Url, url: str) -> Self:
+        """`arn:PARTITION:s3:REGION:ACCOUNT:RESOURCE`, which is read as it stands, without escapes."""
+        fields = f"arn:{parts.opaque}".split(":", 5)
+        if len(fields) != 6 or fields[2] != "s3":
+            raise FetchError(f"{redact(url)} is no ARN of S3", hint="write arn:aws:s3:::bucket/key")
+        _, partition, _, region, _, resource = fields
+        version = parts.first("versionId") or ""
+        if not resource.startswith(ACCESS_POINT):
+            names, _, key = resource.partition("/")
+            bucket = names.rpartition(":")[2]
+            return cls(bucket, key, version, hint=PARTITION_REGIONS.get(partition, ""))
+        name, _, rest = resource.removeprefix(ACCESS_POINT).partition("/")
+        kind, _, key = rest.partition("/")
+        if not region or not name or kind != "object":
+            raise FetchError(
+                f"{redact(url)}: it names no object of an access point in a region",
+                hint="write arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/object/KEY",
+            )
+        return cls(":".join([*fields[:5], f"{ACCESS_POINT}{name}"]), key, version, region)
+
+
+class S3:
+    """Fetches objects; any number of threads may use it at once.
+
+    `total` is the time in seconds for all requests of one fetch, 0 for no limit.
+    """
+
+    def __init__(
+        self, http: Http, identity: Identity, *, total: float = 0.0, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self._http = http
+        self._identity = identity
+        self._total = total
+        self._clock = clock
+        self._addresses = aws.Addresses()
+        self._regions: dict[str, str] = {}
+
+    def fetch(self, source: Source, sink: Sink) -> None:
+        """Bring the object into the sink, complete but not verified.
+
+        Raises:
+            NotFound: there is no such object.
+            TimedOut: not within the total time.
+            FetchError: it will not get better by trying again.
+        """
+        if source.compression:
+            raise FetchError(
+                f"{sink.name}: compression is not supported for objects of S3",
+                hint="store the file unpacked and leave `compression` out, or use https://",
+            )
+        wanted = S3Object.of(source.url)
+        deadline = Deadline(self._clock, self._total)
+        region = wanted.region or self._region(wanted, deadline)
+        address = self._addresses.object(region, wanted.bucket, wanted.key, wanted.version)
+        service = _Service(self._known_keys, region, address)
+        self._http.fetch(Request(address), sink, service=service, deadline=deadline)
+
+    def _region(self, wanted: S3Object, deadline: Deadline) -> str:
+        """Where the bucket is; asked once. S3 tells everybody, whoever may read the bucket."""
+        if wanted.bucket not in self._regions:
+            hint = wanted.hint or self._own_region() or DEFAULT_REGION
+            self._regions[wanted.bucket] = self._find(wanted.bucket, hint, deadline)
+        return self._regions[wanted.bucket]
+
+    def _find(self, bucket: str, hint: str, deadline: Deadline) -> str:
+        request = Request(self._addresses.bucket(hint, bucket), verb="HEAD", accept=FOUND_STATUSES)
+        name = f"s3://{bucket}"
+        answer = self._http.fetch(request, Sink(Source(name), BytesIO()), deadline=deadline)
+        region = answer.headers.get("x-amz-bucket-region", "")
+        if region:
+            log.debug(f"{name} is in {region!r}")
+            return region
+        if answer.status == NOT_FOUND:
+            raise FetchError(
+                f"{name}: there is no bucket of that name",
+                hint="check the spelling; buckets of China and GovCloud need an ARN that names the partition",
+            )
+        return hint
+
+    def _own_region(self) -> str | None:
+        """Where this machine is, and so most of its buckets; if nobody knows, S3 leads from any region."""
+        try:
+            return self._identity.aws_region()
+        except FetchError as caught:
+            log.info(
+                f"this machine's region is not known ({caught}); asking for the bucket in {DEFAULT_REGION}"
+            )
+            return None
+
+    def _known_keys(self) -> AwsKeys | None:
+        """The machine's keys; None for asking as anybody, which may well be enough."""
+        try:
+            return self._identity.aws_keys()
+        except FetchError as caught:
+            log.info(f"no keys of this machine's role ({caught}); asking S3 as anybody")
+            return None
+
+
+class _Service:
+    """S3 as it is asked for the object at one address, with the machine's keys if it has any."""
+
+    def __init__(self, keys: Callable[[], AwsKeys | None], region: str, address: str) -> None:
+        self._keys = keys
+        self._region = region
+        self._address = address
+        self._signed = False
+
+    def proofs(self) -> Mapping[str, str]:
+        """The signature, which S3 accepts for some minutes."""
+        keys = self._keys()
+        self._signed = keys is not None
+        return {} if keys is None else aws.signature(keys, self._region, self._address)
+
+    def explain(self, answer: Response) -> Cause | None:
+        """What S3's error code means."""
+        found = _CODE.search(answer.body)
+        code = found[1].decode("ascii") if found else ""
+        if code in {"AccessDenied", "AllAccessDisabled"} or (not code and answer.status == 403):
+            return DENIED_ROLE if self._signed else DENIED_ANONYMOUS
+        if code in EXPLANATIONS:
+            return EXPLANATIONS[code]
+        return Cause(f"S3 answered {diagnosis.status_text(answer.status)} ({code})") if code else None

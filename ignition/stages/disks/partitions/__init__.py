@@ -1,0 +1,1 @@
+"""Partition tables: observe, match, decide, write."""

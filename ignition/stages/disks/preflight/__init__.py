@@ -1,0 +1,1 @@
+"""Checks that run before the disks stage writes anything."""

@@ -1,0 +1,1 @@
+"""Unit files, drop-ins and enablement."""

@@ -1,0 +1,111 @@
+"""The failure card: everything needed, nothing secret, on one screen."""
+
+from __future__ import annotations
+
+import pytest
+
+from ignition.boot.failure_card import failure_card
+from ignition.diagnostics import Entry, Position, Report, Severity
+from ignition.errors import (
+    ActionFailed,
+    CommandFailed,
+    ConfigError,
+    FetchError,
+    IgnitionError,
+    NotFound,
+    Refusal,
+    Refused,
+)
+from ignition.host.command import Command, Ran, Secret
+
+
+def chained(outer: IgnitionError, inner: BaseException) -> IgnitionError:
+    try:
+        raise outer from inner
+    except IgnitionError as error:
+        return error
+
+
+def fits_one_screen(card: str) -> bool:
+    lines = card.splitlines()
+    return card.endswith("\n") and len(lines) <= 18 and max(map(len, lines)) <= 78
+
+
+def test_a_failed_command() -> None:
+    command = Command(("useradd", "--password", Secret("$6$hash"), "core"), "creating user core", b"stdin")
+    inner = CommandFailed(
+        command, Ran(9, "", "useradd: line one\nuseradd: no space left\n"), hint="make room"
+    )
+    outer = ActionFailed("creating user core: …", path=("passwd", "users", 0))
+    card = failure_card("files", chained(outer, inner))
+    assert fits_one_screen(card)
+    for part in (
+        "stage    files\n",
+        "config   $.passwd.users.0\n",
+        "doing    creating user core\n",
+        'command  "useradd" "--password" "***" "core"\n',
+        "cause    it ended with status 9\n",
+        "no space left",
+        "try      make room\n",
+    ):
+        assert part in card
+    assert "$6$" not in card
+
+
+def test_nothing_speaks_to_the_console() -> None:
+    inner = CommandFailed(Command(("mkfs",), "x"), Ran(1, "", "\x1b[2Jgone\x07\n"), hint="\x9b31m")
+    outer = ActionFailed('writing file "/etc/\x1b[31ma": …', path=("storage", "files", 0))
+    card = failure_card("files", chained(outer, inner))
+    assert card.replace("\n", "").isprintable()
+    assert 'doing    writing file "/etc/\\x1b[31ma"\n' in card
+    assert "\\x1b[2Jgone\\x07\n" in card
+
+
+def test_a_broken_config_shows_where() -> None:
+    report = Report.of(
+        [
+            Entry(Severity.WARNING, "unused key x", ("x",), Position(1, 1)),
+            Entry(Severity.ERROR, "path not absolute", ("storage", "files", 0, "path"), Position(12, 7)),
+        ]
+    )
+    card = failure_card("fetch-offline", ConfigError("config is not valid", report))
+    assert "error at $.storage.files.0.path, line 12 col 7: path not" in card
+    assert "unused key" not in card
+    assert "ignition-validate" in card
+    assert fits_one_screen(card)
+
+
+@pytest.mark.parametrize("count", [1, 5, 6, 500])
+def test_many_findings_still_fit(count: int) -> None:
+    findings = [Refusal(("storage", "disks", i), "/dev/vdb " + "has data on it " * 30) for i in range(count)]
+    card = failure_card("disks", Refused(findings))
+    assert fits_one_screen(card)
+    assert "try      " in card
+    assert "$.storage.disks.0" in card
+
+
+def test_the_innermost_cause_is_shown_and_the_nearest_hint() -> None:
+    card = failure_card(
+        "files", chained(FetchError("fetching a file", hint=""), NotFound("http://x/y: no such thing"))
+    )
+    assert "cause    http://x/y: no such thing" in card
+    assert "reaches it" in card
+
+
+def test_a_fault_of_the_engine_shows_no_values() -> None:
+    card = failure_card("files", KeyError("s3cret"))
+    assert "KeyError" in card
+    assert "s3cret" not in card
+
+
+def test_an_error_of_the_system_is_told_in_its_own_words() -> None:
+    card = failure_card(
+        "files", chained(ActionFailed("writing /etc/x", path=("a",)), OSError(28, "No space left on device"))
+    )
+    assert "No space left on device" in card
+
+
+def test_an_error_that_is_its_own_cause_is_told_once() -> None:
+    error = IgnitionError("no room")
+    error.__cause__ = error
+    assert failure_card("mount", error).count("no room") == 1

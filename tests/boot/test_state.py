@@ -1,0 +1,98 @@
+"""The record that a stage leaves for later ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ignition.boot import state
+from ignition.boot.state import KEY_IS_GONE, FetchedConfig, OutputFile, State
+from ignition.errors import StateError
+
+FULL = State(
+    fetched=(FetchedConfig("base", "system", False), FetchedConfig("user", "/a.ign", True)),
+    directories=("/var/lib",),
+    output_files=(OutputFile("/etc/x", "data:;base64,eA==", 0o600),),
+    luks_keys={"data": "data:;base64,c2VjcmV0"},
+    luks_volume_keys={"k.skey": "data:;base64,eA=="},
+)
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    path = str(tmp_path / "run" / "state")
+    state.write(path, FULL)
+    assert state.read(path) == FULL
+
+
+def test_only_root_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "state"
+    state.write(str(path), FULL)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_its_shape_is_the_references(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    state.write(str(path), State())
+    assert path.read_text().endswith("}\n")
+    assert json.loads(path.read_text()) == {
+        "fetchedConfigs": None,
+        "luksPersistKeyFiles": None,
+        "notatedDirectories": None,
+        "providerOutputFiles": None,
+        "luksPersistVolumeKeyFiles": None,
+    }
+
+
+def test_a_missing_file_is_an_empty_record(tmp_path: Path) -> None:
+    assert state.read(str(tmp_path / "none")) == State()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"fetchedConfigs": [{}]}', '{"notatedDirectories": 5}'])
+def test_a_broken_record_is_an_error_of_its_own(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "state"
+    path.write_text(content)
+    with pytest.raises(StateError) as caught:
+        state.read(str(path))
+    assert caught.value.exit_code == 3
+
+
+def test_joining_adds_what_is_new_once() -> None:
+    assert FULL + State() == FULL
+    assert State() + FULL == FULL
+    assert FULL + FULL == FULL
+    assert (State(directories=("/a",)) + State(directories=("/b", "/a"))).directories == ("/a", "/b")
+
+
+def test_keys_are_never_shown_and_can_be_cleared() -> None:
+    assert "c2VjcmV0" not in repr(FULL)
+    assert FULL.without_keys().luks_keys == {}
+    assert FULL.without_keys().luks_volume_keys == {}
+    assert FULL.without_keys().fetched == FULL.fetched
+
+
+def test_the_key_of_a_volume() -> None:
+    assert FULL.luks_key("data") == b"secret"
+    assert FULL.luks_key("other") is None
+
+
+def test_a_key_that_has_been_taken_away_is_no_key_and_is_remembered() -> None:
+    state = FULL + State(luks_keys={"data": KEY_IS_GONE})
+    assert state.luks_key("data") is None
+    assert "data" in state.luks_keys
+
+
+def test_the_files_of_a_crypto_card_s_key() -> None:
+    state = State(luks_volume_keys={"v.skey": "data:;base64,AAE="})
+    assert state.luks_volume_key("v.skey") == b"\0\1"
+    assert state.luks_volume_key("w.skey") is None
+    with pytest.raises(StateError, match=r"the key file v\.skey in the state cannot be read"):
+        State(luks_volume_keys={"v.skey": "secret"}).luks_volume_key("v.skey")
+
+
+def test_a_key_that_cannot_be_read_is_an_error_that_shows_nothing() -> None:
+    with pytest.raises(StateError) as caught:
+        State(luks_keys={"data": "secret"}).luks_key("data")
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,83 @@
+"""Headers that a config gives, and headers of answers, whatever a server writes into them."""
+
+from __future__ import annotations
+
+import socket
+from email.utils import formatdate
+
+import pytest
+
+from ignition.errors import FetchError
+from ignition.resource.http import headers
+from tests.lab.server import Answer, HttpServer
+from tests.resource.conftest import FakeClock, Get, hear_request, raw_server
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "trailer"])
+def test_headers_of_the_transport_are_not_the_config_s(name: str) -> None:
+    assert headers.canonical(((name, "5"),)) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("", "x"),
+        ("a b", "x"),
+        ("a:", "x"),
+        ("ü", "x"),
+        ("A", ""),
+        ("A", "  "),
+        ("A", "s\nX: y"),
+        ("A", "s\0"),
+    ],
+)
+def test_headers_that_cannot_be_sent(name: str, value: str) -> None:
+    with pytest.raises(FetchError, match="header") as caught:
+        headers.canonical(((name, value),))
+    assert "X: y" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "waited"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "86400"}, 60),
+        ({"Retry-After": "soon"}, 0.2),
+        ({"Retry-After": "0"}, 0.2),
+        (
+            {
+                "Retry-After": formatdate(1_000_030, usegmt=True),
+                "Date": formatdate(1_000_000, usegmt=True),
+            },
+            30,
+        ),
+        (
+            {
+                "Retry-After": formatdate(1_000_000, usegmt=True),
+                "Date": formatdate(1_000_030, usegmt=True),
+            },
+            0.2,
+        ),
+    ],
+)
+def test_it_is_kept_within_reason(headers: dict[str, str], waited: float, get: Get, clock: FakeClock) -> None:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+    answers = [b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n" + lines + b"\r\n", OK]
+
+    def speak(connection: socket.socket) -> None:
+        hear_request(connection)
+        connection.sendall(answers.pop(0))
+
+    with raw_server(speak) as port:
+        assert get(f"http://127.0.0.1:{port}/") == b"ok"
+    assert clock.slept == [waited]
+
+
+def test_too_many_requests_is_final_unless_the_server_says_when(
+    server: HttpServer, get: Get, clock: FakeClock
+) -> None:
+    busy = Answer(status=429, headers={"Retry-After": "3"})
+    assert get(server.answer("/a", busy, b"now")) == b"now"
+    assert clock.slept == [3]

@@ -1,0 +1,102 @@
+"""Redirects: where they lead, and what goes along."""
+
+from __future__ import annotations
+
+import pytest
+
+from ignition.errors import FetchError, NotFound
+from ignition.resource.http.client import REDIRECTS
+from tests.lab.server import Answer, HttpServer
+from tests.resource.conftest import Get
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_they_are_followed(status: int, server: HttpServer, get: Get) -> None:
+    url = server.answer("/a/b", Answer.redirect("../c?d#e", status))
+    server.answer("/c", b"there")
+    assert get(url) == b"there"
+    assert [request.target for request in server.requests] == ["/a/b", "/c?d"]
+
+
+@pytest.mark.parametrize(
+    ("status", "verb", "then"),
+    [
+        (301, "PUT", "GET"),
+        (302, "PUT", "GET"),
+        (303, "PUT", "GET"),
+        (307, "PUT", "PUT"),
+        (308, "POST", "POST"),
+    ],
+)
+def test_the_verb_after_a_redirect(status: int, verb: str, then: str, server: HttpServer, get: Get) -> None:
+    url = server.answer("/a", Answer.redirect("/b", status))
+    server.answer("/b", b"")
+    get(url, verb=verb)
+    assert server.requests[1].method == then
+    assert server.requests[1].headers.get("content-length") == (None if then == "GET" else "0")
+
+
+def test_headers_and_credentials_stay_with_their_host(server: HttpServer, get: Get) -> None:
+    with HttpServer() as other:
+        url = server.answer("/a", Answer.redirect(other.url("/b"))).replace("//", "//user:pass@")
+        other.answer("/b", Answer.redirect(server.url("/c")))
+        server.answer("/c", b"back")
+        assert get(url, headers=(("X-Token", "t"), ("Accept", "a/b"))) == b"back"
+        (stranger,) = other.requests
+    first, last = server.requests
+    assert (first.headers["x-token"], first.headers["authorization"]) == ("t", "Basic dXNlcjpwYXNz")
+    for request in (stranger, last):
+        assert set(request.headers) == {"host", "user-agent", "accept", "accept-encoding"}
+        assert request.headers["accept"].startswith("application/vnd.coreos.ignition+json")
+        # Asked to compress, a server might, and the compressed bytes would be stored.
+        assert request.headers["accept-encoding"] == "identity"
+
+
+def test_the_same_host_gets_them_again(server: HttpServer, get: Get) -> None:
+    server.answer("/b", b"")
+    get(server.answer("/a", Answer.redirect("/b")), headers=(("X-Token", "t"),))
+    assert server.requests[1].headers["x-token"] == "t"
+
+
+def test_credentials_in_the_new_address_are_for_it(server: HttpServer, get: Get) -> None:
+    with HttpServer() as other:
+        target = other.answer("/b", b"").replace("//", "//u:p@")
+        get(server.answer("/a", Answer.redirect(target)))
+        assert other.requests[0].headers["authorization"] == "Basic dTpw"
+
+
+def test_a_circle_ends(server: HttpServer, get: Get) -> None:
+    with pytest.raises(FetchError, match=f"redirected more than {REDIRECTS} times") as caught:
+        get(server.answer("/a", Answer.redirect("/a")))
+    assert "circle" in caught.value.hint
+    assert server.asked("/a") == REDIRECTS + 1
+
+
+def test_twenty_five_in_a_row_are_fine(server: HttpServer, get: Get) -> None:
+    for number in range(25):
+        server.answer(f"/{number}", Answer.redirect(f"/{number + 1}"))
+    server.answer("/25", b"long way")
+    assert get(server.url("/0")) == b"long way"
+
+
+@pytest.mark.parametrize(
+    ("location", "why"),
+    [
+        ("ftp://h/", "ftp where only http"),
+        ("file:///etc/passwd", "file where only http"),
+        ("http://[", "no URL"),
+    ],
+)
+def test_other_schemes_are_not_followed(location: str, why: str, server: HttpServer, get: Get) -> None:
+    with pytest.raises(FetchError, match=why):
+        get(server.answer("/a", Answer.redirect(location)))
+    assert server.asked() == 1
+
+
+def test_a_failure_names_where_it_was_led_to(server: HttpServer, get: Get) -> None:
+    url = server.answer("/a", Answer.redirect("/b"))
+    with pytest.raises(NotFound) as caught:
+        get(url)
+    assert str(caught.value) == (
+        f"GET {url}: the server answered 404 Not Found (redirected to {server.url('/b')})"
+    )

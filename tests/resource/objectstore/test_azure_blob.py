@@ -1,0 +1,141 @@
+"""Blob Storage by its own name, over TLS: by the machine's name first, then as anybody."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from ignition.errors import FetchError, NotFound, TimedOut
+from ignition.host.source import Source
+from ignition.resource import Fetcher, Identity, Settings
+from ignition.resource.objectstore.azure_blob import is_blob
+from tests.lab.internet import Internet
+from tests.lab.logged import Log
+from tests.lab.server import Answer, HttpServer, Request
+from tests.resource.conftest import Authority, FakeClock
+
+URL = "https://account.blob.core.windows.net/container/dir/blob"
+MACHINE = Identity(azure=lambda: "Bearer geheim")
+
+
+@contextmanager
+def azure(authority: Authority, server: HttpServer, *, total: float = 20, **more: Any) -> Iterator[Fetcher]:
+    """A fetcher for which Blob Storage is the local server."""
+    context = authority.server("azure", subject="DNS:*.blob.core.windows.net")
+    with Internet(context, lambda host: server.port) as internet:
+        authorities = (authority.bundle,)
+        settings = Settings(https_proxy=internet.url, certificate_authorities=authorities, total=total)
+        yield Fetcher(settings, **more)
+
+
+def only_by_name(contents: Answer) -> Any:
+    def respond(request: Request) -> Answer:
+        return contents if "authorization" in request.headers else Answer(status=404)
+
+    return respond
+
+
+@pytest.mark.real_commands("openssl")
+def test_a_private_blob(authority: Authority, server: HttpServer, logged: Log) -> None:
+    server.respond("/container/dir/blob", only_by_name(Answer(gzip.compress(b"private"))))
+    with azure(authority, server, identity=MACHINE) as fetcher:
+        assert fetcher.bytes(Source(URL, compression="gzip")) == b"private"
+    [request] = server.requests
+    assert (request.headers["authorization"], request.headers["x-ms-version"]) == (
+        "Bearer geheim",
+        "2020-10-02",
+    )
+    assert "geheim" not in logged.text
+
+
+@pytest.mark.real_commands("openssl")
+def test_without_an_identity_it_is_an_ordinary_url(authority: Authority, server: HttpServer) -> None:
+    server.answer("/container/dir/blob", b"public")
+    with azure(authority, server) as fetcher:
+        assert fetcher.bytes(Source(URL)) == b"public"
+    assert "x-ms-version" not in server.requests[0].headers
+
+
+@pytest.mark.real_commands("openssl")
+def test_who_is_refused_by_name_asks_as_anybody(
+    authority: Authority, server: HttpServer, logged: Log
+) -> None:
+    def respond(request: Request) -> Answer:
+        if "authorization" not in request.headers:
+            return Answer(b"public")
+        return Answer(b"<Error>geheim</Error>", 403, {"x-ms-error-code": "AuthorizationPermissionMismatch"})
+
+    server.respond("/container/dir/blob", respond)
+    with azure(authority, server, identity=MACHINE) as fetcher:
+        assert fetcher.bytes(Source(URL)) == b"public"
+    assert any(
+        "Blob Storage answered 403 AuthorizationPermissionMismatch; asking as anybody" in line
+        for line in logged.of("info")
+    )
+    assert "geheim" not in logged.text
+
+
+@pytest.mark.real_commands("openssl")
+def test_nothing_of_the_first_answer_stays(authority: Authority, server: HttpServer) -> None:
+    """The reference appends the second answer to what it has of the first."""
+    half = gzip.compress(b"x" * 5000)[:30] + b"broken" * 50
+
+    def respond(request: Request) -> Answer:
+        return Answer(half if "authorization" in request.headers else gzip.compress(b"right"))
+
+    server.respond("/container/dir/blob", respond)
+    with azure(authority, server, identity=MACHINE) as fetcher:
+        assert fetcher.bytes(Source(URL, compression="gzip")) == b"right"
+
+
+@pytest.mark.real_commands("openssl")
+@pytest.mark.parametrize("failure", [FetchError("no"), TimedOut("late"), None])
+def test_a_machine_without_a_token_asks_as_anybody(
+    authority: Authority, server: HttpServer, failure: FetchError | None
+) -> None:
+    def token() -> str | None:
+        if failure:
+            raise failure
+        return None
+
+    server.answer("/container/dir/blob", b"public")
+    with azure(authority, server, identity=Identity(azure=token)) as fetcher:
+        assert fetcher.bytes(Source(URL)) == b"public"
+        with pytest.raises(NotFound):
+            fetcher.bytes(Source(URL + "2"))
+
+
+@pytest.mark.real_commands("openssl")
+def test_both_ways_share_the_total_time(authority: Authority, server: HttpServer, clock: FakeClock) -> None:
+    server.answer("/container/dir/blob", Answer(status=503))
+    with (
+        azure(authority, server, identity=MACHINE, clock=clock, total=3) as fetcher,
+        pytest.raises(TimedOut),
+    ):
+        fetcher.bytes(Source(URL))
+    assert clock.time - 1000 <= 3
+
+
+@pytest.mark.parametrize(
+    ("url", "blob"),
+    [
+        (URL, True),
+        ("https://a.BLOB.core.windows.net/c/b", True),
+        ("https://a.blob.core.windows.net/c/b?snapshot=x", True),
+        ("http://a.blob.core.windows.net/c/b", False),  # a token is not sent in the clear
+        ("https://a.blob.core.windows.net:444/c/b", False),
+        ("https://u:p@a.blob.core.windows.net/c/b", False),
+        ("https://a.blob.core.windows.net/c/b?sv=1&sig=abc", False),
+        ("https://a.blob.core.windows.net/c", False),
+        ("https://a.blob.core.windows.net/c/", False),
+        ("https://a.blob.core.windows.net.evil.example/c/b", False),
+        ("https://blob.core.windows.net/c/b", False),
+        ("https://a.blob.core.windows.net/%zz/b", False),
+    ],
+)
+def test_what_the_machine_s_name_is_shown_to(url: str, blob: bool) -> None:
+    assert is_blob(url) is blob

@@ -1,0 +1,448 @@
+"""S3 against moto's server, by AWS's own names and over TLS; refusals against one that says what it must."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from ignition.errors import FetchError, NotFound, TimedOut, VerificationFailed
+from ignition.host.source import Source
+from ignition.platform import metadata
+from ignition.resource import Fetcher, Identity, Request, Settings
+from ignition.resource.credentials import AwsKeys
+from ignition.resource.objectstore import aws
+from ignition.resource.objectstore.s3 import S3Object
+from tests.lab.internet import Internet
+from tests.lab.logged import Log
+from tests.lab.server import Answer, HttpServer
+from tests.resource.conftest import Authority, FakeClock
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+pytestmark = pytest.mark.real_commands("openssl")
+
+NAMES = ",".join(
+    f"DNS:{name}.{region}.{tail}"
+    for region, tail in [
+        ("us-east-1", "amazonaws.com"),
+        ("eu-west-1", "amazonaws.com"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("us-gov-west-1", "amazonaws.com"),
+    ]
+    for name in ("s3.dualstack", "*.s3.dualstack", "*.s3-accesspoint.dualstack")
+)
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[int]:
+    """The port of moto's server."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries below moto
+        from moto.server import ThreadedMotoServer
+
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+        try:
+            yield server.get_host_and_port()[1]
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="module")
+def buckets(moto: int) -> S3Client:
+    """A client that fills moto's buckets: `bucket` and `dotted.name` in Ireland, `virginia` at home."""
+    client = boto3.session.Session("admin", "admin").client(
+        "s3",
+        region_name="eu-west-1",
+        endpoint_url=f"http://127.0.0.1:{moto}",
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    for bucket in ("bucket", "dotted.name"):
+        client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    boto3.session.Session("admin", "admin").client(
+        "s3", region_name="us-east-1", endpoint_url=f"http://127.0.0.1:{moto}"
+    ).create_bucket(Bucket="virginia")
+    client.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    return client
+
+
+@contextmanager
+def world(authority: Authority, port: int, **more: Any) -> Iterator[tuple[Fetcher, Internet]]:
+    """A fetcher for which all of AWS is the local server on this port."""
+    with Internet(authority.server("aws", subject=NAMES), lambda _: port) as internet:
+        settings = Settings(
+            https_proxy=internet.url, certificate_authorities=(authority.bundle,), total=more.pop("total", 20)
+        )
+        yield Fetcher(settings, **more), internet
+
+
+def test_an_object_of_another_region(authority: Authority, moto: int, buckets: S3Client) -> None:
+    contents = os.urandom(3_000_000)
+    buckets.put_object(Bucket="bucket", Key="a b/ü+/../c", Body=contents, ACL="public-read")
+    digest = f"sha256-{sha256(contents).hexdigest()}"
+    with world(authority, moto) as (fetcher, internet):
+        url = "s3://bucket//a%20b/%C3%BC+/../c"
+        assert fetcher.bytes(Source(url, hash=digest)) == contents
+        with pytest.raises(VerificationFailed):
+            fetcher.bytes(Source(url, hash="sha256-" + "0" * 64))
+    assert internet.asked == [
+        "bucket.s3.dualstack.us-east-1.amazonaws.com",
+        "bucket.s3.dualstack.eu-west-1.amazonaws.com",
+        "bucket.s3.dualstack.eu-west-1.amazonaws.com",
+    ], "the region is asked for once"
+
+
+def test_a_bucket_whose_name_fits_no_certificate(authority: Authority, moto: int, buckets: S3Client) -> None:
+    buckets.put_object(Bucket="dotted.name", Key="key", Body=b"dots", ACL="public-read")
+    with world(authority, moto) as (fetcher, internet):
+        assert fetcher.bytes(Source("s3://dotted.name/key")) == b"dots"
+    assert internet.asked[-1] == "s3.dualstack.eu-west-1.amazonaws.com"
+
+
+def test_one_version_of_an_object(authority: Authority, moto: int, buckets: S3Client) -> None:
+    first = buckets.put_object(Bucket="bucket", Key="versions", Body=b"one", ACL="public-read")["VersionId"]
+    buckets.put_object(Bucket="bucket", Key="versions", Body=b"two", ACL="public-read")
+    with world(authority, moto) as (fetcher, _):
+        assert fetcher.bytes(Source("s3://bucket/versions")) == b"two"
+        assert fetcher.bytes(Source(f"s3://bucket/versions?versionId={first}")) == b"one"
+        assert fetcher.bytes(Source(f"arn:aws:s3:::bucket/versions?versionId={first}")) == b"one"
+
+
+def test_what_is_not_there_or_not_for_anybody(authority: Authority, moto: int, buckets: S3Client) -> None:
+    with world(authority, moto) as (fetcher, _):
+        with pytest.raises(NotFound, match="GET s3://bucket/nothing: the bucket has no such object"):
+            fetcher.bytes(Source("s3://bucket/nothing"))
+        with pytest.raises(FetchError, match="s3://no-bucket: there is no bucket") as caught:
+            fetcher.bytes(Source("s3://no-bucket/key"))
+        assert not isinstance(caught.value, NotFound), "a platform must not take it for 'no config'"
+        buckets.put_object(Bucket="bucket", Key="private", Body=b"secret")
+        with pytest.raises(FetchError, match="GET s3://bucket/private: S3 refuses access to anybody"):
+            fetcher.bytes(Source("s3://bucket/private"))
+
+
+def test_moto_accepts_the_signature_of_a_role(
+    authority: Authority, moto: int, buckets: S3Client, logged: Log
+) -> None:
+    """Moto computes it anew and compares; without one it refuses."""
+    buckets.put_object(Bucket="bucket", Key="private/a+b c", Body=b"secret")
+    iam = boto3.session.Session("admin", "admin", region_name="us-east-1").client(
+        "iam", endpoint_url=f"http://127.0.0.1:{moto}"
+    )
+    iam.create_user(UserName="machine")
+    iam.put_user_policy(
+        UserName="machine",
+        PolicyName="read",
+        PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+        ),
+    )
+    made = iam.create_access_key(UserName="machine")["AccessKey"]
+    keys = AwsKeys(made["AccessKeyId"], made["SecretAccessKey"])
+    wrong = AwsKeys(made["AccessKeyId"], "wrong")
+    source = Source("s3://bucket/private/a+b%20c")
+    with world(authority, moto) as (fetcher, _):
+        with checking_signatures(moto):
+            assert fetcher.with_identity(Identity(aws_keys=lambda: keys)).bytes(source) == b"secret"
+        with (
+            checking_signatures(moto),
+            pytest.raises(FetchError, match="does not accept this machine's keys"),
+        ):
+            fetcher.with_identity(Identity(aws_keys=lambda: wrong)).bytes(source)
+    for secret in (made["AccessKeyId"], made["SecretAccessKey"], "Signature"):
+        assert secret not in logged.text
+
+
+def test_an_instance_reads_with_its_role(
+    authority: Authority, moto: int, buckets: S3Client, logged: Log
+) -> None:
+    """From the token of the metadata service to the object, all of it moto's."""
+    buckets.put_object(Bucket="bucket", Key="of the role", Body=b"secret")
+    source = Source("s3://bucket/of%20the%20role")
+    with world(authority, moto) as (fetcher, internet):
+        with pytest.raises(FetchError, match="refuses access to anybody"):
+            fetcher.bytes(source)
+        internet.asked.clear()
+        role = fetcher.with_identity(metadata.aws(fetcher, f"http://127.0.0.1:{moto}"))
+        assert role.bytes(source) == b"secret"
+        assert role.with_settings(fetcher.settings).bytes(source) == b"secret"
+    asked = [f"bucket.s3.dualstack.{region}.amazonaws.com" for region in ("us-east-1", "eu-west-1")]
+    assert internet.asked == asked * 2
+    assert sum("meta-data" in line and "attempt" in line for line in logged.of("info")) == 3, (
+        "asked once, whatever the settings"
+    )
+    assert "test-secret-key" not in logged.text
+    assert "test-session-token" not in logged.text
+
+
+def test_a_machine_that_does_not_know_its_region_asks_in_any(
+    authority: Authority, s3: HttpServer, logged: Log
+) -> None:
+    def region() -> str:
+        raise FetchError("nobody answers")
+
+    s3.answer("/k", b"here")
+    with world(authority, s3.port, identity=Identity(aws_region=region)) as (fetcher, internet):
+        assert fetcher.bytes(Source("s3://boot/k")) == b"here"
+    assert set(internet.asked) == {"boot.s3.dualstack.us-east-1.amazonaws.com"}
+    assert any("region is not known (nobody answers)" in line for line in logged.of("info"))
+
+
+@contextmanager
+def checking_signatures(moto: int) -> Iterator[None]:
+    """Let moto look at credentials, which it does not do by itself, but for the question for the region."""
+    tell_moto(moto, b"1")
+    try:
+        yield
+    finally:
+        tell_moto(moto, b"inf")
+
+
+def tell_moto(moto: int, unchecked: bytes) -> None:
+    """How many requests it is to let in without a look."""
+    Fetcher().request(Request(f"http://127.0.0.1:{moto}/moto-api/reset-auth", verb="POST", body=unchecked))
+
+
+ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>AKIAKEY {}</Message></Error>"
+
+
+def refusal(status: int, code: str) -> Answer:
+    return Answer(ERROR.format(code, code).encode(), status)
+
+
+@pytest.fixture
+def s3(server: HttpServer) -> HttpServer:
+    """A server that knows the bucket `boot` in us-east-1."""
+    server.answer("/", Answer(status=403, headers={"x-amz-bucket-region": "us-east-1"}), method="HEAD")
+    return server
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "why"),
+    [
+        (403, "AccessDenied", FetchError, "S3 refuses access to anybody"),
+        (403, "RequestTimeTooSkewed", FetchError, "whose clock is wrong"),
+        (403, "InvalidAccessKeyId", FetchError, "does not know this machine's keys"),
+        (400, "ExpiredToken", FetchError, "keys have expired"),
+        (403, "InvalidObjectState", FetchError, "archived"),
+        (404, "NoSuchKey", NotFound, "no such object"),
+        (404, "NoSuchVersion", NotFound, "no such version"),
+        (400, "SomethingNew", FetchError, r"S3 answered 400 Bad Request \(SomethingNew\)"),
+        (400, "<b>", FetchError, "the server answered 400"),
+    ],
+)
+def test_refusals_are_explained(
+    authority: Authority, s3: HttpServer, status: int, code: str, kind: type[FetchError], why: str
+) -> None:
+    s3.answer("/k", refusal(status, code))
+    with world(authority, s3.port) as (fetcher, _), pytest.raises(kind, match=why) as caught:
+        fetcher.bytes(Source("s3://boot/k"))
+    assert type(caught.value) is kind
+    assert "AKIAKEY" not in f"{caught.value} {caught.value.hint}"
+    assert s3.asked("/k") == 1
+
+
+def test_a_role_that_may_not_is_told_from_anybody_who_may_not(authority: Authority, s3: HttpServer) -> None:
+    s3.answer("/k", refusal(403, "AccessDenied"))
+    role = Identity(aws_keys=lambda: AwsKeys("AKID", "sk", "tok"))
+    with (
+        world(authority, s3.port, identity=role) as (fetcher, _),
+        pytest.raises(FetchError, match="to this machine's role") as caught,
+    ):
+        fetcher.bytes(Source("s3://boot/k"))
+    assert "s3:GetObject" in caught.value.hint
+    assert s3.requests[-1].headers["x-amz-security-token"] == "tok"
+    assert "authorization" not in s3.requests[0].headers, "the question for the region is anybody's"
+
+
+@pytest.mark.parametrize("answer", [None, FetchError("GET http://169.254.169.254/…: not in time")])
+def test_a_machine_without_keys_asks_as_anybody(
+    authority: Authority, s3: HttpServer, logged: Log, answer: FetchError | None
+) -> None:
+    asked = 0
+
+    def keys() -> AwsKeys | None:
+        nonlocal asked
+        asked += 1
+        if answer is not None:
+            raise answer
+        return None
+
+    s3.answer("/k", b"public")
+    with world(authority, s3.port, identity=Identity(aws_keys=keys)) as (fetcher, _):
+        assert fetcher.bytes(Source("s3://boot/k")) == b"public"
+        assert fetcher.bytes(Source("s3://boot/k")) == b"public"
+    assert "authorization" not in s3.requests[-1].headers
+    assert any("asking S3 as anybody" in line for line in logged.of("info")) == (answer is not None)
+    assert asked <= 2
+
+
+def test_failures_that_may_pass_are_tried_again_with_a_new_signature(
+    authority: Authority, s3: HttpServer, clock: FakeClock
+) -> None:
+    s3.answer("/k", refusal(503, "SlowDown"), Answer(b"whole body", claim=20), b"done")
+    role = Identity(aws_keys=lambda: AwsKeys("AKID", "sk"))
+    with world(authority, s3.port, identity=role, clock=clock) as (fetcher, _):
+        assert fetcher.bytes(Source("s3://boot/k")) == b"done"
+    signed = [request.headers["authorization"] for request in s3.requests if request.path == "/k"]
+    assert len(signed) == 3
+    assert all(each.startswith("AWS4-HMAC-SHA256 Credential=AKID/") for each in signed)
+
+
+def test_a_body_that_broke_off_is_continued_with_a_new_signature(
+    authority: Authority, s3: HttpServer, clock: FakeClock
+) -> None:
+    contents = os.urandom(100_000)
+    tag = {"ETag": '"1"'}
+    rest = {**tag, "Content-Range": "bytes 60000-99999/100000"}
+    s3.answer(
+        "/k", Answer(contents[:60_000], headers=tag, claim=100_000), Answer(contents[60_000:], 206, rest)
+    )
+    role = Identity(aws_keys=lambda: AwsKeys("AKID", "sk"))
+    with world(authority, s3.port, identity=role, clock=clock) as (fetcher, _):
+        assert fetcher.bytes(Source("s3://boot/k")) == contents
+    last = s3.requests[-1].headers
+    assert (last["range"], last["if-range"]) == ("bytes=60000-", '"1"')
+    assert "SignedHeaders=host;x-amz-content-sha256;x-amz-date," in last["authorization"]
+
+
+def test_all_requests_together_have_the_total_time(
+    authority: Authority, server: HttpServer, clock: FakeClock
+) -> None:
+    answers = [Answer(status=503)] * 5
+    found = Answer(headers={"x-amz-bucket-region": "us-east-1"})
+    server.answer("/", *answers, found, method="HEAD")
+    server.answer("/k", Answer(status=503))
+    with (
+        world(authority, server.port, total=10, clock=clock) as (fetcher, _),
+        pytest.raises(TimedOut, match=r"GET s3://boot/k: not in time \(10 s"),
+    ):
+        fetcher.bytes(Source("s3://boot/k"))
+    assert clock.time - 1000 <= 10
+
+
+def test_compression_is_refused_before_anything_is_asked(authority: Authority, s3: HttpServer) -> None:
+    with world(authority, s3.port) as (fetcher, internet):
+        for url in ("s3://boot/k", "arn:aws:s3:::boot/k"):
+            with pytest.raises(FetchError, match="compression is not supported"):
+                fetcher.bytes(Source(url, compression="gzip"))
+    assert not internet.asked
+
+
+@pytest.mark.parametrize(
+    ("url", "region", "asked"),
+    [
+        ("s3://boot/k", "", "boot.s3.dualstack.us-east-1.amazonaws.com"),
+        ("s3://boot/k", "eu-west-1", "boot.s3.dualstack.eu-west-1.amazonaws.com"),
+        ("arn:aws:s3:::boot/k", "eu-west-1", "boot.s3.dualstack.us-east-1.amazonaws.com"),
+        ("arn:aws-cn:s3:::boot/k", "eu-west-1", "boot.s3.dualstack.cn-north-1.amazonaws.com.cn"),
+        ("arn:aws-us-gov:s3:::boot/k", "", "boot.s3.dualstack.us-gov-west-1.amazonaws.com"),
+        ("arn:aws-new:s3:::boot/k", "eu-west-1", "boot.s3.dualstack.eu-west-1.amazonaws.com"),
+        (
+            "arn:aws:s3:eu-west-1:123456789012:accesspoint/point/object/k",
+            "",
+            "point-123456789012.s3-accesspoint.dualstack.eu-west-1.amazonaws.com",
+        ),
+    ],
+)
+def test_where_a_bucket_is_looked_for(
+    authority: Authority, server: HttpServer, url: str, region: str, asked: str
+) -> None:
+    server.answer("/k", b"here")
+    server.answer("/", b"", method="HEAD")  # S3 without a word on regions: the guess was right
+    with world(authority, server.port, identity=Identity(aws_region=lambda: region)) as (fetcher, internet):
+        assert fetcher.bytes(Source(url)) == b"here"
+    assert set(internet.asked) == {asked}
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("s3://bucket/a/b", S3Object("bucket", "a/b")),
+        ("s3://bucket///a//b", S3Object("bucket", "a//b")),
+        ("s3://bucket/a%2Fb%20c?versionId=v%2B1&x=y", S3Object("bucket", "a/b c", "v+1")),
+        ("arn:aws:s3:::bucket/a:b/c%20d", S3Object("bucket", "a:b/c%20d", hint="us-east-1")),
+        ("arn:aws-x:s3:::bucket/k?versionId=1", S3Object("bucket", "k", "1")),
+        (
+            "arn:aws:s3:us-west-2:123456789012:accesspoint/point/object/a/b?versionId=2",
+            S3Object("arn:aws:s3:us-west-2:123456789012:accesspoint/point", "a/b", "2", "us-west-2"),
+        ),
+    ],
+)
+def test_what_a_url_names(url: str, found: S3Object) -> None:
+    assert S3Object.of(url) == found
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://bucket",
+        "s3://bucket//",
+        "s3:///key",
+        "s3:key",
+        "arn:aws:s3:::bucket",
+        "arn:aws:s3:::/key",
+        "arn:aws:s3",
+        "arn:aws:ec2:::bucket/key",
+        "arn:aws:s3:us-west-2:1:accesspoint/point/key",
+        "arn:aws:s3:us-west-2:1:accesspoint/point/object/",
+        "arn:aws:s3::1:accesspoint/everywhere.mrap/object/key",
+        "s3://bucket/%zz",
+    ],
+)
+def test_urls_that_name_no_object(url: str) -> None:
+    with pytest.raises(FetchError):
+        S3Object.of(url)
+
+
+@pytest.mark.parametrize(
+    ("region", "bucket", "why"),
+    [
+        ("us-east-1", "b:1", "'b:1' cannot be the name"),
+        ("us-east-1", "b/c", "cannot be the name"),
+        ("nonsense\n", "b", "has no address"),
+        ("", "b", "has no address"),
+        ("us-east-1", "arn:aws:s3:us-east-1:1:accesspoint/p", "cannot be the name"),
+    ],
+)
+def test_names_without_an_address(region: str, bucket: str, why: str) -> None:
+    with pytest.raises(FetchError, match=why):
+        aws.Addresses().object(region, bucket, "k", "")
+
+
+def test_nothing_of_the_machine_s_own_settings_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    (home / ".aws").mkdir()
+    (home / ".aws/config").write_text("[default]\nregion = mars\nendpoint_url = http://127.0.0.1:1\n[broken")
+    (home / ".aws/credentials").write_text("[default]\naws_access_key_id = x\naws_secret_access_key = y\n")
+    for name, value in {
+        "HOME": str(home),
+        "AWS_PROFILE": "nobody",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "y",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
+        "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_S3_USE_ARN_REGION": "false",
+        "AWS_DATA_PATH": "/nowhere",
+        "AWS_DEFAULTS_MODE": "auto",
+    }.items():
+        monkeypatch.setenv(name, value)
+    addresses = aws.Addresses()
+    assert addresses.object("us-west-2", "boot", "k", "v 1") == (
+        "https://boot.s3.dualstack.us-west-2.amazonaws.com/k?versionId=v%201"
+    )
+    point = "arn:aws:s3:us-west-2:123456789012:accesspoint/p"
+    assert addresses.object("us-west-2", point, "k", "") == (
+        "https://p-123456789012.s3-accesspoint.dualstack.us-west-2.amazonaws.com/k"
+    )

@@ -1,0 +1,136 @@
+"""A failure that lasts is told, but not again and again; and one speaks for all that fail alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from ignition.host import progress
+from ignition.resource.retry import Again, Deadline, persist
+from ignition.resource.retry_log import ENDLESS, FIRST_REMINDER, Cause, History
+from tests.lab.logged import Log
+from tests.resource.conftest import FakeClock, exactly
+
+REFUSED = Cause("connection refused", "is it up?")
+NO_ROUTE = Cause("no route to the host")
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What goes to the console."""
+    lines: list[str] = []
+    monkeypatch.setattr(progress, "say", lines.append)
+    return lines
+
+
+def failing(*causes: Cause, times: int = 1, progressed: bool = False) -> Callable[[Deadline], None]:
+    """Work that fails so many times with these causes in turn."""
+    left = [causes[turn % len(causes)] for turn in range(times)]
+
+    def work(_: Deadline) -> None:
+        if left:
+            raise Again(left.pop(0), progressed=progressed)
+
+    return work
+
+
+def fetch(work: Callable[[Deadline], None], clock: FakeClock) -> None:
+    persist(work, what="GET http://h/", clock=clock, spread=exactly)
+
+
+def test_an_hour_is_told_in_ten_lines(clock: FakeClock, said: list[str]) -> None:
+    fetch(failing(REFUSED, times=720), clock)
+    assert clock.time - 1000 > 3500
+    times = [re.search(r"failing for (\d+ \w+), \d+ attempts", line) for line in said]
+    assert [found and found[1] for found in times] == [
+        "11 s", "31 s", "71 s", "2 min", "5 min", "10 min", "20 min", "30 min", "40 min", "50 min",
+    ]  # fmt: skip
+
+
+def test_what_is_told(clock: FakeClock, said: list[str]) -> None:
+    """What is waited for, since when, why, what to try, and what to set."""
+    fetch(failing(REFUSED, times=8), clock)
+    assert said == [f"GET http://h/: failing for 11 s, 7 attempts: connection refused (is it up?); {ENDLESS}"]
+    assert "ignition.timeouts.httpTotal" in ENDLESS
+
+
+def test_a_limit_is_told(clock: FakeClock, said: list[str]) -> None:
+    persist(failing(REFUSED, times=8), what="GET x", total=120, clock=clock, spread=exactly)
+    assert said[0].endswith("connection refused (is it up?); given up after 120 s")
+
+
+def test_what_passes_soon_is_not_told(clock: FakeClock, said: list[str]) -> None:
+    fetch(failing(REFUSED, times=5), clock)
+    assert clock.time - 1000 < FIRST_REMINDER
+    assert said == []
+
+
+def test_each_cause_is_logged_once(clock: FakeClock, said: list[str], logged: Log) -> None:
+    """Two that take turns are no news."""
+    fetch(failing(REFUSED, NO_ROUTE, times=100), clock)
+    assert [line for line in logged.of("info") if "error" in line] == [
+        "GET http://h/: error: connection refused",
+        "GET http://h/: error: no route to the host",
+    ]
+    assert sum("attempt #" in line for line in logged.of("info")) == 3
+    assert 4 <= len(said) <= 7
+
+
+def test_details_make_no_other_cause(clock: FakeClock, logged: Log) -> None:
+    fetch(failing(*(NO_ROUTE.with_detail(f"(by way {n})") for n in range(50)), times=50), clock)
+    assert [line for line in logged.of("info") if "error" in line] == [
+        "GET http://h/: error: no route to the host (by way 0)"
+    ]
+
+
+def test_what_comes_on_slowly_is_not_failing(clock: FakeClock, said: list[str]) -> None:
+    fetch(failing(REFUSED, times=500, progressed=True), clock)
+    assert clock.time - 1000 > 2 * FIRST_REMINDER
+    assert said == []
+
+
+@contextmanager
+def histories(clock: FakeClock, number: int) -> Iterator[list[History]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(History(f"GET {n}", Deadline(clock, 0))) for n in range(number)]
+
+
+def test_one_speaks_for_all_that_fail_alike(clock: FakeClock, said: list[str]) -> None:
+    with histories(clock, 9) as all_of_them:
+        *alike, other = all_of_them
+        for _ in range(100):
+            clock.time += 1
+            for history in alike:
+                history.attempt()
+                history.failed(REFUSED, progressed=False)
+            other.failed(NO_ROUTE, progressed=False)
+    told = [line.partition(":")[0].partition(" and ")[2] for line in said if "refused" in line]
+    assert told == ["7 others"] * 3
+    assert [line.partition(":")[0] for line in said if "route" in line] == ["GET 8"] * 3
+
+
+def test_who_comes_later_does_not_start_again_at_ten_seconds(clock: FakeClock, said: list[str]) -> None:
+    with histories(clock, 1) as [first]:
+        for _ in range(100):
+            clock.time += 1
+            first.failed(REFUSED, progressed=False)
+        said.clear()
+        with histories(clock, 1) as [second]:
+            for _ in range(400):
+                clock.time += 1
+                first.failed(REFUSED, progressed=False)
+                second.failed(REFUSED, progressed=False)
+    assert len(said) == 2
+    assert all(line.startswith("GET 0 and 1 other: ") for line in said)
+
+
+def test_what_is_over_is_no_longer_spoken_for(clock: FakeClock, said: list[str]) -> None:
+    with histories(clock, 2) as [_, second]:
+        second.failed(REFUSED, progressed=False)
+    with histories(clock, 1) as [third]:
+        clock.time += FIRST_REMINDER
+        third.failed(REFUSED, progressed=False)
+    assert said == [f"GET 0: failing for 10 s, 1 attempt: connection refused (is it up?); {ENDLESS}"]

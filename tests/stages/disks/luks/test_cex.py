@@ -1,0 +1,139 @@
+"""Volumes that a crypto card unlocks, with made-up cards and made-up programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ignition import dataurl
+from ignition.boot.state import State
+from ignition.errors import ActionFailed
+from ignition.host.command import Command, Ran
+from ignition.schemas.config import Config
+from ignition.schemas.luks import Cex
+from ignition.schemas.storage import Luks, Storage
+from ignition.stages import Plan, apply
+from ignition.stages.disks.luks import cex
+from ignition.stages.disks.luks.step import Volumes
+from tests.host.fakes import FakeHost
+from tests.lab.sysfs import Sysfs
+
+VAULT = Luks(name="vault", device="/dev/vdb", cex=Cex(enabled=True), options=("--sector-size", "4096"))
+ALIAS = "/run/ignition/dev_aliases/dev/vdb"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> FakeHost:
+    """A machine with cards, whose zkey makes files."""
+    made = FakeHost(tmp_path)
+    Sysfs(Path(made.system)).disk("vdb", 64 << 20)
+    passphrase = place(made, "/etc/luks/cex.key")
+    passphrase.parent.mkdir(parents=True)
+    passphrase.write_bytes(b"no secret\n")
+    made.run.answer("wipefs", stdout='{"signatures": []}', having="--json")
+
+    def zkey(command: Command) -> Ran:
+        name = str(command.argv[command.argv.index("--name") + 1])
+        place(made, f"/etc/zkey/repository/{name}.info").write_bytes(b"about")
+        place(made, f"/etc/zkey/repository/{name}.skey").write_bytes(bytes(128))
+        return Ran(0)
+
+    made.run.answer("zkey", zkey)
+    card(made, "00.0001", "cca")
+    card(made, "02.0003", "cca")
+    card(made, "01.0001", "ep11")
+    card(made, "card00", "cca")
+    return made
+
+
+def place(host: FakeHost, path: str) -> Path:
+    return Path(host.system + path)
+
+
+def card(host: FakeHost, name: str, mode: str) -> None:
+    uevent = place(host, f"/sys/bus/ap/devices/{name}/uevent")
+    uevent.parent.mkdir(parents=True)
+    uevent.write_text(f"DEV_TYPE=000d\nMODE={mode}\n")
+
+
+def plan(host: FakeHost, state: State | None = None) -> Plan:
+    step, config = Volumes(), Config(storage=Storage(luks=(VAULT,)))
+    return step.plan(config, step.observe(config, host, state or State()))
+
+
+def test_only_domains_of_cards_in_the_right_mode_count(host: FakeHost) -> None:
+    assert cex.cards(host) == ("00.0001", "02.0003")
+
+
+def test_a_machine_without_a_card_is_refused(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    Sysfs(Path(host.system)).disk("vdb", 64 << 20)
+    host.run.answer("wipefs", stdout='{"signatures": []}', having="--json")
+    (refusal,) = plan(host).refusals
+    assert str(refusal) == (
+        "$.storage.luks.0.cex: this machine has no CryptoExpress card that could protect the volume's key"
+    )
+
+
+def test_a_fresh_volume(host: FakeHost) -> None:
+    left = apply(plan(host), host)
+    called = [argv for argv in host.run.argvs if argv[0].startswith(("zkey", "cryptsetup"))]
+    assert list(map(" ".join, called)) == [
+        (
+            "zkey generate --name ignition-luks-vault --key-type CCA-AESCIPHER --xts "
+            "--description Secure Key for vault Volume --apqns 00.0001,02.0003"
+        ),
+        (
+            f"cryptsetup luksFormat --type luks2 --key-file - --sector-size 4096 {ALIAS} "
+            "--volume-key-file /etc/zkey/repository/ignition-luks-vault.skey "
+            "--cipher paes-xts-plain64 --key-size 1024"
+        ),
+        f"zkey-cryptsetup setvp {ALIAS} --key-file /etc/luks/cex.key",
+        f"cryptsetup luksOpen {ALIAS} vault --key-file - --persistent",
+    ]
+    assert {command.stdin for command in host.run.commands if command.stdin} == {b"no secret\n"}
+    assert left == State(
+        luks_keys={"vault": dataurl.encode(b"no secret\n")},
+        luks_volume_keys={
+            "ignition-luks-vault.info": dataurl.encode(b"about"),
+            "ignition-luks-vault.skey": dataurl.encode(bytes(128)),
+        },
+    )
+    assert place(host, "/etc/zkey/repository").stat().st_mode & 0o777 == 0o700
+
+
+def test_another_try_in_the_same_boot_uses_the_same_key(host: FakeHost) -> None:
+    """Whoever was killed before the volume was open."""
+    left = apply(plan(host), host)
+    there = {"device": "vdb", "type": "crypto_LUKS", "usage": "crypto", "uuid": None, "label": None}
+    host.run.answer("wipefs", stdout=json.dumps({"signatures": [there]}), having="--json")
+    host.run.answer("cryptsetup", stdout='{"config": {}}', having="luksDump")
+    before = len(host.run.commands)
+    again = plan(host, left)
+    assert [each.describe() for each in again.actions] == [
+        "going on with the encrypted volume vault on /dev/vdb"
+    ]
+    assert apply(again, host) == left
+    assert not any(argv[0] == "zkey" for argv in host.run.argvs[before:])
+
+
+def test_a_volume_that_is_made_anew_in_the_same_boot_uses_the_same_key(host: FakeHost) -> None:
+    """Zkey refuses to make a second one of the same name."""
+    left = apply(plan(host), host)
+    before = len(host.run.commands)
+    assert apply(plan(host, left), host) == left
+    assert not any(argv[0] == "zkey" for argv in host.run.argvs[before:])
+
+
+def test_without_its_passphrase_nothing_is_done(host: FakeHost) -> None:
+    place(host, "/etc/luks/cex.key").unlink()
+    with pytest.raises(ActionFailed, match=r"no /etc/luks/cex.key in the initramfs: No such file") as caught:
+        apply(plan(host), host)
+    assert caught.value.path == ("storage", "luks", 0)
+    assert host.run.ran("zkey") == []
+
+
+def test_a_config_for_a_card_needs_its_programs() -> None:
+    assert list(cex.needs(("x",))) == [("zkey", ("x",)), ("zkey-cryptsetup", ("x",))]

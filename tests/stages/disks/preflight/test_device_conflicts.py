@@ -1,0 +1,249 @@
+"""Two entries of a config that want the same device are refused, by whatever names they call it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ignition.schemas.config import Config
+from ignition.schemas.storage import Disk, Filesystem, Luks, Partition, Raid, Storage
+from ignition.stages.disks.preflight.device_conflicts import places, refusals
+from tests.host.fakes import FakeHost
+from tests.lab.sysfs import Sysfs
+
+
+def config(**sections: Any) -> Config:
+    return Config(storage=Storage(**sections))
+
+
+ARRAY = Raid(name="m", devices=("/dev/a", "/dev/b"))
+VOLUME = Luks(name="v", device="/dev/a")
+PARTITIONED = Disk(device="/dev/a", partitions=(Partition(number=1),))
+
+
+@pytest.mark.parametrize(
+    ("sections", "path", "reason"),
+    [
+        (
+            {"disks": (PARTITIONED,), "raid": (ARRAY,)},
+            ("raid", 0, "devices", 0),
+            "/dev/a is to be a member of the array m, and a disk with partitions ($.storage.disks.0)",
+        ),
+        (
+            {"raid": (ARRAY, Raid(name="x", devices=("/dev/c", "/dev/b")))},
+            ("raid", 1, "devices", 1),
+            (
+                "/dev/b is to be a member of the array x, and a member of the array m "
+                "($.storage.raid.0.devices.1)"
+            ),
+        ),
+        (
+            {"raid": (ARRAY,), "luks": (VOLUME,)},
+            ("luks", 0, "device"),
+            (
+                "/dev/a is to be the encrypted volume v, and a member of the array m "
+                "($.storage.raid.0.devices.0)"
+            ),
+        ),
+        (
+            {"luks": (VOLUME, Luks(name="w", device="/dev//a"))},
+            ("luks", 1, "device"),
+            "/dev//a is the same device as /dev/a ($.storage.luks.0.device)",
+        ),
+        (
+            {"luks": (VOLUME,), "filesystems": (Filesystem(device="/dev/a", format="ext4"),)},
+            ("filesystems", 0, "device"),
+            "/dev/a is to be a filesystem, and the encrypted volume v ($.storage.luks.0.device)",
+        ),
+        (
+            {"raid": (ARRAY,), "filesystems": (Filesystem(device="/dev/b", format="none"),)},
+            ("filesystems", 0, "device"),
+            "/dev/b is to be a filesystem, and a member of the array m ($.storage.raid.0.devices.1)",
+        ),
+    ],
+)
+def test_what_is_refused(sections: dict[str, Any], path: tuple[str | int, ...], reason: str) -> None:
+    assert [(each.path, each.reason) for each in refusals(config(**sections), {})] == [
+        (("storage", *path), reason)
+    ]
+
+
+GONE = Disk(device="/dev/a", wipe_table=True, partitions=(Partition(number=1, should_exist=False),))
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {},
+        {"disks": (GONE,), "raid": (ARRAY,)},
+        {"raid": (ARRAY,), "filesystems": (Filesystem(device="/dev/md/m", format="ext4"),)},
+        {"luks": (VOLUME,), "filesystems": (Filesystem(device="/dev/mapper/v", format="ext4"),)},
+        {"luks": (VOLUME,), "filesystems": (Filesystem(device="/dev/a"),)},
+        # The config's own check warns of this, and the reference does it.
+        {"disks": (PARTITIONED,), "filesystems": (Filesystem(device="/dev/a", format="ext4"),)},
+    ],
+)
+def test_what_is_not(sections: dict[str, Any]) -> None:
+    assert list(refusals(config(**sections), {})) == []
+
+
+# By where the names lead.
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> FakeHost:
+    host = FakeHost(tmp_path)
+    sysfs = Sysfs(Path(host.system))
+    for name in ("vda", "vdb", "vdc"):
+        sysfs.disk(name, 1 << 20)
+        for number in (1, 2):
+            sysfs.partition(name, number, 64 * number, 64)
+    sysfs.link("/dev/disk/by-id/virtio-b", "/dev/vdb")
+    sysfs.link("/dev/disk/by-path/pci-b", "/dev/vdb")
+    sysfs.link("/dev/disk/by-id/virtio-b-part1", "/dev/vdb1")
+    sysfs.link("/dev/disk/by-partlabel/one", "/dev/vdb1")
+    sysfs.link("/dev/disk/by-label/DATA", "/dev/vdc1")
+    return host
+
+
+def refused(host: FakeHost, **sections: Any) -> list[str]:
+    wanted = config(**sections)
+    return [str(each) for each in refusals(wanted, places(wanted, host))]
+
+
+B = Disk(device="/dev/disk/by-id/virtio-b", partitions=(Partition(number=1, label="one"),))
+SAME = ", the same device as /dev/disk/by-id/virtio-b,"
+DISK = "a disk with partitions ($.storage.disks.0)"
+
+
+@pytest.mark.parametrize(
+    ("sections", "reason"),
+    [
+        (
+            {"disks": (B,), "raid": (Raid(name="m", devices=("/dev/vdb", "/dev/vdc")),)},
+            f"$.storage.raid.0.devices.0: /dev/vdb{SAME} is to be a member of the array m, and {DISK}",
+        ),
+        (
+            {"disks": (B,), "luks": (Luks(name="v", device="/dev/disk/by-path/pci-b"),)},
+            (
+                f"$.storage.luks.0.device: /dev/disk/by-path/pci-b{SAME} is to be the encrypted volume v, "
+                f"and {DISK}"
+            ),
+        ),
+        (
+            {"disks": (B, B.but(device="/dev/vdb"))},
+            "$.storage.disks.1: /dev/vdb is the same device as /dev/disk/by-id/virtio-b ($.storage.disks.0)",
+        ),
+        # The config's own check warns of this only if both have the same name.
+        (
+            {"disks": (B,), "filesystems": (Filesystem(device="/dev/vdb", format="ext4"),)},
+            f"$.storage.filesystems.0.device: /dev/vdb{SAME} is to be a filesystem, and {DISK}",
+        ),
+        (
+            {
+                "raid": (Raid(name="m", devices=("/dev/vdb1", "/dev/vdc")),),
+                "luks": (Luks(name="v", device="/dev/disk/by-partlabel/one"),),
+            },
+            (
+                "$.storage.luks.0.device: /dev/disk/by-partlabel/one, the same device as /dev/vdb1, is to be "
+                "the encrypted volume v, and a member of the array m ($.storage.raid.0.devices.0)"
+            ),
+        ),
+        (
+            {
+                "luks": (Luks(name="v", device="/dev/vdc1"),),
+                "filesystems": (Filesystem(device="/dev/disk/by-label/DATA", format="xfs"),),
+            },
+            (
+                "$.storage.filesystems.0.device: /dev/disk/by-label/DATA, the same device as /dev/vdc1, is "
+                "to be a filesystem, and the encrypted volume v ($.storage.luks.0.device)"
+            ),
+        ),
+        (
+            {
+                "filesystems": (
+                    Filesystem(device="/dev/vdb1", format="xfs"),
+                    Filesystem(device="/dev/disk/by-id/virtio-b-part1", format="ext4"),
+                )
+            },
+            (
+                "$.storage.filesystems.1.device: /dev/disk/by-id/virtio-b-part1 is the same device as "
+                "/dev/vdb1 ($.storage.filesystems.0.device)"
+            ),
+        ),
+        (
+            {
+                "raid": (
+                    Raid(name="m", devices=("/dev/vdb1",)),
+                    Raid(name="n", devices=("/dev/disk/by-id/virtio-b-part1",)),
+                )
+            },
+            (
+                "$.storage.raid.1.devices.0: /dev/disk/by-id/virtio-b-part1 is the same device as /dev/vdb1 "
+                "($.storage.raid.0.devices.0)"
+            ),
+        ),
+        # A part of what another entry takes as a whole.
+        (
+            {
+                "raid": (Raid(name="m", devices=("/dev/vdb", "/dev/vdc")),),
+                "filesystems": (Filesystem(device="/dev/disk/by-label/DATA", format="xfs"),),
+            },
+            (
+                "$.storage.filesystems.0.device: /dev/disk/by-label/DATA is to be a filesystem, and is a "
+                "part of /dev/vdc, which is to be a member of the array m ($.storage.raid.0.devices.1)"
+            ),
+        ),
+        (
+            {
+                "filesystems": (
+                    Filesystem(device="/dev/disk/by-id/virtio-b-part1", format="xfs"),
+                    Filesystem(device="/dev/vdb", format="ext4"),
+                )
+            },
+            (
+                "$.storage.filesystems.0.device: /dev/disk/by-id/virtio-b-part1 is to be a filesystem, and "
+                "is a part of /dev/vdb, which is to be a filesystem ($.storage.filesystems.1.device)"
+            ),
+        ),
+    ],
+)
+def test_other_names_of_one_device_are_found_out(
+    host: FakeHost, sections: dict[str, Any], reason: str
+) -> None:
+    assert refused(host, **sections) == [reason]
+    assert host.devices.waited == []
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        # One on the other.
+        {
+            "disks": (B,),
+            "raid": (Raid(name="m", devices=("/dev/disk/by-partlabel/one", "/dev/vdc1")),),
+            "luks": (Luks(name="v", device="/dev/md/m"),),
+            "filesystems": (Filesystem(device="/dev/mapper/v", format="ext4"),),
+        },
+        # The label is on another partition when the disk has its new table.
+        {
+            "disks": (B.but(wipe_table=True),),
+            "raid": (Raid(name="m", devices=("/dev/vdb1", "/dev/vdc")),),
+            "luks": (Luks(name="v", device="/dev/disk/by-partlabel/one"),),
+        },
+        # Of a filesystem that is left as it is nobody takes the device away.
+        {
+            "luks": (Luks(name="v", device="/dev/vdc1"),),
+            "filesystems": (Filesystem(device="/dev/disk/by-label/DATA"),),
+        },
+        # A disk whose table goes has room for something else.
+        {
+            "disks": (B.but(wipe_table=True, partitions=()),),
+            "filesystems": (Filesystem(device="/dev/vdb", format="ext4"),),
+        },
+    ],
+)
+def test_what_is_no_contradiction(host: FakeHost, sections: dict[str, Any]) -> None:
+    assert refused(host, **sections) == []

@@ -1,0 +1,37 @@
+"""Arrays on arrays: their order, rings, and how deep they may stand."""
+
+from __future__ import annotations
+
+from ignition.schemas.config import Config
+from ignition.schemas.storage import Raid, Storage
+from ignition.stages.disks.raid.order import ranks, refusals
+
+
+def nested(**arrays: str) -> tuple[Raid, ...]:
+    return tuple(
+        Raid(name=name, level="raid0", devices=tuple(devices.split())) for name, devices in arrays.items()
+    )
+
+
+def test_arrays_come_after_their_members() -> None:
+    arrays = nested(
+        top="/dev/md/left /dev/md/right", left="/dev/a", right="/dev/md/low", low="/dev/b", x="/dev/c"
+    )
+    assert ranks(arrays) == [[1, 3, 4], [2], [0]]
+    assert list(refusals(Config(storage=Storage(raid=arrays)))) == []
+
+
+def test_a_ring_of_arrays_is_refused() -> None:
+    arrays = nested(a="/dev/md/b", b="/dev/md/a", c="/dev/md/b", d="/dev/x")
+    found = list(refusals(Config(storage=Storage(raid=arrays))))
+    assert [str(each) for each in found] == [
+        f"$.storage.raid.{index}.devices: the array {name} cannot be made before itself: its members need it"
+        for index, name in enumerate("abc")
+    ]
+
+
+def test_arrays_may_stand_four_deep() -> None:
+    arrays = nested(a="/dev/x", b="/dev/md/a", c="/dev/md/b", d="/dev/md/c", e="/dev/md/d")
+    assert [str(each) for each in refusals(Config(storage=Storage(raid=arrays)))] == [
+        "$.storage.raid.4.devices: the array e stands on 4 others, one on top of the other"
+    ]

@@ -1,0 +1,342 @@
+"""Arrays: the decision table, what differs, their order, and the plan for several."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ignition.boot.state import State
+from ignition.errors import ActionFailed
+from ignition.schemas.config import Config
+from ignition.schemas.storage import Raid, Storage
+from ignition.stages import Plan, apply
+from ignition.stages.actions import Together
+from ignition.stages.disks.raid.step import Arrays, Do, MemberFacts, decide, differences
+from ignition.tools.mdadm import Superblock
+from tests.host.fakes import FakeHost
+from tests.lab.sysfs import Sysfs
+
+
+@pytest.mark.parametrize(
+    ("matches", "runs", "in_use", "name_is_taken", "do"),
+    [
+        (False, False, False, False, Do.MAKE),
+        (False, False, True, False, Do.REFUSE),
+        (False, False, False, True, Do.REFUSE),
+        (False, True, True, True, Do.REFUSE),
+        (True, False, False, False, Do.START),
+        (True, False, True, False, Do.REFUSE),
+        (True, False, False, True, Do.REFUSE),
+        (True, True, True, True, Do.KEEP),
+    ],
+)
+def test_decision_table(matches: bool, runs: bool, in_use: bool, name_is_taken: bool, do: Do) -> None:
+    assert decide(matches=matches, runs=runs, in_use=in_use, name_is_taken=name_is_taken) is do
+
+
+def test_nothing_that_is_used_or_that_matches_is_made_anew() -> None:
+    for matches, runs, in_use, taken in itertools.product((True, False), repeat=4):
+        do = decide(matches=matches, runs=runs, in_use=in_use, name_is_taken=taken)
+        assert (do is Do.MAKE) <= (not matches and not in_use and not taken)
+
+
+FOUND = Superblock("raid1", 2, "data", "1:2")
+WANTED = Raid(name="data", level="raid1", devices=("/dev/a", "/dev/b"))
+
+
+def members(*superblocks: Superblock | None) -> list[MemberFacts]:
+    return [MemberFacts(f"/dev/{'abcd'[n]}", superblock=each) for n, each in enumerate(superblocks)]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        WANTED,
+        WANTED.but(level="mirror"),
+        WANTED.but(level="1"),
+        WANTED.but(name="/dev/md/data"),
+        WANTED.but(devices=("/dev/a", "/dev/b", "/dev/c"), spares=1),
+    ],
+)
+def test_what_matches(wanted: Raid) -> None:
+    assert list(differences(wanted, members(*[FOUND] * len(wanted.devices)))) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "expected"),
+    [
+        (WANTED, (None, None), ["/dev/a, /dev/b belongs to no array"]),
+        (WANTED, (FOUND, None), ["/dev/b belongs to no array"]),
+        (
+            WANTED,
+            (FOUND, Superblock("raid1", 2, "data", "3:4")),
+            ["the members belong to different arrays"],
+        ),
+        (WANTED.but(level="raid5"), (FOUND, FOUND), ["level is raid1, not raid5"]),
+        (WANTED.but(spares=1), (FOUND, FOUND), ["it has 2 devices besides spares, not 1"]),
+        (WANTED.but(name="other"), (FOUND, FOUND), ['name is "data", not "other"']),
+        (WANTED.but(name="/dev/md0"), (FOUND, FOUND), ['name is "data", not "0"']),
+        (WANTED, (Superblock("raid1", 2, "", "1:2"),) * 2, ['name is "", not "data"']),
+    ],
+)
+def test_what_does_not(wanted: Raid, found: tuple[Superblock | None, ...], expected: list[str]) -> None:
+    assert list(differences(wanted, members(*found))) == expected
+
+
+# The step.
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> FakeHost:
+    return FakeHost(tmp_path)
+
+
+@pytest.fixture
+def sysfs(host: FakeHost) -> Sysfs:
+    made = Sysfs(Path(host.system))
+    for name in ("vdb", "vdc", "vdd", "vde"):
+        made.disk(name, 64 << 20)
+    holds(host)
+    return made
+
+
+def holds(host: FakeHost, **types: str) -> None:
+    """Let the devices hold these signatures."""
+    listed = [
+        {"device": name, "type": type_, "usage": "raid", "uuid": None, "label": None}
+        for name, type_ in types.items()
+    ]
+    host.run.answer("wipefs", stdout=json.dumps({"signatures": listed}), having="--json")
+
+
+def belongs(host: FakeHost, *names: str, level: str = "raid1", name: str = "data", uuid: str = "1:2") -> None:
+    """Let the devices be members of an array of two."""
+    text = f"MD_LEVEL={level}\nMD_DEVICES=2\nMD_NAME=any:{name}\nMD_UUID={uuid}\n"
+    for each in names:
+        host.run.answer("mdadm", stdout=text, having=f"/dev/{each}")
+
+
+def running(sysfs: Sysfs, node: str, name: str, *members: str, state: str = "clean") -> None:
+    """Let an array run."""
+    sysfs.disk(node, 64 << 20)
+    sysfs.attribute(node, "md/array_state", state)
+    sysfs.link(f"/dev/md/{name}", f"/dev/{node}")
+    for member in members:
+        sysfs.hold(f"/dev/{member}", node)
+
+
+def array(name: str = "data", *devices: str, level: str = "raid1", **more: Any) -> Raid:
+    return Raid(name=name, level=level, devices=devices or ("/dev/vdb", "/dev/vdc"), **more)
+
+
+def plan(host: FakeHost, *arrays: Raid, rank: int = 0) -> Plan:
+    step, wanted = Arrays(rank), Config(storage=Storage(raid=arrays))
+    assert step.wanted(wanted)
+    return step.plan(wanted, step.observe(wanted, host, State()))
+
+
+def described(found: Plan) -> list[str]:
+    return [action.describe() for action in found.actions]
+
+
+def alias(name: str) -> str:
+    return f"/run/ignition/dev_aliases/dev/{name}"
+
+
+def test_a_fresh_array(host: FakeHost, sysfs: Sysfs) -> None:
+    found = plan(host, array(options=("--bitmap", "none")))
+    assert host.devices.waited == [
+        {"/dev/vdb": ("storage", "raid", 0, "devices", 0), "/dev/vdc": ("storage", "raid", 0, "devices", 1)}
+    ]
+    assert host.run.ran("mdadm") == []
+    assert described(found) == ["creating the array data (raid1) of /dev/vdb, /dev/vdc"]
+    assert found.creates == {"/dev/md/data"}
+    apply(found, host)
+    assert [" ".join(argv) for argv in host.run.ran("mdadm")] == [
+        (
+            "mdadm --create /dev/md/data --force --run --homehost any --level raid1 --raid-devices 2 "
+            f"--bitmap none {alias('vdb')} {alias('vdc')}"
+        )
+    ]
+    assert host.devices.waited[-1] == {"/dev/md/data": ("storage", "raid", 0)}
+
+
+def test_independent_arrays_are_made_side_by_side_and_then_those_on_them(
+    host: FakeHost, sysfs: Sysfs
+) -> None:
+    arrays = (
+        array("top", "/dev/md/a", "/dev/md/b", level="raid0"),
+        array("a", "/dev/vdb", "/dev/vdc"),
+        array("b", "/dev/vdd", "/dev/vde"),
+    )
+    found = plan(host, *arrays)
+    assert "/dev/md/a" not in host.devices.waited[0]
+    assert found.creates == {"/dev/md/a", "/dev/md/b"}
+    (together,) = found.actions
+    assert isinstance(together, Together)
+    assert [each.describe() for each in together.actions] == [
+        "creating the array a (raid1) of /dev/vdb, /dev/vdc",
+        "creating the array b (raid1) of /dev/vdd, /dev/vde",
+    ]
+    running(sysfs, "md127", "a", "vdb", "vdc")
+    running(sysfs, "md126", "b", "vdd", "vde")
+    holds(host, **dict.fromkeys(("vdb", "vdc", "vdd", "vde"), "linux_raid_member"))
+    belongs(host, "vdb", "vdc", name="a")
+    belongs(host, "vdd", "vde", name="b")
+    host.devices.links = {"/dev/md/a": "/dev/md127", "/dev/md/b": "/dev/md126"}
+    found = plan(host, *arrays, rank=1)
+    assert described(found) == ["creating the array top (raid0) of /dev/md/a, /dev/md/b"]
+    apply(found, host)
+    assert host.run.ran("mdadm")[-1][-2:] == (alias("md/a"), alias("md/b"))
+    assert not Arrays(2).wanted(Config(storage=Storage(raid=arrays)))
+
+
+def test_what_one_on_top_would_be_refused_for_is_known_before_the_first_is_made(
+    host: FakeHost, sysfs: Sysfs
+) -> None:
+    sysfs.mount("/sysroot", "/dev/vdd", "ext4")
+    found = plan(host, array(), array("top", "/dev/md/data", "/dev/vdd", level="raid0"))
+    assert found.actions == ()
+    assert [each.path for each in found.refusals] == [("storage", "raid", 1, "devices", 1)]
+
+
+def test_an_array_that_is_as_the_config_says_is_kept_and_nothing_is_run(host: FakeHost, sysfs: Sysfs) -> None:
+    holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
+    belongs(host, "vdb", "vdc")
+    running(sysfs, "md127", "data", "vdb", "vdc")
+    found = plan(host, array())
+    assert (found.actions, found.refusals, found.creates) == ((), (), frozenset())
+    assert found.keeps == ("/dev/md/data is the array of the config, it is kept",)
+
+
+def test_one_that_nothing_has_started_is_started(host: FakeHost, sysfs: Sysfs) -> None:
+    holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
+    belongs(host, "vdb", "vdc")
+    found = plan(host, array())
+    assert described(found) == ["starting the array data of /dev/vdb, /dev/vdc"]
+    apply(found, host)
+    assert host.run.ran("mdadm")[-1] == (
+        *("mdadm", "--assemble", "/dev/md/data", "--homehost", "any"),
+        *(alias("vdb"), alias("vdc")),
+    )
+
+
+def test_an_array_on_one_that_nothing_has_started_is_judged_when_that_runs(
+    host: FakeHost, sysfs: Sysfs
+) -> None:
+    """It would be taken for empty, and be made anew."""
+    holds(host, vdb="linux_raid_member", vdc="linux_raid_member", vdd="linux_raid_member")
+    belongs(host, "vdb", "vdc")
+    belongs(host, "vdd", level="raid0", name="top", uuid="5:6")
+    arrays = (array(), array("top", "/dev/md/data", "/dev/vdd", level="raid0"))
+    assert described(plan(host, *arrays)) == ["starting the array data of /dev/vdb, /dev/vdc"]
+
+    # As in a preview, which starts nothing.
+    (refusal,) = plan(host, *arrays, rank=1).refusals
+    assert str(refusal) == (
+        "$.storage.raid.1.devices.0: /dev/md/data is there but does not run, so what is on it cannot be seen"
+    )
+
+    running(sysfs, "md127", "data", "vdb", "vdc")
+    host.devices.links["/dev/md/data"] = "/dev/md127"
+    types = dict.fromkeys(("vdb", "vdc", "vdd", "md127"), "linux_raid_member")
+    holds(host, **types)
+    belongs(host, "md127", level="raid0", name="top", uuid="5:6")
+    assert described(plan(host, *arrays, rank=1)) == ["starting the array top of /dev/md/data, /dev/vdd"]
+
+
+def test_an_array_on_one_that_runs_is_looked_at_like_any_other(host: FakeHost, sysfs: Sysfs) -> None:
+    holds(
+        host,
+        vdb="linux_raid_member",
+        vdc="linux_raid_member",
+        md127="linux_raid_member",
+        vdd="linux_raid_member",
+    )
+    host.devices.links["/dev/md/data"] = "/dev/md127"
+    belongs(host, "vdb", "vdc")
+    belongs(host, "md127", "vdd", level="raid0", name="top", uuid="5:6")
+    running(sysfs, "md127", "data", "vdb", "vdc")
+    running(sysfs, "md126", "top", "md127", "vdd")
+    arrays = (array(), array("top", "/dev/md/data", "/dev/vdd", level="raid0"))
+    for rank in (0, 1):
+        found = plan(host, *arrays, rank=rank)
+        assert (len(found.keeps), found.actions, found.refusals) == (1, (), ())
+
+
+def test_what_is_on_members_that_nobody_uses_is_replaced_and_named(host: FakeHost, sysfs: Sysfs) -> None:
+    """The verdict of the reference, which forces."""
+    holds(host, vdb="ext4", vdc="linux_raid_member")
+    belongs(host, "vdc", name="old")
+    assert described(plan(host, array())) == [
+        (
+            "creating the array data (raid1) of /dev/vdb, /dev/vdc, over ext4 on /dev/vdb, "
+            "linux_raid_member on /dev/vdc"
+        )
+    ]
+
+
+def test_members_of_another_array_that_runs_are_refused(host: FakeHost, sysfs: Sysfs) -> None:
+    holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
+    belongs(host, "vdb", "vdc", level="raid0")
+    running(sysfs, "md127", "data", "vdb", "vdc")
+    found = plan(host, array())
+    assert found.actions == ()
+    unlike = "level is raid0, not raid1"
+    theirs = f"held by /dev/md127, an array (of the array there: {unlike})"
+    held = f"would become a member of data, and it is {theirs}"
+    assert [(each.path[3:], each.reason) for each in found.refusals] == [
+        (("devices", 0), f"/dev/vdb {held}"),
+        (("devices", 1), f"/dev/vdc {held}"),
+        (("name",), f"/dev/md/data is there already, and is not the array of the config: {unlike}"),
+    ]
+
+
+def test_an_array_that_is_half_there_is_not_taken_for_running(host: FakeHost, sysfs: Sysfs) -> None:
+    holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
+    belongs(host, "vdb", "vdc")
+    running(sysfs, "md127", "data", "vdb", "vdc", state="inactive")
+    assert len(plan(host, array()).refusals) == 3
+
+
+def test_a_mounted_member_is_refused(host: FakeHost, sysfs: Sysfs) -> None:
+    holds(host, vdc="ext4")
+    sysfs.mount("/sysroot", "/dev/vdc", "ext4")
+    (refusal,) = plan(host, array()).refusals
+    assert str(refusal) == (
+        "$.storage.raid.0.devices.1: /dev/vdc would become a member of data, and it is mounted at /sysroot"
+    )
+
+
+def test_two_names_of_one_member_are_refused(host: FakeHost, sysfs: Sysfs) -> None:
+    host.devices.links["/dev/disk/by-id/x"] = "/dev/vdb"
+    (refusal,) = plan(host, array(), array("more", "/dev/disk/by-id/x", "/dev/vdd")).refusals
+    assert str(refusal) == (
+        "$.storage.raid.1.devices.0: /dev/disk/by-id/x is the same device as /dev/vdb "
+        "($.storage.raid.0.devices.0)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mdstat", "level", "hint"),
+    [
+        (None, "raid1", "put the kernel module md_mod into the initramfs"),
+        ("Personalities : [raid0] \n", "mirror", "put the kernel module raid1 into the initramfs"),
+        ("Personalities : \n", "raid6", "put the kernel module raid456 into the initramfs"),
+        ("Personalities : [raid6] [raid5] [raid4] \n", "5", ""),
+    ],
+)
+def test_a_missing_kernel_module_is_named(
+    host: FakeHost, sysfs: Sysfs, mdstat: str | None, level: str, hint: str
+) -> None:
+    if mdstat is not None:
+        (Path(host.system) / "proc/mdstat").write_text(mdstat)
+    host.run.answer("mdadm", status=1, stderr="mdadm: RUN_ARRAY failed: Invalid argument")
+    with pytest.raises(ActionFailed, match="RUN_ARRAY failed: Invalid argument") as caught:
+        apply(plan(host, array(level=level)), host)
+    assert caught.value.hint == hint
+    assert caught.value.path == ("storage", "raid", 0)

@@ -1,0 +1,16 @@
+"""Devices are shown to udev as one group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ignition.stages.disks.udev import Settle
+from tests.host.fakes import FakeHost
+
+
+def test_one_group(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    action = Settle((), ("/dev/vdb", "/dev/vdc"))
+    action.perform(host)
+    assert host.devices.settled == [("/dev/vdb", "/dev/vdc")]
+    assert action.describe() == "waiting for udev to look at /dev/vdb, /dev/vdc"

@@ -1,0 +1,122 @@
+"""Appending: each fragment once, however often one runs, wherever a run was cut short."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ignition.errors import ActionFailed
+from ignition.host.root import Root
+from ignition.stages.files.tree.append_journal import JOURNAL, append_once
+from ignition.stages.files.tree.step import Nodes
+from tests.host.fakes import FakeHost
+from tests.stages.files.lab import config_of, contents, local, run_steps, tree_of
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> FakeHost:
+    return FakeHost(tmp_path)
+
+
+def append(host: FakeHost, *texts: str, **more: Any) -> None:
+    entry = {"path": "/etc/f", "append": [contents(host, text) for text in texts], **more}
+    run_steps((Nodes(),), config_of(storage={"files": [entry]}), host)
+
+
+def test_fragments_are_appended_once(host: FakeHost) -> None:
+    """The reference appends again in every run (engine.md 14, point 9)."""
+    host.root.write("/etc/f", b"was there\n", mode=0o640, owner=(7, 8))
+    append(host, "one\n", "two\n")
+    first = tree_of(host.root.path)
+    assert local(host, "/etc/f").read_text() == "was there\none\ntwo\n"
+    assert host.root.lstat("/etc/f").st_uid == 7
+    append(host, "one\n", "two\n")
+    assert tree_of(host.root.path) == first
+
+
+def test_a_fragment_that_the_file_ended_with_before_is_appended(host: FakeHost) -> None:
+    host.root.write("/etc/f", b"line\n")
+    for _ in range(2):
+        append(host, "line\n")
+        assert local(host, "/etc/f").read_text() == "line\nline\n"
+
+
+def test_a_missing_file_is_made(host: FakeHost) -> None:
+    for _ in range(2):
+        append(host, "one", mode=0o600, user={"id": 5})
+        assert local(host, "/etc/f").read_text() == "one"
+        status = host.root.lstat("/etc/f")
+        assert (status.st_mode & 0o7777, status.st_uid) == (0o600, 5)
+
+
+def test_other_fragments_are_appended_to_what_is_there(host: FakeHost) -> None:
+    append(host, "one ")
+    append(host, "two ")
+    append(host, "two ")
+    assert local(host, "/etc/f").read_text() == "one two "
+
+
+def test_what_others_append_later_is_no_reason_to_append_again(host: FakeHost) -> None:
+    """Lines of encrypted volumes come after those of the config in /etc/crypttab, for example."""
+    host.root.write("/etc/f", b"first ")
+    append(host, "one ", "two ")
+    with host.root.open("/etc/f", append=True) as file:
+        file.write(b"later ")
+    append(host, "one ", "two ")
+    assert local(host, "/etc/f").read_text() == "first one two later "
+
+
+def test_a_file_changed_since_gets_its_fragments_again(host: FakeHost) -> None:
+    append(host, "one ")
+    local(host, "/etc/f").write_text("replaced ")
+    append(host, "one ")
+    append(host, "one ")
+    assert local(host, "/etc/f").read_text() == "replaced one "
+
+
+def test_other_names_of_the_file_see_the_addition(host: FakeHost) -> None:
+    host.root.write("/etc/f", b"was there ")
+    host.root.link("/etc/f", "/etc/g")
+    append(host, "one")
+    assert local(host, "/etc/g").read_text() == "was there one"
+
+
+def test_the_record_is_for_root_alone(host: FakeHost) -> None:
+    append(host, "one")
+    assert host.root.lstat(JOURNAL).st_mode & 0o7777 == 0o600
+    assert json.loads(host.root.read(JOURNAL)) == {"/etc/f": 0}
+
+
+def test_no_append_leaves_no_record(host: FakeHost) -> None:
+    run_steps((Nodes(),), config_of(storage={"files": [{"path": "/f"}]}), host)
+    assert os.listdir(host.root.path) == ["f"]
+
+
+def test_a_record_that_cannot_be_read_is_an_error(host: FakeHost) -> None:
+    host.root.write(JOURNAL, b"{broken")
+    with pytest.raises(ActionFailed, match=r"\.ignition-appended\.json cannot be read") as caught:
+        append(host, "one")
+    assert "remove it" in caught.value.hint
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=6), st.binary(min_size=1, max_size=6), st.integers(0, 5))
+def test_a_run_cut_short_is_completed(tmp_path: Path, old: bytes, new: bytes, cut: int) -> None:
+    """Whatever the bytes are: also when what was appended looks like what was there."""
+    root = Root(str(tmp_path))
+    root.remove("/etc")
+    root.write("/f", old)
+    root.write("/new", new)
+    root.write(JOURNAL, json.dumps({"/f": len(old)}).encode())
+    with root.open("/f", append=True) as file:
+        file.write(new[:cut])
+    append_once(root, "/f", "/new")
+    assert root.read("/f") == old + new
+    assert not append_once(root, "/f", "/new")
+    assert root.read("/f") == old + new
