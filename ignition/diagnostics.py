@@ -14,12 +14,10 @@ import enum
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-__all__ = ["ConfigPath", "Entry", "Position", "Report", "Severity", "format_path", "printable"]
+from ignition.configpath import ConfigPath, format_path
+from ignition.text import printable
 
-ConfigPath = tuple[str | int, ...]
-"""Where in a config: JSON names and list indices, for example
-`("storage", "files", 0, "path")`. A tuple, never a string, so that prefixes are
-added by whoever knows where a part stands."""
+__all__ = ["Entry", "Position", "Report", "Severity"]
 
 
 class Severity(enum.Enum):
@@ -36,23 +34,6 @@ class Position:
 
     line: int
     column: int
-
-
-def format_path(path: ConfigPath) -> str:
-    """`("storage", "files", 0)` as the reference prints it: `$.storage.files.0`.
-
-    Names of unknown keys are the config's own: what is not printable is escaped, so
-    that a config cannot speak to the terminal that shows its report.
-    """
-    return ".".join(("$", *map(printable, path)))
-
-
-def printable(element: str | int) -> str:
-    """A text with escapes for whatever a terminal might obey."""
-    text = str(element)
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from ignition.diagnostics import ConfigPath, Report, format_path
+from ignition.configpath import ConfigPath, format_path
+from ignition.diagnostics import Report
 
 if TYPE_CHECKING:
     from ignition.host.command import Command, Ran

@@ -16,7 +16,7 @@ from ignition.boot.state import State
 from ignition.config.fetching import settings_of
 from ignition.config.network import needs_network
 from ignition.config.validate import check_merged
-from ignition.diagnostics import format_path
+from ignition.configpath import format_path
 from ignition.engine.fetch import Answer, resolve
 from ignition.errors import IgnitionError, NeedNetwork, Refusal, Refused
 from ignition.host import Host, programs

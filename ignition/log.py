@@ -25,8 +25,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from ignition.diagnostics import Report, Severity, printable
+from ignition.diagnostics import Report, Severity
 from ignition.errors import text_of
+from ignition.text import printable
 
 __all__ = [
     "NOTICE", "Syslog", "collected", "critical", "debug", "error", "info", "journal", "notice", "prefix",

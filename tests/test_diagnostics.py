@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ignition.diagnostics import Entry, Position, Report, Severity, format_path
+from ignition.configpath import format_path
+from ignition.diagnostics import Entry, Position, Report, Severity
 
 
 @pytest.mark.parametrize(

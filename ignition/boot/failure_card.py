@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
-from ignition.diagnostics import ConfigPath, Entry, Severity, format_path, printable
+from ignition.configpath import ConfigPath, format_path
+from ignition.diagnostics import Entry, Severity
 from ignition.errors import (
     ActionFailed,
     CommandFailed,
@@ -22,6 +23,7 @@ from ignition.errors import (
     causes,
     text_of,
 )
+from ignition.text import printable
 
 __all__ = ["failure_card"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from ignition.config.merge import merge
 from ignition.config.origins import Document, Merged, Tree, origins
 from ignition.config.parse import parse
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host.files import atomic
 from ignition.schemas.config import Config

@@ -25,7 +25,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ignition import distro, log
-from ignition.diagnostics import ConfigPath, format_path
+from ignition.configpath import ConfigPath, format_path
 from ignition.errors import CommandFailed, IgnitionError, causes
 from ignition.version import VERSION
 

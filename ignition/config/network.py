@@ -6,7 +6,7 @@ Source: engine sheet section 6.
 from __future__ import annotations
 
 from ignition.config.walk import walk
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import ConfigError
 from ignition.schemas.base import Node
 from ignition.schemas.config import Config

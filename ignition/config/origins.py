@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from ignition.config.merge import is_zero, pairing, prevails
 from ignition.config.walk import leads_somewhere
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.schemas.base import Node
 from ignition.schemas.config import Config
 from ignition.schemas.fields import Field, fields_of

@@ -16,7 +16,8 @@ from ignition.config.json.decode import Malformed, Raw, load
 from ignition.config.json.shape import ABOUT_KEYS, Misfit, decode, irregularities, shape_of
 from ignition.config.upgrade import upgrade
 from ignition.config.validate import check_config, duplicates
-from ignition.diagnostics import Entry, Report, Severity, format_path
+from ignition.configpath import format_path
+from ignition.diagnostics import Entry, Report, Severity
 from ignition.errors import ConfigError, EmptyConfig, IgnitionError
 from ignition.schemas.config import Config
 from ignition.schemas.ignition import Ignition

@@ -24,7 +24,7 @@ from ignition.config.merge import merge
 from ignition.config.origins import Document, Merged, Tree
 from ignition.config.parse import Parsed, parse
 from ignition.config.resources import source_of
-from ignition.diagnostics import ConfigPath, format_path
+from ignition.configpath import ConfigPath, format_path
 from ignition.errors import ConfigError, EmptyConfig, IgnitionError
 from ignition.host.source import Source
 from ignition.schemas.config import Config

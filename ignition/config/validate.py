@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ignition.config.walk import children
-from ignition.diagnostics import ConfigPath, Entry, Report, Severity
+from ignition.configpath import ConfigPath
+from ignition.diagnostics import Entry, Report, Severity
 from ignition.errors import ConfigError
 from ignition.schemas.base import Node
 from ignition.schemas.config import Config

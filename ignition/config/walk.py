@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.schemas.base import Node
 from ignition.schemas.fields import Field, fields_of
 

@@ -20,7 +20,8 @@ from ignition.boot.record import Record
 from ignition.config.fetching import settings_of
 from ignition.config.json import cache
 from ignition.config.merge import merge
-from ignition.diagnostics import ConfigPath, Severity, format_path
+from ignition.configpath import ConfigPath, format_path
+from ignition.diagnostics import Severity
 from ignition.errors import ConfigError, IgnitionError, NeedNetwork, UsageError
 from ignition.host import Host
 from ignition.host.devices import BlockDevices

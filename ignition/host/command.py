@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ignition.diagnostics import printable
+from ignition.text import printable
 
 __all__ = ["Command", "Ran", "Secret"]
 

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from ignition import distro, log
-from ignition.diagnostics import ConfigPath, format_path
+from ignition.configpath import ConfigPath, format_path
 from ignition.errors import CommandFailed, IgnitionError
 from ignition.host import blocks, progress
 from ignition.host.command import Command

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ignition import log
-from ignition.diagnostics import printable
+from ignition.text import printable
 
 __all__ = ["DOWNLOAD_AFTER", "DOWNLOAD_EVERY", "PROGRAM_AFTER", "PROGRAM_EVERY", "Download", "Work", "say"]
 

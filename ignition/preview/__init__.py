@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import CommandFailed, IgnitionError, Refusal
 from ignition.preview import actions
 from ignition.preview.effects import Does, Effect, Foresees, Foretells, open_question

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from ignition.diagnostics import format_path
+from ignition.configpath import format_path
 
 if TYPE_CHECKING:
     from ignition.boot.state import State
-    from ignition.diagnostics import ConfigPath
+    from ignition.configpath import ConfigPath
     from ignition.errors import Refusal
     from ignition.host import Host
     from ignition.preview.host import PreviewHost

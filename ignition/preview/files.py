@@ -8,7 +8,7 @@ import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import Refusal
 from ignition.host import Host
 from ignition.host.root import Owner, Root

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ignition.diagnostics import printable
+from ignition.text import printable
 
 __all__ = ["SHOWN_PARAMETERS", "redact"]
 

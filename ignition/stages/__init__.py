@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol, TypeVar
 from ignition import log
 from ignition.boot import record
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused
 from ignition.host import Host
 from ignition.schemas.config import Config

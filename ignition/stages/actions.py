@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ignition import log
 from ignition.boot.state import State
 from ignition.cancel import Cancelled, cancelled_by, check
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.host import Host
 from ignition.host.command import Command
 from ignition.stages import Action, act

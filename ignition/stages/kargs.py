@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ignition import distro, log
 from ignition.boot.state import State
 from ignition.bootloader.arguments import Wish, is_met
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host
 from ignition.host.command import Command

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import CommandFailed, IgnitionError, Refusal
 from ignition.host import Host, blocks
 from ignition.host.mounts import Mount, mounted

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ignition import log
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import CommandFailed, IgnitionError
 from ignition.host import Host
 from ignition.host.mounts import mounted, users

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ignition.config.verdict import Finding, Verdict
-from ignition.diagnostics import Position, Severity, format_path, printable
+from ignition.configpath import format_path
+from ignition.diagnostics import Position, Severity
+from ignition.text import printable
 from ignition.version import VERSION
 
 __all__ = ["OUTPUTS"]

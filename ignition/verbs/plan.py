@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ignition.diagnostics import format_path, printable
+from ignition.configpath import format_path
 from ignition.errors import IgnitionError
+from ignition.text import printable
 from ignition.verbs.console import complain, contents, say
 from ignition.verbs.resolve import account, followed
 

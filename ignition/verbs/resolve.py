@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ignition.diagnostics import Report, format_path, printable
+from ignition.configpath import format_path
+from ignition.diagnostics import Report
 from ignition.errors import ConfigError, IgnitionError
+from ignition.text import printable
 from ignition.verbs.console import complain, contents, say
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from ignition.boot import provenance
 from ignition.config.merge import merge
 from ignition.config.origins import Document, Merged
 from ignition.config.parse import parse
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 
 PARENT = """{"ignition": {"version": "3.4.0"},
  "storage": {"files": [

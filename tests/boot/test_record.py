@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ignition import log
 from ignition.boot import record
 from ignition.boot.record import Record
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import ActionFailed, CommandFailed, IgnitionError, Refusal, Refused
 from ignition.host.command import Command, Ran, Secret
 from ignition.host.files.path_change import Change, Standing

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ignition.config.parse import Checked
-from ignition.diagnostics import Entry, Report, format_path
+from ignition.configpath import format_path
+from ignition.diagnostics import Entry, Report
 
 VALIDATOR = Path("/usr/bin/ignition-validate")
 

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from ignition.config.fetching import settings_of
-from ignition.diagnostics import format_path
+from ignition.configpath import format_path
 from ignition.errors import TimedOut
 from ignition.resource import Fetcher, Settings
 from ignition.schemas.config import Config

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ignition.config.network import needs_network
-from ignition.diagnostics import format_path
+from ignition.configpath import format_path
 from ignition.errors import ConfigError
 from ignition.schemas.config import Config
 from ignition.schemas.resource import Resource

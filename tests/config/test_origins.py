@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from ignition.config.merge import merge
 from ignition.config.origins import Document, Merged, origins
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.schemas.base import Node
 from ignition.schemas.config import Config
 from ignition.schemas.fields import fields_of

@@ -10,8 +10,8 @@ import pytest
 from ignition.config.origins import origins
 from ignition.config.parse import parse
 from ignition.config.render import MAX_DEPTH, embed_authorities, render
+from ignition.configpath import format_path
 from ignition.dataurl import decode
-from ignition.diagnostics import format_path
 from ignition.errors import ConfigError, FetchError, IgnitionError, NeedNetwork
 from ignition.host.source import Source
 from ignition.schemas.config import Config

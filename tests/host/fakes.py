@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import CommandFailed, IgnitionError, NotFound
 from ignition.host import Host
 from ignition.host.command import Command, Ran

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.host import Fetch, Host
 from ignition.host.command import Command, Ran
 from ignition.host.devices import BlockDevices

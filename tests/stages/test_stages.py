@@ -13,7 +13,7 @@ import pytest
 
 from ignition import cancel, log
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused
 from ignition.host import Host
 from ignition.host.command import Command

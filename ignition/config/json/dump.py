@@ -13,7 +13,8 @@ from typing import Any
 
 from ignition.config.json.shape import decode, shape_of
 from ignition.config.validate import check_config
-from ignition.diagnostics import ConfigPath, Entry, Report, Severity
+from ignition.configpath import ConfigPath
+from ignition.diagnostics import Entry, Report, Severity
 from ignition.errors import ConfigError
 from ignition.schemas.base import Node
 from ignition.schemas.config import Config

@@ -25,7 +25,8 @@ from ignition.config.json.decode import (
     integer,
     repaired,
 )
-from ignition.diagnostics import ConfigPath, Position
+from ignition.configpath import ConfigPath
+from ignition.diagnostics import Position
 
 __all__ = ["NOWHERE", "Mark", "Places", "position_of_fault", "scan"]
 

@@ -17,7 +17,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from ignition.config.json.decode import Number, Pairs, Raw, repaired
-from ignition.diagnostics import ConfigPath, Entry, Severity
+from ignition.configpath import ConfigPath
+from ignition.diagnostics import Entry, Severity
 from ignition.schemas.base import Node
 from ignition.schemas.fields import Field, fields_of
 from ignition.schemas.marks import Lacking, NotNull

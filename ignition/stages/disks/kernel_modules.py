@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ignition import log
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host, kernel
 from ignition.schemas.config import Config

@@ -17,7 +17,7 @@ from typing import ClassVar, Final
 
 from ignition import distro
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import Refusal, StateError
 from ignition.host import Host
 from ignition.schemas.config import Config

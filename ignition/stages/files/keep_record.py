@@ -15,7 +15,7 @@ from ignition import distro, log
 from ignition.boot import record
 from ignition.boot.record import Record
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host
 from ignition.host.root import Root

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ignition import distro
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.host import Host, blocks
 from ignition.host.files.tree import MOST_LINKS
 from ignition.host.root import Root

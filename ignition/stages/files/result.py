@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ignition import distro, log
 from ignition.boot.state import OutputFile, State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host
 from ignition.host.command import Command

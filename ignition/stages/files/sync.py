@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ignition import distro
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.host import Host
 from ignition.host.root import Root
 from ignition.host.selinux import file_contexts, is_unlabelled

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ignition.config.json.decode import Malformed, load
 from ignition.config.json.positions import NOWHERE, Places, position_of_fault, scan
-from ignition.diagnostics import ConfigPath, Position
+from ignition.configpath import ConfigPath
+from ignition.diagnostics import Position
 
 TEXT = """{
   "ignition": {"version": "3.0.0"},

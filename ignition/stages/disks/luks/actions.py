@@ -13,7 +13,7 @@ from typing import Final
 
 from ignition import dataurl
 from ignition.boot.state import KEY_IS_GONE, State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import CommandFailed, IgnitionError
 from ignition.host import Host
 from ignition.host.command import Command

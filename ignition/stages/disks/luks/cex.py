@@ -13,7 +13,7 @@ from typing import Final
 
 from ignition import dataurl, distro
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host
 from ignition.schemas.storage import Luks

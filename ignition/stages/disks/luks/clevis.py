@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ignition import log
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import ActionFailed, CommandFailed, IgnitionError, NotFound, Refusal
 from ignition.host import Host
 from ignition.host.command import Command, Ran

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import ActionFailed, IgnitionError, Refusal
 from ignition.host import Host, blocks
 from ignition.host.mounts import Use, remedy

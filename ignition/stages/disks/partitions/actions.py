@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ignition import log
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import CommandFailed, IgnitionError
 from ignition.host import Host, blocks
 from ignition.host.command import Command

@@ -11,7 +11,7 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.schemas.storage import Disk, Partition
 from ignition.stages.disks.partitions.layout import MIB, Extent, Misfit, Request, Space, alignment, lay_out
 from ignition.tools import gpt

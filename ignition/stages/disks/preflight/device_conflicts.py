@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ignition.diagnostics import ConfigPath, format_path
+from ignition.configpath import ConfigPath, format_path
 from ignition.errors import Refusal
 from ignition.host import Host, blocks
 from ignition.schemas.config import Config

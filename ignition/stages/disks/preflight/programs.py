@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import Refusal
 from ignition.host.run import missing
 

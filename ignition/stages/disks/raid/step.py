@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import CommandFailed, IgnitionError, Refusal
 from ignition.host import Host, blocks, kernel
 from ignition.host.command import Command

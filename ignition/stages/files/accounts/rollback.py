@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final
 
 from ignition import log
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host
 from ignition.host.root import Root

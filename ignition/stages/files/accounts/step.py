@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from ignition import distro, log
 from ignition.boot.state import State
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host
 from ignition.host.command import Command, Secret

@@ -10,7 +10,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host
 from ignition.host.root import SAME, Owner, Root

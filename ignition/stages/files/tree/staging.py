@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from ignition import distro
-from ignition.diagnostics import ConfigPath
+from ignition.configpath import ConfigPath
 from ignition.errors import ActionFailed, IgnitionError
 from ignition.host import Host
 from ignition.host.root import Root

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from ignition.boot.state import State
 from ignition.config.resources import source_of
-from ignition.diagnostics import ConfigPath, format_path
+from ignition.configpath import ConfigPath, format_path
 from ignition.errors import FetchError, IgnitionError
 from ignition.host import Host
 from ignition.host.root import Owner as Ids

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ignition.diagnostics import format_path
+from ignition.configpath import format_path
 from ignition.host.blocks import Disk as BlockDisk
 from ignition.schemas.storage import Disk, Partition
 from ignition.stages.disks.partitions.decide import DiskChanges, disk_changes

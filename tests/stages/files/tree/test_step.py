@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from ignition.diagnostics import format_path
+from ignition.configpath import format_path
 from ignition.errors import ActionFailed, FetchError, Refused
 from ignition.host.users import Accounts, Group, User
 from ignition.stages.files.tree.staging import STAGING
