@@ -1,41 +1,39 @@
-"""What is wrong with the world, and how a program ends because of it.
+"""Exceptions of the engine, and the exit status that each leads to.
 
-    IgnitionError                      exit 1
-    ├── ConfigError(report)            the config is wrong; the report says where
-    ├── EmptyConfig                    no config given: not a failure for the engine
-    ├── NoProvider                     this source has nothing to say; ask the next one
-    ├── NeedNetwork(paths)             control flow of fetch-offline; names the fields
-    ├── FetchError                     a resource could not be had
-    │   ├── NotFound                   the server says there is no such thing (404)
-    │   ├── VerificationFailed         the bytes are not those the config's hash names
-    │   └── TimedOut                   not in time
-    ├── CommandFailed(command, ran)    with the tail of stderr
-    ├── Refused(refusals)              the plan would destroy something; nothing was written
-    ├── ActionFailed(description)      one action of a plan failed; raised from the cause
-    ├── StateError                     exit 3: what earlier stages left cannot be read
-    └── UsageError                     exit 2
+    IgnitionError                      exit status 1
+    ├── ConfigError(report)            the config is invalid; the report has paths and positions
+    ├── EmptyConfig                    no config was given; the engine goes on with base configs only
+    ├── NoProvider                     this config source has no config; the next source is asked
+    ├── NeedNetwork(paths)             control flow of fetch-offline; names the config fields
+    ├── FetchError                     a resource cannot be fetched
+    │   ├── NotFound                   HTTP 404 and its equivalents
+    │   ├── VerificationFailed         the digest differs from `verification.hash`
+    │   └── TimedOut                   the time limit expired
+    ├── CommandFailed(command, ran)    a program failed (`ignition.host.command`)
+    ├── MissingPackage(package)        a Python package is not installed
+    ├── Refused(refusals)              a plan has refusals; nothing was written
+    ├── ActionFailed(action)           an action of a plan failed; raised from the cause
+    ├── StateError                     exit status 3: the state of earlier stages is unreadable
+    └── UsageError                     exit status 2
 
-Library code raises these; only `ignition.verbs` prints and exits. Each level
-adds what it was doing with `raise ... from`. `path` is the place in the config
-that the trouble belongs to, `hint` the next thing to try. Neither may hold
-config contents, keys or password hashes.
+Library code raises these; only `ignition.verbs` prints and exits. Each level adds its own
+step with `raise ... from`. `path` is the place in the config, `hint` an imperative with the
+next thing to try. Neither contains config contents, keys or password hashes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 from ignition.configpath import ConfigPath, format_path
 from ignition.diagnostics import Report
-
-if TYPE_CHECKING:
-    from ignition.host.command import Command, Ran
+from ignition.text import os_error_text
 
 
 class IgnitionError(Exception):
-    """The root of all errors that a user is meant to see as a message."""
+    """Base class of all errors whose message is written for users."""
 
     exit_code: ClassVar[int] = 1
 
@@ -50,7 +48,7 @@ class IgnitionError(Exception):
 
 
 class ConfigError(IgnitionError):
-    """The config is wrong; `report` says where."""
+    """The config is invalid; `report` lists the findings."""
 
     def __init__(self, message: str, report: Report | None = None, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -62,14 +60,14 @@ class EmptyConfig(IgnitionError):
 
 
 class NoProvider(IgnitionError):
-    """This source has nothing to say; the next one is to be asked."""
+    """This config source has no config; the next source is asked."""
 
 
 class NeedNetwork(IgnitionError):
-    """Something is needed that only the network can bring.
+    """The network is needed and the stage is fetch-offline.
 
-    `paths` names the config fields that ask for it; it is empty when the config
-    itself has to come over the network.
+    `paths` names the config fields that need it; it is empty when the config itself
+    comes over the network.
     """
 
     def __init__(self, message: str, paths: Iterable[ConfigPath] = ()) -> None:
@@ -78,40 +76,38 @@ class NeedNetwork(IgnitionError):
 
 
 class FetchError(IgnitionError):
-    """A resource could not be had."""
+    """A resource cannot be fetched."""
 
 
 class NotFound(FetchError):
-    """The server answered that there is no such resource."""
+    """The server has no such resource (HTTP 404)."""
 
 
 class VerificationFailed(FetchError):
-    """The bytes are not those that the config's hash names."""
+    """The digest of the bytes differs from the config's `verification.hash`."""
 
 
 class TimedOut(FetchError):
-    """The resource did not come in time."""
+    """The time limit expired before the resource was complete."""
 
 
-class CommandFailed(IgnitionError):
-    """A program ended with a status that its command does not accept.
+class MissingPackage(IgnitionError):
+    """A Python package that this use of the engine needs is not installed.
 
-    The message carries the last lines of what the program wrote to stderr, without the command's secrets.
+    Attributes:
+        package: the top-level module.
     """
 
-    def __init__(self, command: Command, ran: Ran, *, hint: str = "") -> None:
-        ran = replace(
-            ran, stdout=command.without_secrets(ran.stdout), stderr=command.without_secrets(ran.stderr)
+    def __init__(self, package: str, purpose: str) -> None:
+        super().__init__(
+            f'{purpose} need the Python package "{package}"', hint=f"install it: pip install {package}"
         )
-        tail = "\n".join(ran.stderr.strip().splitlines()[-5:]) or "it printed no error"
-        super().__init__(f"{command} failed with status {ran.status}: {tail}", hint=hint)
-        self.command = command
-        self.ran = ran
+        self.package = package
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One reason why a plan is not carried out."""
+    """One reason why a plan is refused."""
 
     path: ConfigPath
     reason: str
@@ -122,7 +118,7 @@ class Refusal:
 
 
 class Refused(IgnitionError):
-    """The plan is not carried out; nothing was written. All reasons at once."""
+    """The plan is refused and nothing was written; lists all reasons."""
 
     def __init__(self, refusals: Iterable[Refusal]) -> None:
         self.refusals = tuple(refusals)
@@ -135,30 +131,40 @@ class Refused(IgnitionError):
 
 
 class ActionFailed(IgnitionError):
-    """One action of a plan failed; the cause is `__cause__`."""
+    """One action of a plan failed; the cause is `__cause__`.
+
+    Attributes:
+        action: the description of the action, without the cause.
+    """
+
+    def __init__(self, action: str, cause: str, *, path: ConfigPath | None = None, hint: str = "") -> None:
+        super().__init__(f"{action}: {cause}", path=path, hint=hint)
+        self.action = action
 
 
 class StateError(IgnitionError):
-    """What an earlier stage left behind cannot be read."""
+    """The state that earlier stages wrote is unreadable."""
 
     exit_code = 3
 
 
 class UsageError(IgnitionError):
-    """The command line makes no sense."""
+    """The command line is invalid."""
 
     exit_code = 2
 
 
 def text_of(error: BaseException) -> str:
-    """What an error says, if that is meant to be read; the text of an unforeseen one may hold anything."""
-    if isinstance(error, IgnitionError | OSError):
+    """Return an error's text for users; of an unexpected exception, which may hold secrets, only the type."""
+    if isinstance(error, IgnitionError):
         return str(error)
-    return f"a fault of the engine itself: {type(error).__name__}"
+    if isinstance(error, OSError):
+        return os_error_text(error)
+    return f"internal error: {type(error).__name__} (a bug in Ignition; please report it with the full log)"
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was raised from, from the outside in; each once, be it its own cause."""
+    """Yield the error and its causes, outermost first; a circular chain ends at the first repetition."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ignition import log
-from ignition.boot.state import State
+from ignition.boot.state import StateStore
 from ignition.config.fetching import settings_of
 from ignition.config.network import needs_network
 from ignition.config.validate import check_merged
@@ -96,7 +96,7 @@ def apply(
         fetch=fetcher.with_settings(settings_of(config, fetcher)),
     )
     with log.prefix(FILES.name):
-        perform(FILES, _supported(config, users=users), host, State(), leaving_out=left_out)
+        perform(FILES, _supported(config, users=users), host, StateStore(), leaving_out=left_out)
 
 
 def _unsupported(config: Config, *, users: bool) -> Iterator[Refusal]:

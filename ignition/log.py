@@ -1,16 +1,15 @@
-"""The log: what is being done, as it is done. Nothing secret passes it.
+"""The log of a stage, to syslog, the journal or stdout. Callers never pass secrets.
 
-Lines carry a prefix that says where one is: the stage, the step, the operation,
-as the reference writes them (engine.md section 10):
+Each line starts with its stage, step and operation (docs/reference/stages.md, "Logging"):
 
     disks: partitions: op(1): [started]  partitioning /dev/vdb
 
-The prefix belongs to the context, so work that goes on side by side keeps its
-lines apart; `collected` holds the lines of such work back until they are due.
+The prefix is a part of the run context, so parallel work keeps its lines apart;
+`hold_lines` delays the lines of such work until `release`.
 
-In a program that uses this one as a library, the lines go to Python's logger
-`ignition`. A stage logs two lines for each of thousands of files, and calls `setup`:
-its lines take no detour, and Python's logging is not even imported.
+A program that uses this package as a library gets the lines from Python's logger
+`ignition`. A stage calls `setup` instead: it logs two lines for each of thousands of
+files, and Python's logging costs time and is not imported.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Final
 
+from ignition import runcontext
 from ignition.diagnostics import Report, Severity
 from ignition.errors import text_of
-from ignition.text import printable
+from ignition.text import printable, strerror
 
 __all__ = [
-    "NOTICE", "Syslog", "collected", "critical", "debug", "error", "info", "journal", "notice", "prefix",
-    "release", "report", "setup", "step", "told", "unset", "warning",
+    "NOTICE", "Syslog", "critical", "debug", "error", "hold_lines", "info", "journal", "mark_logged",
+    "notice", "prefix", "release", "report", "setup", "step", "unset", "warning",
 ]  # fmt: skip
 
 DEBUG: Final = 10
@@ -40,7 +39,7 @@ NOTICE: Final = 25
 WARNING: Final = 30
 ERROR: Final = 40
 CRITICAL: Final = 50
-"""Levels are numbered as in Python's logging, which has no notice."""
+"""Python's numbers for levels; Python's logging has no notice."""
 
 SYSLOG_SOCKETS: Final = ("/dev/log", "/var/run/syslog", "/var/run/log")
 JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
@@ -54,28 +53,26 @@ _LABELS: Final = {
     ERROR: ("ERROR", 3),
     CRITICAL: ("CRITICAL", 2),
 }
-"""Level → the label of the stdout form and the syslog priority."""
+"""Level → label on stdout, syslog priority."""
 
 Line = tuple[int, str]
 Sink = Callable[[int, str], None]
-"""Takes the level and the text of a line."""
+"""Writes one line, given its level and text."""
 
-_prefixes: ContextVar[tuple[str, ...]] = ContextVar("prefixes", default=())
-_held_back: ContextVar[list[Line] | None] = ContextVar("held_back", default=None)
 _operations: Final = itertools.count(1)
 _unreachable: Final[set[str]] = set()
-"""Sockets of journals of which it has been said that they cannot be reached; once is enough."""
+"""Journal sockets whose failure has been logged."""
 
 
 def setup(*, to_stdout: bool) -> None:
-    """Send the log to stdout, or to syslog as the reference does when it can be reached."""
+    """Send the log to stdout, or to syslog where a syslog socket accepts connections."""
     unset()
-    stdout = _write_out if sys.stdout is not None else _say_nothing
+    stdout = _write_out if sys.stdout is not None else _discard
     _send_to((None if to_stdout else _syslog()) or stdout)
 
 
 def unset() -> None:
-    """Send the log to Python's logger again."""
+    """Send the log to Python's logger again, which is the default."""
     if isinstance(_sink, Syslog):
         _sink.close()
     _send_to(_pass_on)
@@ -87,7 +84,7 @@ def _send_to(sink: Sink) -> None:
 
 
 def _pass_on(level: int, text: str) -> None:
-    """To Python's logger `ignition`, with whatever handlers the program has given it."""
+    """Hand the line to Python's logger `ignition`."""
     import logging
 
     logging.getLogger("ignition").log(level, "%s", text)
@@ -97,31 +94,31 @@ _sink: Sink = _pass_on
 
 
 def _write_out(level: int, text: str) -> None:
-    """`INFO     : text`, the label padded to nine characters, to be seen at once.
+    """Write `INFO     : text`, the label padded to nine characters, and flush.
 
-    When nobody reads on, or there is no room for it, the work goes on without.
+    A closed pipe or a full disk does not stop the work; later lines are dropped.
     """
     try:
         sys.stdout.write(f"{_LABELS[level][0]:<9}: {text}\n")
         sys.stdout.flush()
     except OSError:
-        # What the stream still holds must go somewhere, or the interpreter complains at its end.
+        # The interpreter flushes the stream when it exits and would report the error again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _say_nothing(level: int, text: str) -> None:
-    """There is no stdout."""
+def _discard(level: int, text: str) -> None:
+    """Drop the line; used where stdout is closed."""
 
 
 class Syslog:
-    """The classic datagram to the local syslog socket, facility kern."""
+    """Send lines as RFC 3164 datagrams to the local syslog socket, facility kern."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._process = os.getpid()
 
     def __call__(self, level: int, text: str) -> None:
-        """Send one message; one that cannot be sent goes to stderr, and stops no boot."""
+        """Send one line; a failure writes the line to stderr instead and never stops a boot."""
         priority = KERNEL_FACILITY * 8 + _LABELS[level][1]
         message = f"<{priority}>{time.strftime('%b %e %H:%M:%S')} ignition[{self._process}]: {text}"
         try:
@@ -130,7 +127,7 @@ class Syslog:
             sys.stderr.write(f"{text}\n")
 
     def close(self) -> None:
-        """Let the socket go."""
+        """Close the socket."""
         self._connection.close()
 
 
@@ -147,37 +144,37 @@ def _syslog() -> Syslog | None:
 
 
 def debug(text: str) -> None:
-    """What only someone who looks for a fault wants to see."""
+    """Log detail for debugging."""
     _emit(DEBUG, text)
 
 
 def info(text: str) -> None:
-    """What is being done; the highest level that a passing run reaches."""
+    """Log progress; a successful run logs nothing above this level."""
     _emit(INFO, text)
 
 
 def notice(text: str) -> None:
-    """Unusual, but in order."""
+    """Log something unusual that is not a fault."""
     _emit(NOTICE, text)
 
 
 def warning(text: str) -> None:
-    """Probably not what the user meant."""
+    """Log a probable mistake."""
     _emit(WARNING, text)
 
 
 def error(text: str) -> None:
-    """Wrong, and the run goes on."""
+    """Log a fault after which the run continues."""
     _emit(ERROR, text)
 
 
 def critical(text: str) -> None:
-    """Wrong, and the run ends."""
+    """Log the fault that ends the run."""
     _emit(CRITICAL, text)
 
 
 def report(entries: Report) -> None:
-    """Each entry of a config's report at the level of its severity."""
+    """Log each entry of a config's report at the level of its severity."""
     levels = {
         Severity.ERROR: CRITICAL,
         Severity.WARNING: WARNING,
@@ -189,20 +186,18 @@ def report(entries: Report) -> None:
 
 @contextmanager
 def prefix(name: str) -> Iterator[None]:
-    """Put `name` before each line logged inside."""
-    token = _prefixes.set((*_prefixes.get(), name))
-    try:
+    """Put `name` before each line logged inside the block."""
+    context = runcontext.current()
+    with runcontext.entered(context._replace(prefixes=(*context.prefixes, name))):
         yield
-    finally:
-        _prefixes.reset(token)
 
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """One numbered operation: says when it starts and how it ends.
+    """Log the start and the end of one numbered operation.
 
-    An error is logged once, here, by the innermost step that it passes. The text may hold paths of
-    the config: none of them makes a line of its own.
+    The innermost operation that an error passes logs it; outer ones do not log it again. `text` may
+    contain paths from the config; control characters in it are escaped.
     """
     text = printable(text)
     with prefix(f"op({next(_operations):x})"):
@@ -212,37 +207,35 @@ def step(text: str) -> Iterator[None]:
         except Exception as caught:
             if not getattr(caught, "logged", False):
                 critical(f"[failed]   {text}: {text_of(caught)}")
-            told(caught)
+            mark_logged(caught)
             raise
         info(f"[finished] {text}")
 
 
-def told(error: Exception) -> None:
-    """Say of an error that the log has it; no step that it passes logs it again."""
-    error.logged = True  # type: ignore[attr-defined]  # whatever kind it is of
+def mark_logged(error: Exception) -> None:
+    """Mark an exception as logged so that outer operations do not log it again."""
+    error.logged = True  # type: ignore[attr-defined]  # any exception class takes the attribute
 
 
 @contextmanager
-def collected() -> Iterator[list[Line]]:
-    """Hold back the lines logged inside; hand the list to `release` when they are due."""
+def hold_lines() -> Iterator[list[Line]]:
+    """Collect the lines logged inside the block; pass the list to `release` to log them."""
     lines: list[Line] = []
-    token = _held_back.set(lines)
-    try:
+    with runcontext.entered(runcontext.current()._replace(held_lines=lines)):
         yield lines
-    finally:
-        _held_back.reset(token)
 
 
 def release(lines: list[Line]) -> None:
-    """Log lines that `collected` held back."""
+    """Log lines that `hold_lines` collected."""
     for level, text in lines:
         _sink(level, text)
 
 
 def journal(message: str, fields: Mapping[str, str]) -> None:
-    """Send one entry with fields to the journal; without a journal nothing happens, which is said once.
+    """Send one entry with fields to the journal; the first failure is logged, later ones are ignored.
 
-    Protocol: systemd's native journal protocol. Values are single lines.
+    Values that contain a newline are left out. Protocol: systemd's native journal protocol
+    (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/).
     """
     entry = {"MESSAGE": message, "PRIORITY": "6", "SYSLOG_IDENTIFIER": "ignition", **fields}
     data = "".join(f"{key}={value}\n" for key, value in entry.items() if "\n" not in value)
@@ -251,16 +244,16 @@ def journal(message: str, fields: Mapping[str, str]) -> None:
             connection.sendto(data.encode(), JOURNAL_SOCKET)
         except OSError as caught:
             if JOURNAL_SOCKET not in _unreachable:
-                info(f"the journal cannot be reached: {caught.strerror}")
+                info(f"cannot send to the journal: {strerror(caught)}")
             _unreachable.add(JOURNAL_SOCKET)
 
 
 def _emit(level: int, text: str) -> None:
-    line = ": ".join((*_prefixes.get(), text))
+    context = runcontext.current()
+    line = ": ".join((*context.prefixes, text))
     if not line.isprintable():
         line = "\n".join(map(printable, line.split("\n")))
-    held_back = _held_back.get()
-    if held_back is None:
+    if context.held_lines is None:
         _sink(level, line)
     else:
-        held_back.append((level, line))
+        context.held_lines.append((level, line))

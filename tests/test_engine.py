@@ -24,7 +24,7 @@ from ignition.host.source import Source
 from ignition.platform.provider import Platform
 from ignition.providers import file as file_provider
 from ignition.resource import Fetcher, Identity
-from ignition.stages import leave
+from ignition.stages import persist
 from ignition.stages.files.tree.actions import PlaceFile
 from ignition.stages.kargs import SetKernelArguments
 from ignition.verbs import stage as verb
@@ -430,12 +430,12 @@ class TestWhatAFailedStageLeaves:
         assert machine.stage("mount") == 0
         assert state.read(str(machine.run / "state")) == left
 
-    def test_what_an_action_left_before_it_acted_is_left_when_it_passes_too(
+    def test_state_of_a_passed_stage_has_everything_its_actions_persisted(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def perform(self: SetKernelArguments, host: Host) -> State:
-            leave(State(directories=("/before",)))
-            return State(directories=("/after",))
+        def perform(self: SetKernelArguments, host: Host) -> None:
+            persist(State(directories=("/before",)))
+            persist(State(directories=("/after",)))
 
         monkeypatch.setattr(SetKernelArguments, "perform", perform)
         machine.give({**MINIMAL, "kernelArguments": {"shouldExist": ["quiet"]}})
@@ -515,7 +515,7 @@ class TestRecord:
             assert (last["stage"], last["ended"]) == ("files", "failed")
             assert last["config"].startswith("$.storage.files.1")
             assert "other contents" in last["message"]
-        assert "done     see " in machine.card
+        assert "record   /" in machine.card
 
     def test_a_stage_that_is_killed_leaves_what_it_had_done_and_the_next_goes_on(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch

@@ -158,9 +158,7 @@ def test_a_boot_is_finished_when_all_is_proved_and_the_power_is_off() -> None:
 
 
 def test_the_demo_says_why_it_failed() -> None:
-    stopped = boot_with(
-        "noise", "Ignition could not set this machine up. ...", "cause    it", powered_off=False
-    )
+    stopped = boot_with("noise", "Provisioning failed. ...", "cause    it", powered_off=False)
     assert "cause    it" in demo._why(stopped)
     assert "hostname: expected" in demo._why(boot_with('PROOF FAILED hostname: expected "a", found "b"'))
     assert "without its proof" in demo._why(boot_with("reboot: Power down"))

@@ -32,7 +32,7 @@ def test_no_kernel_comes_from_outside(command: list[str], tmp_path: Path) -> Non
         (["Power down"], 1),
         (["Restarting system", "Power down", "Restarting system"], 2),
         (["Restarting system"] * 9, loader.MOST),
-        (["Ignition could not set this machine up"], 1),
+        (["Provisioning failed."], 1),
     ],
 )
 def test_a_machine_starts_again_whenever_it_reboots(

@@ -95,7 +95,7 @@ def test_work_side_by_side_keeps_its_own_prefix(capsys: pytest.CaptureFixture[st
 
 def test_held_back_lines_come_when_they_are_due(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
-    with log.prefix("disks"), log.collected() as held:
+    with log.prefix("disks"), log.hold_lines() as held:
         log.info("second")
     log.info("first")
     log.release(held)
@@ -137,7 +137,7 @@ def test_without_a_journal_nothing_fails(
     monkeypatch.setattr(log, "JOURNAL_SOCKET", str(tmp_path / "none"))
     log.journal("wrote it", {})
     log.journal("wrote something else", {})
-    assert said(capsys) == ["INFO     : the journal cannot be reached: No such file or directory"]
+    assert said(capsys) == ["INFO     : cannot send to the journal: no such file or directory"]
 
 
 def test_the_text_of_an_unforeseen_error_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,13 +145,14 @@ def test_the_text_of_an_unforeseen_error_is_not_told(capsys: pytest.CaptureFixtu
     log.setup(to_stdout=True)
     with pytest.raises(KeyError), log.step("working"):
         raise KeyError("secret")
-    assert said(capsys)[-1] == "CRITICAL : op(N): [failed]   working: a fault of the engine itself: KeyError"
+    failure = "internal error: KeyError (a bug in Ignition; please report it with the full log)"
+    assert said(capsys)[-1] == f"CRITICAL : op(N): [failed]   working: {failure}"
 
 
 def test_an_error_that_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
     error = OSError("disk full")
-    log.told(error)
+    log.mark_logged(error)
     with pytest.raises(OSError, match="full"), log.step("working"):
         raise error
     assert "CRITICAL" not in capsys.readouterr().out

@@ -575,7 +575,7 @@ def test_a_run_that_fails(
     machine.give(config)
     assert machine.boot(sink) == 1
     card = (machine.run / "failure").read_text()
-    assert "\ndone     see /" in card
+    assert "\nrecord   /" in card
     assert json.loads((machine.run / "record.jsonl").read_text().splitlines()[-1])["ended"] == "failed"
     nothing_is_told(machine, capfd)
 

@@ -33,8 +33,8 @@ last_words() { # UNIT
 fallback_card() { # FAILED_UNITS
     rule=------------------------------------------------------------------------------
     echo "$rule"
-    echo "Ignition could not set this machine up, and could not say why. The boot stops"
-    echo "here, and the next boot will try again from the start."
+    echo "Provisioning failed. The boot is halted and no further changes are made."
+    echo "The next boot tries again from the start."
     echo
     echo "$1" | head -n 3 | while read -r unit _; do
         echo "unit     $unit"
@@ -48,7 +48,7 @@ fallback_card() { # FAILED_UNITS
         echo "try      correct the cause and boot again"
     fi
     echo
-    echo "All there is to know: journalctl -u 'ignition-*'"
+    echo "Full log: journalctl -u 'ignition-*'"
     echo "$rule"
 }
 

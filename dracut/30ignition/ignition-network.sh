@@ -91,8 +91,8 @@ state_of_all() {
 failure_card() {
     rule=------------------------------------------------------------------------------
     echo "$rule"
-    echo "Ignition could not set this machine up. The boot stops here; nothing more was"
-    echo "changed, and the next boot will try again from the start."
+    echo "Provisioning failed. The boot is halted and no further changes are made."
+    echo "The next boot tries again from the start."
     echo
     echo "stage    network"
     if [ -s "$neednet" ]; then
@@ -110,7 +110,7 @@ failure_card() {
         echo "try      give the machine one; its driver has to be in the initramfs"
     fi
     echo
-    echo "All there is to know: journalctl -u ignition-network"
+    echo "Full log: journalctl -u ignition-network"
     echo "$rule"
 }
 

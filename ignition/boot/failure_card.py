@@ -1,8 +1,8 @@
-"""The failure card: what an operator at the console has to know, on one screen.
+"""The failure card: one screen for the operator at the console.
 
-At most twenty lines: the stage, the place in the config, what was being done,
-the command that failed with the end of its error, and what to try. It holds no
-config contents; messages are free of them by the rule of `ignition.errors`.
+At most twenty lines: the stage, the place in the config, the action, the failed
+command with the end of its stderr, and a hint. It contains no config contents,
+because messages contain none (`ignition.errors`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from ignition.configpath import ConfigPath, format_path
 from ignition.diagnostics import Entry, Severity
 from ignition.errors import (
     ActionFailed,
-    CommandFailed,
     ConfigError,
     IgnitionError,
     NotFound,
@@ -23,6 +22,7 @@ from ignition.errors import (
     causes,
     text_of,
 )
+from ignition.host.command import CommandFailed
 from ignition.text import printable
 
 __all__ = ["failure_card"]
@@ -31,21 +31,21 @@ T = TypeVar("T")
 
 WIDTH: Final = 78
 LINES: Final = 18
-"""The console glue puts a prompt below the card; both fit on twenty lines."""
+"""The emergency script prints a prompt below the card; both fit on twenty lines."""
 RULE: Final = "-" * WIDTH
 LABEL_WIDTH: Final = 9
 SHOWN: Final = 5
-"""How many findings are listed before the rest is only counted."""
+"""The number of findings that are listed; the rest is counted."""
 
 
 def failure_card(stage: str, error: BaseException, place: str = "", record: str = "") -> str:
-    """The card for a stage that ended with this error.
+    """Return the card of a stage that failed.
 
     Args:
         stage: the stage's name.
-        error: what was caught; its causes are followed.
-        place: line and source of the place in the config, where known.
-        record: the file that tells what was done before, if there is one.
+        error: the exception; its causes are followed.
+        place: line and source of the place in the config; empty where unknown.
+        record: path of the provisioning record; empty if there is none.
 
     Returns:
         At most eighteen lines of at most 78 characters, with a newline at the end.
@@ -54,22 +54,22 @@ def failure_card(stage: str, error: BaseException, place: str = "", record: str 
     rows: list[tuple[str, str]] = [("stage", stage)]
     rows += [("config", format_path(path)) for path in first(path_of(link) for link in chain)]
     rows += [("", f"({place})")] if place else []
-    rows += [("doing", link.message.partition(":")[0]) for link in first(actions(chain))]
+    rows += [("action", link.action) for link in first(actions(chain))]
     rows += [("command", str(link.command)) for link in first(commands(chain))]
     rows += [("cause", line) for line in cause(chain)]
     rows.append(("try", next(hints(chain), "") or general_hint(chain)))
-    return assemble(rows, row("done", f"see {record}") if record else [])
+    return assemble(rows, row("record", record) if record else [])
 
 
 def assemble(rows: Iterable[tuple[str, str]], always: Iterable[str] = ()) -> str:
-    """Lay the rows out, and the lines `always`; the causes give way when there are too many lines."""
+    """Lay out the rows, and the lines `always`; causes are shortened when there are too many lines."""
     head = [
         RULE,
-        "Ignition could not set this machine up. The boot stops here; nothing more was",
-        "changed, and the next boot will try again from the start.",
+        "Provisioning failed. The boot is halted and no further changes are made.",
+        "The next boot tries again from the start.",
         "",
     ]
-    foot = [*always, "", "All there is to know: journalctl -t ignition", RULE]
+    foot = [*always, "", "Full log: journalctl -t ignition", RULE]
     body = [line for label, text in rows for line in row(label, text)]
     room = LINES - len(head) - len(foot)
     if len(body) > room:
@@ -79,7 +79,7 @@ def assemble(rows: Iterable[tuple[str, str]], always: Iterable[str] = ()) -> str
 
 
 def row(label: str, text: str) -> list[str]:
-    """One labelled text, wrapped; at most four lines. No path or message makes the console obey it."""
+    """Return one labelled text, wrapped to at most four lines; control characters are escaped."""
     import textwrap
 
     width = WIDTH - LABEL_WIDTH
@@ -92,30 +92,30 @@ def row(label: str, text: str) -> list[str]:
 
 
 def path_of(link: BaseException) -> ConfigPath | None:
-    """The place in the config that an error belongs to."""
+    """Return the place in the config that an error belongs to."""
     return link.path if isinstance(link, IgnitionError) else None
 
 
 def actions(chain: Iterable[BaseException]) -> Iterator[ActionFailed]:
-    """The actions in a chain of errors."""
+    """Yield the failed actions in a chain of errors."""
     return (link for link in chain if isinstance(link, ActionFailed))
 
 
 def commands(chain: Iterable[BaseException]) -> Iterator[CommandFailed]:
-    """The failed commands in a chain of errors."""
+    """Yield the failed commands in a chain of errors."""
     return (link for link in chain if isinstance(link, CommandFailed))
 
 
 def first(items: Iterable[T | None]) -> list[T]:
-    """A list of the first item that is not None, or an empty one."""
+    """Return a list of the first item that is not None, or an empty list."""
     return next(([item] for item in items if item is not None), [])
 
 
 def cause(chain: list[BaseException]) -> Iterator[str]:
-    """What went wrong, innermost, without what the other rows already say."""
-    told = [link for link in chain if isinstance(link, IgnitionError) and not isinstance(link, ActionFailed)]
+    """Yield the innermost cause, without what the other rows show."""
+    named = [link for link in chain if isinstance(link, IgnitionError) and not isinstance(link, ActionFailed)]
     system = [link for link in chain if isinstance(link, OSError)]
-    innermost = (told or system or chain)[-1]
+    innermost = (named or system or chain)[-1]
     match innermost:
         case ConfigError() if innermost.report:
             errors = errors_of(innermost)
@@ -129,14 +129,14 @@ def cause(chain: list[BaseException]) -> Iterator[str]:
                 yield f"and {len(innermost.refusals) - SHOWN} more"
         case CommandFailed():
             tail = innermost.ran.stderr.strip().splitlines()[-3:]
-            yield f"it ended with status {innermost.ran.status}"
+            yield f"exit status {innermost.ran.status}"
             yield from tail
         case _:
             yield text_of(innermost)
 
 
 def hints(chain: Iterable[BaseException]) -> Iterator[str]:
-    """What the errors, or the findings of a report, say may be tried."""
+    """Yield the hints of the errors and of their reports."""
     for link in chain:
         if isinstance(link, IgnitionError) and link.hint:
             yield link.hint
@@ -145,20 +145,20 @@ def hints(chain: Iterable[BaseException]) -> Iterator[str]:
 
 
 def errors_of(error: ConfigError) -> list[Entry]:
-    """The findings that make a config unusable."""
+    """Return the findings that make a config invalid."""
     return [entry for entry in error.report if entry.severity is Severity.ERROR]
 
 
 def general_hint(chain: list[BaseException]) -> str:
-    """What to try when the error itself does not know."""
+    """Return a hint for errors that have none."""
     for link in reversed(chain):
         match link:
             case ConfigError():
-                return "check the config with `ignition-validate` before booting with it"
+                return "check the config with `ignition validate`, correct it, and boot again"
             case NotFound() | TimedOut():
-                return "check the address, and that this machine's network reaches it"
+                return "check the URL, and that this machine reaches the server"
             case Refused():
-                return "change the config, or remove by hand what is in the way"
+                return "change the config, or remove the conflicting object by hand, and boot again"
             case _:
                 continue
     return "correct the cause and boot again"

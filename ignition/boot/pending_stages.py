@@ -1,7 +1,7 @@
-"""Which stages have work: an empty file for each, written when the config is known.
+"""Pending-stage files: an empty file for each stage that has work, written when the config is known.
 
-The units of the stages are conditioned on these files, so a stage without work
-costs no process at all. A stage that has run removes its own.
+The units of the stages have a condition on these files, so a stage without work
+starts no process. A stage that passed removes its own file.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-__all__ = ["close", "directory_beside", "is_open", "write"]
+__all__ = ["directory_beside", "is_pending", "remove", "write"]
 
 
 def directory_beside(state_file: str) -> str:
-    """Where the gates are: `stages` beside the state file, `/run/ignition/stages` by default."""
+    """Return the directory of the files: `stages` beside the state file."""
     return os.path.join(os.path.dirname(state_file), "stages")
 
 
 def write(directory: str, stages: Iterable[str]) -> None:
-    """Open the gates of these stages and of no others."""
+    """Make these stages pending, and no others."""
     os.makedirs(directory, mode=0o755, exist_ok=True)
     for old in os.listdir(directory):
         os.unlink(os.path.join(directory, old))
@@ -27,13 +27,13 @@ def write(directory: str, stages: Iterable[str]) -> None:
         os.close(descriptor)
 
 
-def is_open(directory: str, stage: str) -> bool:
-    """Whether this stage still has work."""
+def is_pending(directory: str, stage: str) -> bool:
+    """Whether the stage still has work."""
     return os.path.exists(os.path.join(directory, stage))
 
 
-def close(directory: str, stage: str) -> None:
-    """Note that the stage has done its work."""
+def remove(directory: str, stage: str) -> None:
+    """Remove the file of a stage that passed."""
     try:
         os.unlink(os.path.join(directory, stage))
     except FileNotFoundError:

@@ -1,15 +1,15 @@
-"""The record of what was done to the machine, one JSON object a line, each written as soon as it is done.
+"""The provisioning record: one JSON object a line for everything that was done to the machine.
 
-It is kept beside the state file, for root alone, and the files stage puts it into the machine
-(`stages/files/keep_record.py`). A line is whole or absent, also after a kill. What may stand in it and what
-never does is in docs/record.md.
+The record is a file beside the state file, readable by root only; the files stage copies it into
+the target root (`stages/files/keep_record.py`). Each line is written when its action ends, and whole
+or not at all, also after a kill. docs/reference/record.md lists the fields, and what is never in them.
 
     {"time": …, "started": "files", "boot": …, "version": …}
     {"time": …, "stage": "files", "step": "nodes", "action": "writing file …", "changes": […], …}
     {"time": …, "stage": "files", "ended": "passed", "seconds": …}
 
-Actions tell nothing of this themselves. `act` opens a line for each; inside of it `Root` tells what it
-changes (`changed`), and `watched` sees the programs that are run.
+Actions know nothing of the record. `act` opens an entry for each action (`entry`); inside it `Root`
+reports its changes (`add_change`) and `watched` the programs that ran.
 """
 
 from __future__ import annotations
@@ -20,21 +20,19 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
-from ignition import distro, log
+from ignition import distro, log, runcontext
 from ignition.configpath import ConfigPath, format_path
-from ignition.errors import CommandFailed, IgnitionError, causes
+from ignition.errors import IgnitionError, causes, text_of
+from ignition.host import Run
+from ignition.host.command import Command, CommandFailed, Ran
+from ignition.host.files.path_change import Change, Standing
+from ignition.text import strerror
 from ignition.version import VERSION
 
-if TYPE_CHECKING:
-    from ignition.host import Run
-    from ignition.host.command import Command, Ran
-    from ignition.host.files.path_change import Change, Standing
-
-__all__ = ["Record", "changed", "current", "doing", "path_beside", "step", "watched", "writing"]
+__all__ = ["Record", "add_change", "current", "entry", "path_beside", "step", "watched", "writing"]
 
 MODE: Final = 0o600
 PIECE: Final = 1 << 16
@@ -42,44 +40,50 @@ DONE: Final = '"outcome":"done"'
 
 _quoted: Final = json.encoder.encode_basestring_ascii
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
-_record: ContextVar[Record | None] = ContextVar("record", default=None)
-_line: ContextVar[Line | None] = ContextVar("line", default=None)
-_step: ContextVar[str] = ContextVar("step", default="")
 
 
 class Action(Protocol):
-    """What the record has to know of an action.
+    """The parts of an action that the record needs.
 
-    It may have `sources`, addresses without what is secret in them, and `secret`: what it writes is a key,
-    of which not even the digest is told, for with that a short one could be guessed.
+    An action may also have `sources`, its URLs without secrets, and `secret`: true where the action
+    writes a key. Digests of keys are left out, because a short key can be guessed from its digest.
     """
 
     @property
     def path(self) -> ConfigPath:
-        """The part of the config that asks for it."""
+        """The place in the config that asks for the action."""
 
     def describe(self) -> str:
-        """What it does, without secrets."""
+        """Return one line without secrets."""
 
 
-class Line:
-    """What is known of an action that goes on: its changes by path, and the programs that it ran."""
+class ActionEntry:
+    """The record entry of an action that runs: its changes by path, and the programs that it ran."""
 
     def __init__(self) -> None:
         self.changes: dict[str, Change] = {}
         self.commands: list[dict[str, Any]] = []
 
+    def add_change(self, change: Change) -> None:
+        """Note a change; several changes of one path become one."""
+        earlier = self.changes.get(change.path)
+        self.changes[change.path] = change if earlier is None else _joined(earlier, change)
+
+    def add_command(self, argv: tuple[str, ...], status: int) -> None:
+        """Note a program that ran; secrets in `argv` are hidden already."""
+        self.commands.append({"argv": list(argv), "status": status})
+
 
 class Record:
-    """The record of one boot, while a stage writes it.
+    """The record of one boot while a stage writes it.
 
-    A record that cannot be written stops no boot: that is said once, and it goes on without.
+    A record that cannot be written does not stop the boot: the failure is logged once.
 
     Attributes:
-        path: the file, in the running system.
-        stage: the stage that goes on.
-        boot: this boot's id; empty where there is none.
-        place: where in the target it is kept too, once it is.
+        path: the file in the running system.
+        stage: the stage that runs.
+        boot: the boot id; empty where the kernel gives none.
+        place: the path of the copy in the target root; empty until the copy exists.
     """
 
     def __init__(self, path: str) -> None:
@@ -91,7 +95,7 @@ class Record:
         self._began = 0.0
 
     def begin(self, stage: str) -> None:
-        """Say that a stage begins; what earlier ones wrote stays."""
+        """Record that a stage begins; lines of earlier stages stay."""
         self.stage, self._began = stage, time.monotonic()
         try:
             os.makedirs(os.path.dirname(self.path) or ".", mode=0o755, exist_ok=True)
@@ -99,11 +103,11 @@ class Record:
             self._files[self.path] = os.open(self.path, flags, MODE)
             _cut(self._files[self.path])
         except OSError as error:
-            log.notice(f"there will be no record in {self.path}: {error.strerror}")
+            log.notice(f"cannot write the record {self.path}: {strerror(error)}")
         self.write({"started": stage, "boot": self.boot, "version": VERSION})
 
     def end(self, error: Exception | None = None, path: ConfigPath | None = None) -> None:
-        """Say how the stage ended; `path` is the place in the config that a failure belongs to."""
+        """Record how the stage ended; `path` is the place in the config that a failure belongs to."""
         said: dict[str, Any] = {"stage": self.stage, "ended": "failed" if error else "passed"}
         if error:
             said |= _failure(error)
@@ -111,155 +115,148 @@ class Record:
         self.write(said | {"seconds": _since(self._began)})
 
     def write(self, fields: dict[str, Any]) -> None:
-        """Add one line; the time comes first."""
+        """Add one line, starting with the time."""
         self.add(_encode(fields)[1:-1])
 
     def add(self, members: str) -> None:
-        """As `write`, for the members of an object that is JSON already."""
+        """Add one line whose members are JSON text already."""
         text = f'{{"time":"{_now()}",{members}}}\n'.encode("ascii")
         for path, descriptor in tuple(self._files.items()):
             try:
                 _append(descriptor, text)
             except OSError as error:
                 os.close(self._files.pop(path))
-                log.notice(f"the record in {path} is not complete, it cannot be written: {error.strerror}")
+                log.notice(f"the record {path} is incomplete: cannot write it: {strerror(error)}")
 
     @property
     def name(self) -> str:
-        """What no other boot's record is called."""
+        """The name of the record file, unique for each boot, without suffix."""
         return self.boot or time.strftime("unknown-boot-%Y%m%dT%H%M%SZ", time.gmtime())
 
     @property
     def is_kept(self) -> bool:
-        """Whether the target has it too."""
+        """Whether the target root has a copy."""
         return bool(self.place)
 
     def keep(self, place: str, descriptor: int) -> None:
-        """Write what follows to this file of the target too; it holds what was written before.
+        """Write further lines to this copy in the target root too; it has all earlier lines.
 
-        `descriptor` is open for appending; the record closes it.
+        `descriptor` is open for appending; `close` closes it.
         """
         self.place = place
-        self._files[f"{place} of the target"] = descriptor
+        self._files[f"{place} of the target root"] = descriptor
 
     def close(self) -> None:
-        """Nothing more is written; all that was is on its disk."""
+        """Flush the files to their disks and close them."""
         while self._files:
             path, descriptor = self._files.popitem()
             try:
                 os.fsync(descriptor)
             except OSError as error:
-                log.notice(f"the record in {path} may not be complete: {error.strerror}")
+                log.notice(f"the record {path} may be incomplete: cannot flush it: {strerror(error)}")
             finally:
                 os.close(descriptor)
 
 
 def path_beside(state_file: str) -> str:
-    """The file, beside the state file."""
+    """Return the path of the record, beside the state file."""
     return os.path.join(os.path.dirname(state_file), "record.jsonl")
 
 
 def current() -> Record | None:
-    """The record that is written, if one is."""
-    return _record.get()
+    """Return the record that is being written, or None."""
+    recorder = runcontext.current().recorder
+    return recorder if isinstance(recorder, Record) else None
 
 
 @contextmanager
 def writing(record: Record) -> Iterator[None]:
-    """Write down in `record` what is done inside."""
-    token = _record.set(record)
-    try:
+    """Write the actions inside the block to `record`."""
+    with runcontext.entered(runcontext.current()._replace(recorder=record)):
         yield
-    finally:
-        _record.reset(token)
 
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """What is done inside belongs to this step."""
-    token = _step.set(name)
-    try:
+    """Attribute the actions inside the block to this step."""
+    with runcontext.entered(runcontext.current()._replace(step=name)):
         yield
-    finally:
-        _step.reset(token)
 
 
 @contextmanager
-def doing(action: Action) -> Iterator[None]:
-    """Write a line on what is done inside, however it ends."""
-    record = _record.get()
-    if record is None:
+def entry(action: Action) -> Iterator[None]:
+    """Write an entry for the action that runs inside the block, however it ends."""
+    context = runcontext.current()
+    record = context.recorder
+    if not isinstance(record, Record):
         yield
         return
-    line, began = Line(), time.monotonic()
-    token = _line.set(line)
+    opened, began = ActionEntry(), time.monotonic()
     outcome = DONE
     try:
-        yield
+        with runcontext.entered(context._replace(entry=opened)):
+            yield
     except BaseException as error:
         outcome = _encode({"outcome": "failed", **_failure(error)})[1:-1]
         raise
     finally:
-        _line.reset(token)
-        record.add(_members(record.stage, action, began, outcome, line))
+        record.add(_members(record.stage, context.step, action, began, outcome, opened))
 
 
-def changed(change: Change) -> None:
-    """The witness of the target root: note a change in the line of the action that made it."""
-    line = _line.get()
-    if line is None:
-        return
-    earlier = line.changes.get(change.path)
-    line.changes[change.path] = change if earlier is None else _joined(earlier, change)
+def add_change(change: Change) -> None:
+    """Note a change of the target root in the entry of the action that made it."""
+    opened = runcontext.current().entry
+    if opened is not None:
+        opened.add_change(change)
 
 
 def watched(run: Run) -> Run:
-    """The gate to programs, with each one that has run noted in the line of its action."""
+    """Return a `run` that also notes each program in the entry of its action."""
 
     def watching(command: Command, /) -> Ran:
         try:
             ran = run(command)
         except CommandFailed as error:
-            _ran(command, error.ran.status)
+            _add_command(command, error.ran.status)
             raise
-        _ran(command, ran.status)
+        _add_command(command, ran.status)
         return ran
 
     return watching
 
 
-def _ran(command: Command, status: int) -> None:
-    line = _line.get()
-    if line is not None:
-        line.commands.append({"argv": [str(word) for word in command.argv], "status": status})
+def _add_command(command: Command, status: int) -> None:
+    opened = runcontext.current().entry
+    if opened is not None:
+        opened.add_command(tuple(map(str, command.argv)), status)
 
 
 def _joined(first: Change, second: Change) -> Change:
-    """Two changes of one path as one; a change of owner or mode leaves the contents as they were."""
+    """Join two changes of one path; a change of owner or mode keeps the digest of the contents."""
     before, between, after = first.before, first.after, second.after
     if between and after and between.kind == after.kind == "file" and not (after.digest or after.unread):
         after = after._replace(digest=between.digest, unread=between.unread)
     return second._replace(before=before, after=after)
 
 
-def _members(stage: str, action: Action, began: float, outcome: str, line: Line) -> str:
-    """What the line of an action says.
+def _members(stage: str, step: str, action: Action, began: float, outcome: str, opened: ActionEntry) -> str:
+    """Return the members of an action's line.
 
-    It is put together by hand: the encoder takes three times as long, once for each of thousands of files.
+    The text is assembled by hand: the JSON encoder takes three times as long, for each of thousands of files.
     """
     members = (
-        f'"stage":{_quoted(stage)},"step":{_quoted(_step.get())},"action":{_quoted(action.describe())},'
+        f'"stage":{_quoted(stage)},"step":{_quoted(step)},"action":{_quoted(action.describe())},'
         f'"config":{_quoted(format_path(action.path))},"seconds":{_since(began):.6f},{outcome}'
     )
     if sources := getattr(action, "sources", ()):
         members += f',"sources":[{",".join(map(_quoted, sources))}]'
-    told = [each for each in line.changes.values() if each.before != each.after]
+    told = [each for each in opened.changes.values() if each.before != each.after]
     if getattr(action, "secret", False):
         told = [_without_digests(each) for each in told]
     if changes := ",".join(_change(*each) for each in told):
         members += f',"changes":[{changes}]'
-    if line.commands:
-        members += f',"commands":{_encode(line.commands)}'
+    if opened.commands:
+        members += f',"commands":{_encode(opened.commands)}'
     return members
 
 
@@ -273,7 +270,7 @@ def _change(path: str, before: Standing | None, after: Standing | None) -> str:
 
 
 def _standing(there: Standing | None) -> str:
-    """How something stood; what says nothing for its kind is left out."""
+    """Return the state of a path as JSON; members that do not apply to its kind are left out."""
     if there is None:
         return "null"
     kind, uid, gid, mode, size, *texts = there
@@ -287,14 +284,14 @@ def _standing(there: Standing | None) -> str:
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    """What went wrong at the root of it, and what it says, unless that may be contents of the config."""
+    """Return the innermost error's type and the message, unless that may hold secrets."""
     *_, root = causes(error)
     said = {"error": type(root).__name__}
-    return said | ({"message": str(error)} if isinstance(error, IgnitionError | OSError) else {})
+    return said | ({"message": text_of(error)} if isinstance(error, IgnitionError | OSError) else {})
 
 
 def _append(descriptor: int, line: bytes) -> None:
-    """Write a whole line or nothing of it: a disk that becomes full takes what it still has room for."""
+    """Write a whole line or nothing: a full disk may take a part of a line, which is removed again."""
     written = os.write(descriptor, line)
     if written < len(line):
         os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
@@ -302,7 +299,7 @@ def _append(descriptor: int, line: bytes) -> None:
 
 
 def _cut(descriptor: int) -> None:
-    """Take away what a crash of the system may have left of a last line."""
+    """Remove an incomplete last line, left by a crash of the system."""
     end = size = os.fstat(descriptor).st_size
     found = -1
     while end and found < 0:
@@ -326,12 +323,12 @@ def _since(began: float) -> float:
 
 
 def _now() -> str:
-    """This moment, in UTC: `2026-08-02T12:30:00.123456Z`."""
+    """Return the time in UTC: `2026-08-02T12:30:00.123456Z`."""
     seconds, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
     return f"{_second(seconds)}.{microseconds:06}Z"
 
 
 @lru_cache(maxsize=1)
 def _second(seconds: int) -> str:
-    """Thousands of lines may begin with the same one."""
+    """Format a second; thousands of lines may share one."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

@@ -1,31 +1,33 @@
-"""What a stage leaves for later ones: a small record on disk.
+"""The state that stages hand on to later stages, in one JSON file.
 
-Shape and file mode as the reference's (engine.md section 5), so that tools which
-look into it keep working. Written atomically, which the reference does not do.
+Shape and file mode are the reference's (docs/reference/stages.md, "State file"), so that tools
+which read it keep working. The file is written atomically; the reference writes in place.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from ignition.errors import StateError
 from ignition.host.files import atomic
+from ignition.text import strerror
 
-__all__ = ["KEY_IS_GONE", "FetchedConfig", "OutputFile", "State", "read", "write"]
+__all__ = ["KEY_REMOVED", "FetchedConfig", "OutputFile", "State", "StateStore", "read", "write"]
 
 T = TypeVar("T")
 
-KEY_IS_GONE: Final = "data:,"
-"""Stands for the generated key of an encrypted volume that has no use for it any more."""
+KEY_REMOVED: Final = "data:,"
+"""Replaces the generated key of a LUKS volume from which that key was removed."""
 
 
 @dataclass(frozen=True)
 class FetchedConfig:
-    """One config that took part in this boot's config.
+    """One of the configs that were merged into the config of this boot.
 
     Attributes:
         kind: "base" or "user".
@@ -40,7 +42,7 @@ class FetchedConfig:
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A file that the platform wants written in the files stage."""
+    """A file of the platform that the files stage writes."""
 
     path: str
     source: str
@@ -49,13 +51,13 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class State:
-    """The record. Joins with `+`: what a stage leaves is added to what was there.
+    """The state. `+` merges two states; the right one wins where both have a value.
 
     Attributes:
-        fetched: the configs that made up the one that is applied.
-        directories: directories the mount stage created, as paths in the target root.
-        output_files: files that the platform wants written.
-        luks_keys: LUKS name → `data:` URL of its key; secret. `KEY_IS_GONE` if it has been taken away again.
+        fetched: the configs that were merged into the one that is applied.
+        directories: directories that the mount stage created, as paths in the target root.
+        output_files: files of the platform that the files stage writes.
+        luks_keys: LUKS volume name → `data:` URL of its key, or `KEY_REMOVED`; secret.
         luks_volume_keys: file name → `data:` URL of a CEX key file; secret.
     """
 
@@ -75,24 +77,24 @@ class State:
         )
 
     def luks_key(self, name: str) -> bytes | None:
-        """The key that the disks stage left for an encrypted volume; `None` if it left none.
+        """Return the key that the disks stage persisted for a LUKS volume, or None.
 
         Raises:
-            StateError: it cannot be read.
+            StateError: the key is malformed.
         """
         url = self.luks_keys.get(name)
-        return None if url == KEY_IS_GONE else _key(url, f"the key of the encrypted volume {name}")
+        return None if url == KEY_REMOVED else _key(url, f'the key of LUKS volume "{name}"')
 
     def luks_volume_key(self, file: str) -> bytes | None:
-        """The contents of a file of a crypto card's key, by its name; `None` if there is none.
+        """Return the contents of a CEX key file by its name, or None.
 
         Raises:
-            StateError: it cannot be read.
+            StateError: the contents are malformed.
         """
-        return _key(self.luks_volume_keys.get(file), f"the key file {file}")
+        return _key(self.luks_volume_keys.get(file), f'the CEX key file "{file}"')
 
     def without_keys(self) -> State:
-        """The record after the keys have been written where they belong."""
+        """Return the state without its keys, for after the files stage wrote them to the target root."""
         return replace(self, luks_keys={}, luks_volume_keys={})
 
 
@@ -104,14 +106,14 @@ def _key(url: str | None, what: str) -> bytes | None:
     try:
         return dataurl.decode(url)
     except dataurl.MalformedDataUrl as error:
-        raise StateError(f"{what} in the state cannot be read") from error
+        raise StateError(f"cannot decode {what} in the state file: malformed data URL") from error
 
 
 def read(path: str) -> State:
-    """The record at `path`; a missing file is an empty record.
+    """Read the state file; a missing file is an empty state.
 
     Raises:
-        StateError: it is there and cannot be read or understood.
+        StateError: the file exists and is unreadable or malformed.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -120,15 +122,54 @@ def read(path: str) -> State:
         return State()
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StateError(
-            f"the state of earlier stages in {path} cannot be read",
-            hint="remove the file only if this boot has not run a stage yet",
+            f"cannot read the state of earlier stages from {path}: {_fault(error)}",
+            hint="remove the file only if no stage has run in this boot",
         ) from error
 
 
+def _fault(error: Exception) -> str:
+    """Say what is wrong with the file without its contents, which hold keys."""
+    return strerror(error) if isinstance(error, OSError) else "not a state file"
+
+
 def write(path: str, state: State) -> None:
-    """Write the record to `path`, for root alone."""
+    """Write the state file, readable by root only."""
     os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
     atomic.write(path, json.dumps(_to_json(state)).encode() + b"\n", 0o600)
+
+
+class StateStore:
+    """The state of this process; `persist` adds to it and writes the file at once.
+
+    Thread-safe: parallel actions persist at the same time.
+
+    Attributes:
+        state: everything that was persisted so far.
+    """
+
+    def __init__(self, state: State | None = None, path: str = "") -> None:
+        """Start with a state; an empty path keeps it in memory only."""
+        self.state = state or State()
+        self._path = path
+        self._lock = threading.Lock()
+
+    def persist(self, more: State) -> None:
+        """Merge `more` into the state and write the file if that changed anything."""
+        with self._lock:
+            merged = self.state + more
+            if merged != self.state:
+                self.state = merged
+                self._write()
+
+    def replace(self, state: State) -> None:
+        """Set the state and write the file."""
+        with self._lock:
+            self.state = state
+            self._write()
+
+    def _write(self) -> None:
+        if self._path:
+            write(self._path, self.state)
 
 
 def _to_json(state: State) -> dict[str, Any]:

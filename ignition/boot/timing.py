@@ -1,7 +1,7 @@
-"""How long each stage took: one JSON object a line, in seconds since boot.
+"""The duration of each stage: one JSON object a line, in seconds since boot.
 
-`/run/ignition/timing.jsonl` survives into the running system; the first stage of
-a process counts from the process's own start, so that start-up is not hidden.
+`/run/ignition/timing.jsonl` stays readable in the running system. The first stage of
+a process counts from the start of the process, so that start-up time is included.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from contextlib import contextmanager
 __all__ = ["path_beside", "process_started", "span"]
 
 FIELD_AFTER_NAME = 19
-"""Index of `starttime` in /proc/PID/stat behind the program's name (proc(5), field 22)."""
+"""Index of `starttime` in /proc/PID/stat after the program's name (proc(5), field 22)."""
 
 
 def path_beside(state_file: str) -> str:
-    """The file, beside the state file."""
+    """Return the path of the file, beside the state file."""
     return os.path.join(os.path.dirname(state_file), "timing.jsonl")
 
 
 def process_started() -> float:
-    """When this process was started, in seconds since boot."""
+    """Return the start time of this process, in seconds since boot."""
     with open("/proc/self/stat", encoding="ascii", errors="replace") as file:
         fields = file.read().rpartition(")")[2].split()
     return int(fields[FIELD_AFTER_NAME]) / os.sysconf("SC_CLK_TCK")
@@ -32,12 +32,12 @@ def process_started() -> float:
 
 @contextmanager
 def span(path: str, stage: str, started: float | None = None) -> Iterator[None]:
-    """Write down when the stage inside began and ended, however it ends.
+    """Record when the stage inside the block began and ended, however it ends.
 
     Args:
-        path: the file to add to.
+        path: the file that gets a line.
         stage: the stage's name.
-        started: seconds since boot; now if not given.
+        started: seconds since boot; None for now.
     """
     begin = time.clock_gettime(time.CLOCK_BOOTTIME) if started is None else started
     try:

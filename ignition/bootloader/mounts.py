@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from ignition.errors import CommandFailed, IgnitionError
+from ignition.errors import IgnitionError
+from ignition.host.command import CommandFailed
 from ignition.host.root import Root
 from ignition.tools.kargs import remount_writable
 from ignition.tools.mount import mount, umount

@@ -12,7 +12,8 @@ from ignition import distro, log
 from ignition.bootloader import candidates as places
 from ignition.bootloader import files
 from ignition.bootloader.candidates import Known, Place
-from ignition.errors import CommandFailed, IgnitionError
+from ignition.errors import IgnitionError
+from ignition.host.command import CommandFailed
 from ignition.tools.kargs import list_devices, settle
 
 if TYPE_CHECKING:

@@ -1,14 +1,13 @@
-"""One stage from start to end: load what is known, do the work, leave what the next one needs.
+"""Run a boot stage from start to end: load the config and the state, perform the steps, write the state.
 
-The order of things is the reference's (engine.md sections 3 to 5), with two
-differences: later stages may run in the same process (`Options.then`), and what
-a stage leaves is written atomically.
+The sequence is the reference's (docs/reference/stages.md, "Stage sequence"), with two
+differences: later stages may run in the same process (`Options.then`), and files that
+a stage hands on are written atomically.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from ignition import log
 from ignition.boot import pending_stages, record, state, timing
 from ignition.boot.record import Record
+from ignition.boot.state import State, StateStore
 from ignition.config.fetching import settings_of
 from ignition.config.json import cache
 from ignition.config.merge import merge
@@ -30,10 +30,10 @@ from ignition.host.root import Root
 from ignition.host.run import run as run_command
 from ignition.platform import base_configs
 from ignition.platform import provider as platform
-from ignition.stages import STAGES, Stage, keeping, perform
+from ignition.stages import STAGES, Stage, perform
+from ignition.text import strerror
 
 if TYPE_CHECKING:
-    from ignition.boot.state import State
     from ignition.engine.fetch import Fetched
     from ignition.platform.provider import Provider
     from ignition.schemas.config import Config
@@ -49,9 +49,9 @@ class StageFailed(Exception):
     """A stage ended with an error.
 
     Attributes:
-        stage: its name.
-        cause: an `IgnitionError`, an `OSError`, or a fault of the engine itself.
-        place: where the config speaks of what failed: "line 12 of the config from qemu".
+        stage: the stage's name.
+        cause: an `IgnitionError`, an `OSError`, or an unexpected exception.
+        place: the place in the user's config, "line 12 of the config from qemu"; empty where unknown.
     """
 
     def __init__(self, stage: str, cause: Exception, place: str = "") -> None:
@@ -62,7 +62,7 @@ class StageFailed(Exception):
 
     @property
     def exit_status(self) -> int:
-        """The status with which the process ends."""
+        """The exit status of the process."""
         return self.cause.exit_code if isinstance(self.cause, IgnitionError) else 1
 
 
@@ -73,12 +73,12 @@ class Options:
     Attributes:
         platform: platform id.
         stage: the stage to run.
-        then: stages to go on with in this process, those of them that have work.
-        root: where the machine's filesystem is mounted.
+        then: stages to run afterwards in this process, if they have work.
+        root: the target root's mount point.
         config_cache: file of the rendered user config.
-        neednet: flag file that says that the network is needed.
-        state_file: the record that stages leave; gates and timing lie beside it.
-        fetch_timeout: seconds that fetching the platform's config may take.
+        neednet: flag file that requests the network.
+        state_file: the state file; the other files of a boot are beside it.
+        fetch_timeout: time limit for fetching the platform's config, in seconds.
     """
 
     platform: str
@@ -91,67 +91,58 @@ class Options:
     fetch_timeout: float = 120.0
 
     def check(self) -> None:
-        """Refuse names that do not exist.
+        """Check the names of the platform and the stages.
 
         Raises:
-            UsageError: there is no such platform or stage.
+            UsageError: the platform or a stage does not exist.
         """
         platform.load(self.platform)
         for stage in (self.stage, *self.then):
             if stage not in ACTING_STAGES and (stage not in FETCH_STAGES or stage in self.then):
                 known = ", ".join(sorted((*FETCH_STAGES, *ACTING_STAGES)))
-                raise UsageError(f'unknown stage "{stage}"; there are {known}')
+                raise UsageError(f'unknown stage "{stage}", expected one of {known}')
 
     @property
-    def gates(self) -> str:
-        """The directory of the stages' gates."""
+    def pending_stages(self) -> str:
+        """The directory of the pending-stage files."""
         return pending_stages.directory_beside(self.state_file)
 
 
 @dataclass
 class Boot:
-    """What this process knows of the boot, as it goes from stage to stage.
+    """What this process knows of the boot; passed from stage to stage.
 
     Attributes:
         options: the command line.
-        provider: the platform's.
-        state: what stages leave; read at the start, written whenever an action leaves something.
-        base: the image's own configs, merged.
+        provider: the platform's provider.
+        states: the state of all stages.
+        base: the image's base configs, merged; None if the image has none.
         user: the user's config, once it is known.
         awaits_config: whether the config itself has to come over the network.
-        awaited: what else has to, by place in the config.
-        lock: held while the state changes; actions run side by side.
+        awaited: places in the config whose resources need the network.
     """
 
     options: Options
     provider: Provider
-    state: State
+    states: StateStore
     base: Config | None = None
     user: Config | None = field(default=None, repr=False)
     awaits_config: bool = False
     awaited: tuple[ConfigPath, ...] = ()
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def keep(self, left: State) -> None:
-        """Write down what an action has left, at once: another try of its stage must know it too."""
-        with self.lock:
-            joined = self.state + left
-            if joined != self.state:
-                self.state = joined
-                state.write(self.options.state_file, joined)
 
     def full(self) -> Config:
-        """The config that stages apply: the user's over the image's."""
+        """Return the config that stages apply: the user's config merged over the base configs."""
         if self.user is None:
             self.user = read_cache(self.options.config_cache)
         return self.user if self.base is None else merge(self.base, self.user)
 
 
 def run(options: Options) -> None:
-    """Run the stage, and those after it that the options name and that have work.
+    """Run the stage, and the stages of `then` that have work.
 
     Raises:
-        StageFailed: a stage failed; those after it were not begun. What its actions have left is saved.
+        StageFailed: a stage failed; the stages after it were not begun. State that its actions
+            persisted is on disk.
     """
     started: float | None = timing.process_started()
     boot: Boot | None = None
@@ -159,7 +150,7 @@ def run(options: Options) -> None:
         if boot is not None:
             if must_wait(boot, stage):
                 return
-            if not pending_stages.is_open(options.gates, stage):
+            if not pending_stages.is_pending(options.pending_stages, stage):
                 continue
         with failing(stage, options), timing.span(timing.path_beside(options.state_file), stage, started):
             started = None
@@ -173,7 +164,7 @@ def run(options: Options) -> None:
 
 
 def must_wait(boot: Boot, stage: str) -> bool:
-    """Whether the stage cannot follow at once: the config, or what the stage fetches, is yet to come."""
+    """Whether the stage has to wait for the network: for the config, or for a resource that it fetches."""
     if boot.awaits_config:
         return True
     return any(ACTING_STAGES[stage].needs(resource) for resource in boot.awaited)
@@ -181,7 +172,7 @@ def must_wait(boot: Boot, stage: str) -> bool:
 
 @contextmanager
 def failing(stage: str, options: Options) -> Iterator[None]:
-    """Whatever goes wrong inside is this stage's failure."""
+    """Turn any exception inside the block into a failure of this stage."""
     try:
         yield
     except Exception as error:
@@ -190,30 +181,30 @@ def failing(stage: str, options: Options) -> Iterator[None]:
 
 @contextmanager
 def recorded(stage: str, options: Options) -> Iterator[None]:
-    """Write down what is done inside, and how it ends."""
-    kept = Record(record.path_beside(options.state_file))
-    kept.begin(stage)
+    """Record the actions inside the block, and how the stage ends."""
+    written = Record(record.path_beside(options.state_file))
+    written.begin(stage)
     try:
-        with record.writing(kept):
+        with record.writing(written):
             yield
     except Exception as error:
-        kept.end(error, path_of(error))
+        written.end(error, path_of(error))
         raise
     else:
-        kept.end()
+        written.end()
     finally:
-        kept.close()
+        written.close()
 
 
 def path_of(error: Exception) -> ConfigPath | None:
-    """The path in the config that an error speaks of; the first one of a report."""
+    """Return the place in the config that an error belongs to; of a report, the first error's."""
     if isinstance(error, ConfigError) and error.path is None:
         return next((entry.path for entry in error.report if entry.severity is Severity.ERROR), None)
     return error.path if isinstance(error, IgnitionError) else None
 
 
 def place_of(error: Exception, options: Options) -> str:
-    """Where the user's config speaks of what failed, if the error knows its path in the config."""
+    """Return the line of the user's config that an error belongs to; empty where unknown."""
     from ignition.boot import provenance
 
     path = path_of(error)
@@ -227,10 +218,10 @@ def place_of(error: Exception, options: Options) -> str:
 
 
 def begin(options: Options) -> Boot:
-    """Load what stands before the first stage of this process."""
+    """Load the provider, the state and the base configs."""
     provider = platform.load(options.platform)
-    left = state.read(options.state_file)
-    return Boot(options, provider, left, base_configs.load(provider.name))
+    states = StateStore(state.read(options.state_file), options.state_file)
+    return Boot(options, provider, states, base_configs.load(provider.name))
 
 
 def run_stage(boot: Boot, stage: str) -> None:
@@ -242,65 +233,62 @@ def run_stage(boot: Boot, stage: str) -> None:
 
 
 def act(boot: Boot, stage: Stage) -> None:
-    """Run a stage that acts on the machine, and save what it leaves; if it fails, what it has left so far."""
+    """Run a stage that changes the machine."""
     config, host = boot.full(), host_for(boot)
     try:
-        with keeping(boot.keep):
-            perform(stage, config, host, boot.state)
+        perform(stage, config, host, boot.states)
     except Exception:
-        leave_record(stage, config, host)
+        copy_record(stage, config, host)
         raise
-    if stage.clears_keys:
-        boot.state = boot.state.without_keys()
-    state.write(boot.options.state_file, boot.state)
-    pending_stages.close(boot.options.gates, stage.name)
+    boot.states.replace(boot.states.state.without_keys() if stage.clears_keys else boot.states.state)
+    pending_stages.remove(boot.options.pending_stages, stage.name)
 
 
-def leave_record(stage: Stage, config: Config, host: Host) -> None:
-    """After a failure, leave the record where the machine's owner will look for it, if that is there."""
+def copy_record(stage: Stage, config: Config, host: Host) -> None:
+    """After a failure, copy the record into the target root if that is mounted."""
     from ignition.stages.files.keep_record import keep_failed
 
     keep_failed(stage.name, config, host.root)
 
 
 def host_for(boot: Boot) -> Host:
-    """The world as the stages get it; downloads follow the user's network settings."""
+    """Return the host for the stages; downloads follow the network settings of the user's config."""
     fetcher = boot.provider.fetcher()
     if boot.user is not None:
         fetcher = fetcher.with_settings(settings_of(boot.user, fetcher))
     return Host(
         run=record.watched(run_command),
-        root=Root(boot.options.root, record.changed),
+        root=Root(boot.options.root, record.add_change),
         devices=BlockDevices(),
         fetch=fetcher,
     )
 
 
 def fetch_stage(boot: Boot, *, offline: bool) -> None:
-    """Get the config and publish it; offline, ask for the network if something has to come over it."""
+    """Fetch the config and publish it; offline, request the network if something needs it."""
     from ignition.config.network import needs_network
     from ignition.engine.fetch import fetch_config
 
     options = boot.options
-    forget_earlier_tries(options)
+    remove_earlier_failure(options)
     try:
         fetched = fetch_config(boot.provider, run_command, timeout=options.fetch_timeout, offline=offline)
     except NeedNetwork as need:
         if not offline:
             raise
-        log.info(f"the network is needed: {need}")
-        ask_for_network(options.neednet, need.paths)
+        log.info(f"requesting the network: {need}")
+        request_network(options.neednet, need.paths)
         boot.awaits_config = True
         return
     publish(boot, fetched)
     if offline and (paths := needs_network(boot.full())):
-        log.info(f"the network is needed by {', '.join(map(format_path, paths))}")
-        ask_for_network(options.neednet, paths)
+        log.info(f"requesting the network for {', '.join(map(format_path, paths))}")
+        request_network(options.neednet, paths)
         boot.awaited = paths
 
 
-def forget_earlier_tries(options: Options) -> None:
-    """Remove what a try that failed has left to explain itself."""
+def remove_earlier_failure(options: Options) -> None:
+    """Remove the failure card and the provenance file of an earlier try."""
     from ignition.boot import provenance
 
     beside = os.path.dirname(options.state_file)
@@ -312,7 +300,7 @@ def forget_earlier_tries(options: Options) -> None:
 
 
 def publish(boot: Boot, fetched: Fetched) -> None:
-    """Judge the config and, if it is good, write down what the later stages go by; the cache comes last."""
+    """Validate the config and write the files of the later stages; the config cache last."""
     from ignition.boot import provenance
     from ignition.config.validate import check_merged
 
@@ -321,36 +309,36 @@ def publish(boot: Boot, fetched: Fetched) -> None:
         provenance.save(provenance.path_beside(options.state_file), fetched.documents)
     log.report(check_merged(fetched.config))
     boot.user = fetched.config
-    boot.state = boot.state + fetched.record(with_base=boot.base is not None)
-    announce(boot.state)
+    fetched_state = boot.states.state + fetched.record(with_base=boot.base is not None)
+    announce(fetched_state)
     full = boot.full()
-    pending_stages.write(options.gates, [stage.name for stage in STAGES if stage.wanted(full)])
-    state.write(options.state_file, boot.state)
+    pending_stages.write(options.pending_stages, [stage.name for stage in STAGES if stage.wanted(full)])
+    boot.states.replace(fetched_state)
     atomic.write(options.config_cache, cache.dump(fetched.config), CACHE_MODE)
 
 
 def read_cache(path: str) -> Config:
-    """The user's config as the fetch stage left it."""
+    """Read the user's config that the fetch stage rendered."""
     try:
         with open(path, "rb") as file:
             return cache.load(file.read())
     except OSError as error:
         raise IgnitionError(
-            f"couldn't read the config cache {path}: {error.strerror}",
-            hint="the stages fetch-offline and fetch write it; one of them has to pass first",
+            f"cannot read the config cache {path}: {strerror(error)}",
+            hint="run the stage fetch-offline or fetch first; they write this file",
         ) from error
 
 
-def ask_for_network(path: str, paths: tuple[ConfigPath, ...]) -> None:
-    """Write the flag file that makes the system bring the network up; it names who needs it."""
+def request_network(path: str, paths: tuple[ConfigPath, ...]) -> None:
+    """Write the flag file that makes the system bring the network up; lists the config paths that need it."""
     os.makedirs(os.path.dirname(path) or ".", mode=0o755, exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
         file.writelines(f"{format_path(needy)}\n" for needy in paths)
 
 
-def announce(left: State) -> None:
-    """Tell the journal which configs made up this boot's (engine.md section 10.3)."""
-    for config in left.fetched:
+def announce(fetched: State) -> None:
+    """Send the configs of this boot to the journal (docs/reference/stages.md, "Journal entries")."""
+    for config in fetched.fetched:
         kind = f"referenced {config.kind}" if config.referenced else config.kind
         log.journal(
             f'fetched {kind} config from "{config.source}"',

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from ignition.errors import IgnitionError
 from ignition.text import printable
 
-__all__ = ["Command", "Ran", "Secret"]
+__all__ = ["Command", "CommandFailed", "Ran", "Secret"]
 
 HIDDEN: Final = "***"
 SHORTEST: Final = 4
@@ -87,3 +88,23 @@ class Ran:
     status: int
     stdout: str = ""
     stderr: str = ""
+
+
+class CommandFailed(IgnitionError):
+    """A program exited with a status that its command does not accept.
+
+    The message contains the last five lines of its stderr, with the command's secrets hidden.
+
+    Attributes:
+        command: the command.
+        ran: its exit status and output, with the secrets hidden.
+    """
+
+    def __init__(self, command: Command, ran: Ran, *, hint: str = "") -> None:
+        ran = replace(
+            ran, stdout=command.without_secrets(ran.stdout), stderr=command.without_secrets(ran.stderr)
+        )
+        tail = "\n".join(ran.stderr.strip().splitlines()[-5:]) or "no error output"
+        super().__init__(f"{command}: exit status {ran.status}: {tail}", hint=hint)
+        self.command = command
+        self.ran = ran

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Final
 
 from ignition import distro, log
 from ignition.configpath import ConfigPath, format_path
-from ignition.errors import CommandFailed, IgnitionError
+from ignition.errors import IgnitionError
 from ignition.host import blocks, progress
-from ignition.host.command import Command
+from ignition.host.command import Command, CommandFailed
 from ignition.host.run import run as run_command
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ _ERASE_LINE: Final = "\r\x1b[K"
 
 def say(text: str) -> None:
     """Log the text as information, without delay, and show it on the console of a boot."""
-    with log.collected() as lines:
+    with log.hold_lines() as lines:
         log.info(text)
     log.release(lines)
     if os.path.exists(INITRAMFS):

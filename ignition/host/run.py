@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ignition import distro, log
-from ignition.errors import CommandFailed, IgnitionError
-from ignition.host.command import Command, Ran
+from ignition.errors import IgnitionError
+from ignition.host.command import Command, CommandFailed, Ran
 from ignition.host.progress import Work
 
 __all__ = ["run"]

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from ignition.errors import CommandFailed, IgnitionError
-from ignition.host.command import Command
+from ignition.errors import IgnitionError
+from ignition.host.command import Command, CommandFailed
 from ignition.host.run import run
 from ignition.initramfs.packed_tree import RUNTIME
 

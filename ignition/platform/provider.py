@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ignition import distro, log
-from ignition.errors import CommandFailed, IgnitionError, UsageError
+from ignition.errors import IgnitionError, UsageError
 from ignition.host import Fetch, Run
-from ignition.host.command import Command
+from ignition.host.command import Command, CommandFailed
 
 if TYPE_CHECKING:
     from ignition.resource import Fetcher, Identity

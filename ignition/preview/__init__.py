@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.errors import CommandFailed, IgnitionError, Refusal
+from ignition.errors import IgnitionError, Refusal
+from ignition.host.command import CommandFailed
 from ignition.preview import actions
 from ignition.preview.effects import Does, Effect, Foresees, Foretells, open_question
 from ignition.preview.host import MissingDevice, PreviewHost, preview_host

@@ -20,7 +20,7 @@ class Unseen(Exception):
 
 
 def refuse(what: str) -> NoReturn:
-    """End what would have changed the machine: that is a fault of the engine itself."""
+    """End what would have changed the machine: that is an internal error."""
     raise RuntimeError(f"a preview would have changed the machine: {what}")
 
 

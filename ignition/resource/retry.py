@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol, TypeVar
 
-from ignition import cancel
+from ignition import runcontext
 from ignition.resource.retry_log import Cause, History
 
 __all__ = ["SYSTEM_CLOCK", "Again", "Clock", "Deadline", "Jitter", "delays", "jitter", "persist"]
@@ -36,7 +36,7 @@ class Clock(Protocol):
         """Seconds from an arbitrary start, never going back."""
 
     def sleep(self, seconds: float) -> None:
-        """Return after that many seconds, if it is still wanted then (`ignition.cancel`)."""
+        """Return after that many seconds, if it is still wanted then (`ignition.runcontext`)."""
 
 
 class SystemClock:
@@ -48,7 +48,7 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         """Do nothing for that many seconds."""
-        cancel.sleep(seconds)
+        runcontext.sleep(seconds)
 
 
 SYSTEM_CLOCK: Final = SystemClock()

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
-from ignition import cancel
 from ignition.errors import FetchError, VerificationFailed
 from ignition.host.source import Source
 from ignition.resource.redact import redact
 from ignition.resource.store import Store
+from ignition.runcontext import check_cancelled
 
 if TYPE_CHECKING:
     import zlib
@@ -78,7 +78,7 @@ class Sink:
         Raises:
             FetchError: they are not what the config says, or cannot be stored.
         """
-        cancel.check()
+        check_cancelled()
         if not self._head:
             self._head = data[:512]
         self.received += len(data)

@@ -1,58 +1,59 @@
-"""Stages and what they are made of: look, decide, act.
+"""Stages, steps, plans and actions: observe, plan, apply.
 
-A stage is a list of steps. A step looks at the machine (`observe`, reads only),
-decides in a pure function (`plan`), and its plan is carried out by `apply`, the
-one place that acts. Within a step everything is decided before anything is
-done; a plan with refusals is not carried out at all.
+A stage is a list of steps. A step reads the machine (`observe`), decides in a pure
+function (`plan`), and `apply` carries out the plan; nothing else writes. A step decides
+everything before its first write. A plan with refusals is not carried out.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Container
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
-from ignition import log
+from ignition import log, runcontext
 from ignition.boot import record
-from ignition.boot.state import State
+from ignition.boot.state import State, StateStore
 from ignition.configpath import ConfigPath
-from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused
+from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused, text_of
 from ignition.host import Host
 from ignition.schemas.config import Config
 
 __all__ = [
-    "STAGES", "Action", "Keep", "Plan", "Refusal", "Stage", "Step", "act", "apply", "keeping", "leave",
+    "STAGES",
+    "Action",
+    "Plan",
+    "Refusal",
+    "Stage",
+    "Step",
+    "act",
+    "apply",
     "perform",
-]  # fmt: skip
+    "persist",
+    "persisting",
+]
 
 F = TypeVar("F")
 
-Keep = Callable[[State], None]
-"""Takes what an action leaves, as soon as it leaves it; several threads may call it at once."""
-
 
 class Action(Protocol):
-    """One thing to do. Frozen; says what it is before it does it.
+    """One change of the machine, as a frozen value.
 
-    Each action states its own precondition, so that a second run after a crash
-    does the rest and no more.
+    Each action checks its own precondition, so that a second run after a crash
+    does only what is left.
     """
 
     @property
     def path(self) -> ConfigPath:
-        """The part of the config that asks for it."""
+        """The place in the config that asks for the action."""
 
     def describe(self) -> str:
-        """What it does, in one line, without secrets: "creating ext4 on /dev/vdb1"."""
+        """Return one line without secrets: "creating ext4 on /dev/vdb1"."""
 
-    def perform(self, host: Host) -> State | None:
-        """Do it; returns what later stages must know.
-
-        What must not be lost even if this process is killed half-way is handed to `leave` before.
-        """
+    def perform(self, host: Host) -> None:
+        """Do it. What later stages must know goes to `persist`."""
 
 
 @dataclass(frozen=True)
@@ -143,81 +144,72 @@ STAGES: Final = (
 """The stages that act on a machine, in their order."""
 
 
-_keep: ContextVar[Keep | None] = ContextVar("keep", default=None)
+def persist(state: State) -> None:
+    """Hand state on to later stages, and to another try of this one, whatever happens next.
 
-
-@contextmanager
-def keeping(keep: Keep) -> Iterator[None]:
-    """Hand what actions inside leave to `keep`, each as soon as it has left it."""
-    token = _keep.set(keep)
-    try:
-        yield
-    finally:
-        _keep.reset(token)
-
-
-def leave(state: State) -> None:
-    """Leave this for later stages, and for another try of this one, whatever becomes of the rest.
-
-    `act` does so with what an action returns. An action calls it itself with what must be known before
-    it acts: a generated key, before there is a volume that nothing else opens.
+    An action calls it with what must be known before it acts (a generated key, before a volume exists
+    that nothing else opens) and with what it did. Several threads may call it at once.
     """
-    keep = _keep.get()
-    if keep is not None:
-        keep(state)
+    take = runcontext.current().persist
+    if take is not None:
+        take(state)
+
+
+def persisting(take: Callable[[State], None]) -> AbstractContextManager[None]:
+    """Hand the state that actions persist inside the block to `take`, each piece at once."""
+    return runcontext.entered(runcontext.current()._replace(persist=take))
 
 
 def perform(
-    stage: Stage, config: Config, host: Host, state: State, *, leaving_out: Container[str] = ()
-) -> State:
-    """Run the steps of a stage, but for those named; returns the state with what they left.
+    stage: Stage, config: Config, host: Host, store: StateStore, *, leaving_out: Container[str] = ()
+) -> None:
+    """Run the steps of a stage, except those named in `leaving_out`.
 
-    If it fails, what the actions before the failure have left is lost to the caller, unless the call
-    is made inside of `keeping`.
-    """
-    for step in stage.steps():
-        if step.name not in leaving_out and step.wanted(config):
-            with log.prefix(step.name), record.step(step.name):
-                state = state + apply(step.plan(config, step.observe(config, host, state)), host)
-    return state
-
-
-def apply(plan: Plan, host: Host) -> State:
-    """Carry a plan out, or refuse it whole.
-
-    Returns:
-        What the actions left for later stages.
+    What actions hand on is in `store` at once, also when a later action fails.
 
     Raises:
-        Refused: the plan has refusals; nothing was done.
-        ActionFailed: an action failed; those after it were not begun.
+        Refused: the plan of a step has refusals; that step wrote nothing.
+        ActionFailed: an action failed; the actions and steps after it were not begun.
+    """
+    with persisting(store.persist):
+        for step in stage.steps():
+            if step.name not in leaving_out and step.wanted(config):
+                with log.prefix(step.name), record.step(step.name):
+                    apply(step.plan(config, step.observe(config, host, store.state)), host)
+
+
+def apply(plan: Plan, host: Host) -> None:
+    """Carry out a plan, or refuse it as a whole.
+
+    Raises:
+        Refused: the plan has refusals; nothing was written.
+        ActionFailed: an action failed; the actions after it were not begun.
     """
     if plan.refusals:
         raise Refused(plan.refusals)
     for line in plan.keeps:
         log.info(line)
-    left = State()
     for action in plan.actions:
-        left = left + act(action, host)
-    return left
+        act(action, host)
 
 
-def act(action: Action, host: Host) -> State:
-    """Perform one action inside its log step, and record it; what fails names its place in the config."""
+def act(action: Action, host: Host) -> None:
+    """Perform one action inside a log operation and a record entry.
+
+    Raises:
+        ActionFailed: the action failed; has the place in the config and the cause.
+    """
     try:
-        with record.doing(action), log.step(action.describe()):
-            left = action.perform(host)
-            if left is None:
-                return State()
-            leave(left)
-            return left
+        with record.entry(action), log.step(action.describe()):
+            action.perform(host)
     except ActionFailed:
         raise
     except (IgnitionError, OSError) as error:
         failure = ActionFailed(
-            f"{action.describe()}: {error}",
-            path=getattr(error, "path", None) or action.path,
-            hint=getattr(error, "hint", ""),
+            action.describe(),
+            text_of(error),
+            path=(error.path if isinstance(error, IgnitionError) else None) or action.path,
+            hint=error.hint if isinstance(error, IgnitionError) else "",
         )
-        log.told(failure)
+        log.mark_logged(failure)
         raise failure from error

@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Final
 
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.errors import CommandFailed, IgnitionError, Refusal
+from ignition.errors import IgnitionError, Refusal
 from ignition.host import Host, blocks
+from ignition.host.command import CommandFailed
 from ignition.host.mounts import Mount, mounted
 from ignition.host.selinux import file_contexts
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem
-from ignition.stages import Action, Plan, leave
-from ignition.stages.actions import side_by_side
+from ignition.stages import Action, Plan, persist
+from ignition.stages.actions import in_parallel
 from ignition.stages.relabel import set_labels
 from ignition.tools import mount
 
@@ -73,23 +74,22 @@ class MakeMountpoints:
         """The directories."""
         return f"making the directories {', '.join(at for _, at in self.mountpoints)}"
 
-    def perform(self, host: Host) -> State:
-        """Make them; leaves those that were not there, before they are: another try finds them made."""
-        left = State()
+    def perform(self, host: Host) -> None:
+        """Make them. Persists the missing ones before they are made: a second try finds them in place."""
+        made: list[str] = []
         for path, at in self.mountpoints:
-            missing = State(directories=_missing(host, path, at))
-            leave(missing)
+            missing = _missing(host, path, at)
+            persist(State(directories=missing))
             host.root.make_directories(at)
-            left = left + missing
-        self._label(host, left)
-        return left
+            made += missing
+        self._label(host, made)
 
     @staticmethod
-    def _label(host: Host, left: State) -> None:
-        made = [path for path in left.directories if posixpath.dirname(path) not in left.directories]
-        if made and set_labels(host, made):
+    def _label(host: Host, made: list[str]) -> None:
+        tops = [path for path in made if posixpath.dirname(path) not in made]
+        if tops and set_labels(host, tops):
             # Otherwise the files stage would do it, and go into what is mounted there by then.
-            for path in made:
+            for path in tops:
                 host.root.touched.pop(path, None)
 
 
@@ -195,7 +195,7 @@ class MountFilesystems:
             mounts = tuple(group)
             actions.append(MakeMountpoints(PATH, tuple((each.path, each.at) for each in mounts)))
             what = f"mounting at {', '.join(each.at for each in mounts)}"
-            actions += side_by_side(PATH, what, mounts)
+            actions += in_parallel(PATH, what, mounts)
         return Plan(actions=tuple(actions), keeps=tuple(keeps))
 
     def effects(self, config: Config, facts: frozenset[int], host: Host) -> Iterator[Effect | Refusal]:

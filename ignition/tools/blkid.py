@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ignition.errors import CommandFailed
-from ignition.host.command import Command, Ran
+from ignition.host.command import Command, CommandFailed, Ran
 
 __all__ = ["NOTHING", "Probe", "parse", "probe"]
 

@@ -107,7 +107,7 @@ def failed(error: Exception) -> None:
     if isinstance(error, ConfigError):
         log.report(error.report)
     if not isinstance(error, IgnitionError | OSError):
-        log.critical(f"a fault of the engine itself: {described(error)}")
+        log.critical(f"internal error: {described(error)}")
         return
     if not getattr(error, "logged", False):
         log.critical(str(error))

@@ -110,7 +110,7 @@ def say(failure: StageFailed) -> None:
         if not getattr(cause, "logged", False):
             log.critical(str(cause))
     else:
-        log.critical(f"a fault of the engine itself: {described(cause)}")
+        log.critical(f"internal error: {described(cause)}; please report this bug with the full log")
     log.critical(f"{failure.stage} failed")
 
 

@@ -6,17 +6,8 @@ import pytest
 
 from ignition.boot.failure_card import failure_card
 from ignition.diagnostics import Entry, Position, Report, Severity
-from ignition.errors import (
-    ActionFailed,
-    CommandFailed,
-    ConfigError,
-    FetchError,
-    IgnitionError,
-    NotFound,
-    Refusal,
-    Refused,
-)
-from ignition.host.command import Command, Ran, Secret
+from ignition.errors import ActionFailed, ConfigError, FetchError, IgnitionError, NotFound, Refusal, Refused
+from ignition.host.command import Command, CommandFailed, Ran, Secret
 
 
 def chained(outer: IgnitionError, inner: BaseException) -> IgnitionError:
@@ -36,15 +27,15 @@ def test_a_failed_command() -> None:
     inner = CommandFailed(
         command, Ran(9, "", "useradd: line one\nuseradd: no space left\n"), hint="make room"
     )
-    outer = ActionFailed("creating user core: …", path=("passwd", "users", 0))
+    outer = ActionFailed("creating user core", "…", path=("passwd", "users", 0))
     card = failure_card("files", chained(outer, inner))
     assert fits_one_screen(card)
     for part in (
         "stage    files\n",
         "config   $.passwd.users.0\n",
-        "doing    creating user core\n",
+        "action   creating user core\n",
         'command  "useradd" "--password" "***" "core"\n',
-        "cause    it ended with status 9\n",
+        "cause    exit status 9\n",
         "no space left",
         "try      make room\n",
     ):
@@ -54,10 +45,10 @@ def test_a_failed_command() -> None:
 
 def test_nothing_speaks_to_the_console() -> None:
     inner = CommandFailed(Command(("mkfs",), "x"), Ran(1, "", "\x1b[2Jgone\x07\n"), hint="\x9b31m")
-    outer = ActionFailed('writing file "/etc/\x1b[31ma": …', path=("storage", "files", 0))
+    outer = ActionFailed('writing file "/etc/\x1b[31ma"', "…", path=("storage", "files", 0))
     card = failure_card("files", chained(outer, inner))
     assert card.replace("\n", "").isprintable()
-    assert 'doing    writing file "/etc/\\x1b[31ma"\n' in card
+    assert 'action   writing file "/etc/\\x1b[31ma"\n' in card
     assert "\\x1b[2Jgone\\x07\n" in card
 
 
@@ -71,7 +62,7 @@ def test_a_broken_config_shows_where() -> None:
     card = failure_card("fetch-offline", ConfigError("config is not valid", report))
     assert "error at $.storage.files.0.path, line 12 col 7: path not" in card
     assert "unused key" not in card
-    assert "ignition-validate" in card
+    assert "ignition validate" in card
     assert fits_one_screen(card)
 
 
@@ -89,7 +80,7 @@ def test_the_innermost_cause_is_shown_and_the_nearest_hint() -> None:
         "files", chained(FetchError("fetching a file", hint=""), NotFound("http://x/y: no such thing"))
     )
     assert "cause    http://x/y: no such thing" in card
-    assert "reaches it" in card
+    assert "reaches the server" in card
 
 
 def test_a_fault_of_the_engine_shows_no_values() -> None:
@@ -100,9 +91,10 @@ def test_a_fault_of_the_engine_shows_no_values() -> None:
 
 def test_an_error_of_the_system_is_told_in_its_own_words() -> None:
     card = failure_card(
-        "files", chained(ActionFailed("writing /etc/x", path=("a",)), OSError(28, "No space left on device"))
+        "files",
+        chained(ActionFailed("writing /etc/x", "…", path=("a",)), OSError(28, "No space left on device")),
     )
-    assert "No space left on device" in card
+    assert "no space left on device" in card
 
 
 def test_an_error_that_is_its_own_cause_is_told_once() -> None:

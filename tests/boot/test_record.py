@@ -19,11 +19,11 @@ from ignition import log
 from ignition.boot import record
 from ignition.boot.record import Record
 from ignition.configpath import ConfigPath
-from ignition.errors import ActionFailed, CommandFailed, IgnitionError, Refusal, Refused
-from ignition.host.command import Command, Ran, Secret
+from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused
+from ignition.host.command import Command, CommandFailed, Ran, Secret
 from ignition.host.files.path_change import Change, Standing
 from ignition.stages import act
-from ignition.stages.actions import RunCommand, Together
+from ignition.stages.actions import Parallel, RunCommand
 from ignition.stages.files.crypttab import WriteKey
 from tests.host.fakes import FakeHost
 
@@ -54,7 +54,7 @@ class Do:
 
     def perform(self, host: object) -> None:
         for change in self.changes:
-            record.changed(change)
+            record.add_change(change)
         if self.failure:
             raise self.failure
 
@@ -177,7 +177,7 @@ def test_changes_of_one_path_are_one(path: Path) -> None:
 
 def test_of_a_key_not_even_the_digest_is_told(path: Path, tmp_path: Path) -> None:
     host = FakeHost(tmp_path / "host")
-    host.root.witness = record.changed
+    host.root.witness = record.add_change
     kept = Record(str(path))
     kept.begin("files")
     with record.writing(kept):
@@ -193,7 +193,7 @@ def test_an_action_that_fails_says_why(path: Path) -> None:
     (line,) = lines(path)[1:]
     assert line["outcome"] == "failed"
     assert line["error"] == "OSError"
-    assert "No space left" in line["message"]
+    assert "no space left" in line["message"]
     assert line["changes"][0]["path"] == "/f"
 
 
@@ -231,7 +231,7 @@ def test_the_last_line_says_how_it_ended(
 
 def test_the_root_of_a_failure_is_named(path: Path) -> None:
     command = Command(("useradd", "core"), "creating a user")
-    outer = ActionFailed("creating a user: …")
+    outer = ActionFailed("creating a user", "…")
     outer.__cause__ = CommandFailed(command, Ran(9, "", "no"))
     kept = Record(str(path))
     kept.begin("files")
@@ -266,7 +266,7 @@ def test_programs_are_told_with_their_arguments_and_without_their_secrets(path: 
 
 def test_what_goes_on_side_by_side_is_not_mixed_up(path: Path) -> None:
     many = [Do((Change(f"/{number}", None, FILE),), what=f"doing {number}") for number in range(30)]
-    told = recorded(path, Together((), "doing all", tuple(many)))
+    told = recorded(path, Parallel((), "doing all", tuple(many)))
     assert {line["action"]: [each["path"] for each in line["changes"]] for line in told[:-1]} == {
         f"doing {number}": [f"/{number}"] for number in range(30)
     }
@@ -348,7 +348,7 @@ def test_a_target_that_is_full_does_not_end_the_record_of_the_running_system(
     kept.close()
     assert [line.get("text") for line in lines(path)] == [None, "one", None]
     said = capsys.readouterr().out
-    assert said.count("the record in /var/log/x of the target is not complete") == 1
+    assert said.count("the record /var/log/x of the target root is incomplete") == 1
 
 
 @pytest.mark.parametrize("trouble", ["no directory", "full"])
@@ -371,7 +371,7 @@ def test_a_record_that_cannot_be_written_stops_nothing(
     kept.close()
     said = capsys.readouterr().out.splitlines()
     assert [line for line in said if line.startswith("NOTICE")] == [
-        "NOTICE   : the record in /dev/full is not complete, it cannot be written: No space left on device"
+        "NOTICE   : the record /dev/full is incomplete: cannot write it: no space left on device"
         if trouble == "full"
-        else f"NOTICE   : there will be no record in {place}: File exists"
+        else f"NOTICE   : cannot write the record {place}: file exists"
     ]

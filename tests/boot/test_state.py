@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ignition.boot import state
-from ignition.boot.state import KEY_IS_GONE, FetchedConfig, OutputFile, State
+from ignition.boot.state import KEY_REMOVED, FetchedConfig, OutputFile, State
 from ignition.errors import StateError
 
 FULL = State(
@@ -79,7 +79,7 @@ def test_the_key_of_a_volume() -> None:
 
 
 def test_a_key_that_has_been_taken_away_is_no_key_and_is_remembered() -> None:
-    state = FULL + State(luks_keys={"data": KEY_IS_GONE})
+    state = FULL + State(luks_keys={"data": KEY_REMOVED})
     assert state.luks_key("data") is None
     assert "data" in state.luks_keys
 
@@ -88,7 +88,7 @@ def test_the_files_of_a_crypto_card_s_key() -> None:
     state = State(luks_volume_keys={"v.skey": "data:;base64,AAE="})
     assert state.luks_volume_key("v.skey") == b"\0\1"
     assert state.luks_volume_key("w.skey") is None
-    with pytest.raises(StateError, match=r"the key file v\.skey in the state cannot be read"):
+    with pytest.raises(StateError, match=r'cannot decode the CEX key file "v\.skey"'):
         State(luks_volume_keys={"v.skey": "secret"}).luks_volume_key("v.skey")
 
 

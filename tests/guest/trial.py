@@ -13,7 +13,7 @@ from tests.guest.provision import Ran, forget, provision
 
 __all__ = ["Before", "begin", "faults", "prepare", "problems", "restart"]
 
-ENGINE_FAULTS = ("Traceback (most recent call last)", "a fault of the engine itself")
+ENGINE_FAULTS = ("Traceback (most recent call last)", "internal error: ")
 ARRIVAL = 3.0
 """Seconds after which late disks arrive."""
 

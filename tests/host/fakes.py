@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ignition.configpath import ConfigPath
-from ignition.errors import CommandFailed, IgnitionError, NotFound
+from ignition.errors import IgnitionError, NotFound
 from ignition.host import Host
-from ignition.host.command import Command, Ran
+from ignition.host.command import Command, CommandFailed, Ran
 from ignition.host.root import Root
 from ignition.host.source import Source
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ignition.errors import CommandFailed
-from ignition.host.command import Command, Ran, Secret
+from ignition.host.command import Command, CommandFailed, Ran, Secret
 
 COMMAND = Command(
     ("/usr/sbin/useradd", "--password", Secret("$6$salt$hash"), "core"), "why", stdin=b"passphrase"
@@ -24,8 +23,8 @@ def test_the_program_gets_them() -> None:
 
 def test_a_failure_tells_the_end_of_what_the_program_said() -> None:
     failure = CommandFailed(Command(("x", "-y"), "why"), Ran(3, "out", "1\n2\n3\n4\n5\n6\n\n"))
-    assert str(failure) == '"x" "-y" failed with status 3: 2\n3\n4\n5\n6'
-    assert str(CommandFailed(Command(("x",), "why"), Ran(3))).endswith("it printed no error")
+    assert str(failure) == '"x" "-y": exit status 3: 2\n3\n4\n5\n6'
+    assert str(CommandFailed(Command(("x",), "why"), Ran(3))).endswith("no error output")
 
 
 def test_a_failure_hides_what_the_program_repeats_of_its_secrets() -> None:

@@ -14,9 +14,9 @@ from typing import IO
 
 import pytest
 
-from ignition.errors import CommandFailed, IgnitionError
+from ignition.errors import IgnitionError
 from ignition.host import devices
-from ignition.host.command import Ran
+from ignition.host.command import CommandFailed, Ran
 from ignition.host.devices import BlockDevices
 from tests.host.fakes import FakeRun
 from tests.lab.sysfs import Sysfs

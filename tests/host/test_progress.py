@@ -135,7 +135,7 @@ class TestPrograms:
 
 class TestWhereItIsSaid:
     def test_at_once_though_the_lines_of_work_beside_other_work_wait(self, out: Out) -> None:
-        with log.prefix("files"), log.collected() as waiting:
+        with log.prefix("files"), log.hold_lines() as waiting:
             log.info("of the work")
             progress.say("still working")
             assert out() == ["INFO     : files: still working"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ignition.errors import CommandFailed, IgnitionError
-from ignition.host.command import Command, Secret
+from ignition.errors import IgnitionError
+from ignition.host.command import Command, CommandFailed, Secret
 from ignition.host.run import run
 
 pytestmark = pytest.mark.real_commands

@@ -12,7 +12,8 @@ from pathlib import Path
 import botocore
 import pytest
 
-from ignition.errors import CommandFailed, IgnitionError
+from ignition.errors import IgnitionError
+from ignition.host.command import CommandFailed
 from ignition.initramfs import collect, imports
 from ignition.initramfs.packed_tree import Tree, base_interpreter
 from ignition.initramfs.self_test import Job, Outcome, Trial, perform

@@ -18,10 +18,11 @@ from ignition.host.command import Command, Ran
 from ignition.host.devices import BlockDevices
 from ignition.host.run import run as run_command
 from ignition.schemas.spec import LATEST
-from ignition.stages import STAGES, perform
+from ignition.stages import STAGES
 from tests.lab.cache import PROJECT
 from tests.lab.commands import LabError
 from tests.lab.loop import attached, machine
+from tests.lab.performing import performed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ def _config(**storage: Any) -> Config:
 
 def _seconds(config: Config, host: Host) -> float:
     began = time.perf_counter()
-    perform(_DISKS, config, host, State())
+    performed(_DISKS, config, host, State())
     return time.perf_counter() - began
 
 
@@ -141,7 +142,7 @@ def _plans(folder: Path) -> Iterator[str]:
         name = f"plan for {_PLANNED_DISKS} disks of {_PLANNED_PARTITIONS} partitions"
         empty = _planned(folder, {"disks": wanted}) - startup
         yield _row(f"{name}, to be made", f"{empty * 1000:.0f} ms", "beyond start-up (target 300 ms)")
-        perform(_DISKS, _config(disks=wanted), machine(folder), State())
+        performed(_DISKS, _config(disks=wanted), machine(folder), State())
         there = _planned(folder, {"disks": wanted}) - startup
         yield _row(f"{name}, there", f"{there * 1000:.0f} ms", "beyond start-up (target 300 ms)")
 

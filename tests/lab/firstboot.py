@@ -26,7 +26,7 @@ PAGES = PROJECT / "examples" / "demo"
 """What the guest can fetch over HTTP."""
 CONFIG = PROJECT / "examples" / "demo.ign"
 
-FAILED = r"Ignition could not set this machine up"
+FAILED = r"Provisioning failed\."
 """The headline of the failure card."""
 STOPPED = rf"{FAILED}|(Entering|You are in) emergency mode"
 """What the console says when a boot goes no further, whatever the reason."""

@@ -24,11 +24,12 @@ from ignition.host.run import run
 from ignition.resource import Fetcher
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Luks, Storage
-from ignition.stages import apply, keeping
+from ignition.stages import persisting
 from ignition.stages.disks.luks.clevis import TPM, Pins
 from ignition.stages.disks.luks.step import Volumes
 from ignition.tools import cryptsetup
 from tests.lab import loop
+from tests.lab.performing import applied
 
 __all__ = ["PROGRAMS", "QUICK", "Boot", "Killed", "bindings", "opens", "without_opening"]
 
@@ -98,10 +99,10 @@ class Boot:
 
         host = self._host(until_killed)
         config = Config(storage=Storage(luks=volumes))
-        with keeping(self._keep):
+        with persisting(self._keep):
             for step in (Pins(), Volumes()):
                 facts = step.observe(config, host, self.state)
-                self.state += apply(step.plan(config, facts), host)  # type: ignore[arg-type]  # its own facts
+                self.state += applied(step.plan(config, facts), host)  # type: ignore[arg-type]  # its own facts
         return self.state
 
     def _host(self, runner: object) -> Host:

@@ -18,9 +18,10 @@ from ignition.host.run import run
 from ignition.preview import Does, Effect, Outlook, outlook, preview_host
 from ignition.resource import Fetcher
 from ignition.schemas.config import Config
-from ignition.stages import STAGES, perform
+from ignition.stages import STAGES
 from tests.host.fakes import FakeRun
 from tests.lab import loop
+from tests.lab.performing import performed
 from tests.lab.readonly import only_looking
 from tests.lab.sysfs import Sysfs
 from tests.stages.files.lab import config_of, tree_of
@@ -90,7 +91,7 @@ def disk(tmp_path: Path) -> Iterator[str]:
 
 def make(config: Config, directory: Path) -> None:
     """Provision the disks for real."""
-    perform(
+    performed(
         next(stage for stage in STAGES if stage.name == "disks"), config, loop.machine(directory), State()
     )
 

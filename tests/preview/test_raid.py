@@ -14,7 +14,7 @@ from ignition.preview.tree import Unseen
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Raid, Storage
 from ignition.stages import Plan
-from ignition.stages.actions import Together
+from ignition.stages.actions import Parallel
 from ignition.stages.disks.raid.step import MakeArray
 from tests.host.fakes import FakeFetch, FakeRun
 
@@ -23,7 +23,7 @@ OVER = Raid(name="over", level="raid0", devices=("/dev/c", "/dev/d"))
 THERE = Raid(name="there", level="raid1", devices=("/dev/e", "/dev/f"))
 PLAN = Plan(
     actions=(
-        Together(
+        Parallel(
             (),
             "arrays",
             (

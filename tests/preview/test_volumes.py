@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ignition.boot.state import KEY_IS_GONE, State
+from ignition.boot.state import KEY_REMOVED, State
 from ignition.preview import Does, Outlook, outlook, preview_host
 from ignition.resource import Fetcher
 from tests.host.fakes import FakeRun
@@ -59,7 +59,7 @@ def test_one_that_is_there_is_a_conflict_or_lost(tmp_path: Path) -> None:
 
 def test_one_that_this_boot_has_made_is_kept(tmp_path: Path) -> None:
     run = there(FakeRun())
-    shown = preview(tmp_path, run, State(luks_keys={"v": KEY_IS_GONE}))
+    shown = preview(tmp_path, run, State(luks_keys={"v": KEY_REMOVED}))
     assert conflicts(shown) == []
     assert effect(shown, "encrypted volume v").does is Does.KEEP
     assert run.ran("clevis") == []

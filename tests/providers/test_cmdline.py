@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ignition.errors import CommandFailed, IgnitionError, NoProvider
-from ignition.host.command import Command, Ran
+from ignition.errors import IgnitionError, NoProvider
+from ignition.host.command import Command, CommandFailed, Ran
 from ignition.platform.provider import kernel_arguments
 from ignition.providers.cmdline import PROVIDER
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ignition.errors import CommandFailed, IgnitionError
+from ignition.errors import IgnitionError
+from ignition.host.command import CommandFailed
 from ignition.providers import qemu
 from ignition.providers.qemu import PROVIDER
 

@@ -10,9 +10,10 @@ import pytest
 from ignition.boot.state import State
 from ignition.errors import ActionFailed
 from ignition.host.run import run
-from ignition.stages import STAGES, perform
+from ignition.stages import STAGES
 from ignition.stages.kargs import KernelArguments
 from tests.host.fakes import FakeHost
+from tests.lab.performing import performed
 from tests.lab.programs import Programs
 from tests.stages.files.lab import config_of
 
@@ -37,7 +38,7 @@ def started_with(host: FakeHost, line: str) -> None:
 
 def test_the_helper_is_called_once(host: FakeHost, programs: Programs) -> None:
     programs.add("ignition-kargs-helper")
-    perform(STAGE, CONFIG, host, State())
+    performed(STAGE, CONFIG, host, State())
     assert programs.argvs == [
         (
             "ignition-kargs-helper",
@@ -49,7 +50,7 @@ def test_the_helper_is_called_once(host: FakeHost, programs: Programs) -> None:
 def test_a_distribution_without_a_helper(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ActionFailed, match="kernel arguments cannot be set") as caught:
-        perform(STAGE, CONFIG, host, State())
+        performed(STAGE, CONFIG, host, State())
     assert caught.value.path == ("kernelArguments",)
     assert "leave kernelArguments out" in caught.value.hint
 
@@ -57,7 +58,7 @@ def test_a_distribution_without_a_helper(host: FakeHost, monkeypatch: pytest.Mon
 def test_a_helper_that_always_fails(host: FakeHost, programs: Programs) -> None:
     programs.add("ignition-kargs-helper", status=1, stderr="not here")
     with pytest.raises(ActionFailed, match=r"kernel arguments cannot be set.*not here"):
-        perform(STAGE, CONFIG, host, State())
+        performed(STAGE, CONFIG, host, State())
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_a_kernel_that_was_started_otherwise_though_the_helper_is_content(
 ) -> None:
     programs.add("ignition-kargs-helper")
     started_with(host, line)
-    perform(STAGE, CONFIG, host, State())
+    performed(STAGE, CONFIG, host, State())
     warnings = [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]
     assert ["was not started with the arguments" in text for text in warnings] == [True] * warns
 

@@ -12,11 +12,12 @@ from ignition.boot.state import State
 from ignition.errors import ActionFailed
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem, Storage
-from ignition.stages import STAGES, Plan, keeping, perform
-from ignition.stages.actions import Together
+from ignition.stages import STAGES, Plan, persisting
+from ignition.stages.actions import Parallel
 from ignition.stages.mount import MountFilesystems, is_below, mountable
 from tests.host.fakes import FakeHost
 from tests.lab import loop
+from tests.lab.performing import performed
 from tests.lab.sysfs import Sysfs
 
 MOUNT = next(stage for stage in STAGES if stage.name == "mount")
@@ -88,7 +89,7 @@ def test_each_after_those_above_it_and_side_by_side_where_none_is(host: FakeHost
         "making the directories /var/lib/x",
         "mounting /dev/d at /var/lib/x",
     ]
-    assert isinstance(found.actions[1], Together)
+    assert isinstance(found.actions[1], Parallel)
 
 
 def test_the_root_is_above_everything(host: FakeHost, sysfs: Sysfs) -> None:
@@ -101,7 +102,7 @@ def test_the_root_is_above_everything(host: FakeHost, sysfs: Sysfs) -> None:
 
 def test_the_configs_own_name_of_the_device_and_its_options(host: FakeHost, sysfs: Sysfs) -> None:
     wanted = config(fs("/var", "/dev/disk/by-label/x", "xfs", mount_options=("noatime", "pquota")))
-    left = perform(MOUNT, wanted, host, State())
+    left = performed(MOUNT, wanted, host, State())
     target = f"{host.root.path}/var"
     assert host.run.argvs == [
         ("mount", "-o", "noatime,pquota", "-t", "xfs", "/dev/disk/by-label/x", target),
@@ -111,7 +112,7 @@ def test_the_configs_own_name_of_the_device_and_its_options(host: FakeHost, sysf
 
 def test_the_directories_that_are_made_are_left_and_others_are_not(host: FakeHost, sysfs: Sysfs) -> None:
     Path(host.root.path, "var").mkdir()
-    left = perform(MOUNT, config(fs("/var/lib/data"), fs("/srv", "/dev/b")), host, State())
+    left = performed(MOUNT, config(fs("/var/lib/data"), fs("/srv", "/dev/b")), host, State())
     assert sorted(left.directories) == ["/srv", "/var/lib", "/var/lib/data"]
     assert Path(host.root.path, "var/lib/data").stat().st_mode & 0o777 == 0o755
 
@@ -119,8 +120,8 @@ def test_the_directories_that_are_made_are_left_and_others_are_not(host: FakeHos
 def test_directories_that_a_failed_run_made_are_left_all_the_same(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("mount", status=32, stderr="no")
     left: list[State] = []
-    with pytest.raises(ActionFailed), keeping(left.append):
-        perform(MOUNT, config(fs("/var/lib")), host, State())
+    with pytest.raises(ActionFailed), persisting(left.append):
+        performed(MOUNT, config(fs("/var/lib")), host, State())
     assert sum(left, State()).directories == ("/var", "/var/lib")
 
 
@@ -134,8 +135,8 @@ def test_a_directory_is_left_before_it_is_made(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(type(host.root), "make_directories", full)
-    with pytest.raises(ActionFailed), keeping(left.append):
-        perform(MOUNT, config(fs("/srv")), host, State())
+    with pytest.raises(ActionFailed), persisting(left.append):
+        performed(MOUNT, config(fs("/srv")), host, State())
     assert left == [State(directories=("/srv",))]
 
 
@@ -158,7 +159,7 @@ def test_no_part_of_the_path_may_be_a_link(
     """A mount through a link would land outside the target root, or where the config does not say."""
     make(Path(host.root.path))
     with pytest.raises(ActionFailed, match=f"{place} in the target root is {kind}") as caught:
-        perform(MOUNT, config(fs("/var/lib/data")), host, State())
+        performed(MOUNT, config(fs("/var/lib/data")), host, State())
     assert caught.value.path == ("storage", "filesystems", 0)
     assert host.run.argvs == []
 
@@ -166,7 +167,7 @@ def test_no_part_of_the_path_may_be_a_link(
 def test_a_kernel_without_the_filesystem_is_named(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("mount", status=32, stderr="mount: /sysroot/var: unknown filesystem type 'btrfs'.")
     with pytest.raises(ActionFailed, match="the kernel knows no filesystem btrfs") as caught:
-        perform(MOUNT, config(fs("/var", format_="btrfs")), host, State())
+        performed(MOUNT, config(fs("/var", format_="btrfs")), host, State())
     assert caught.value.hint == "put the kernel module btrfs into the initramfs"
 
 
@@ -175,7 +176,7 @@ def test_any_other_failure_keeps_mounts_own_words(host: FakeHost, sysfs: Sysfs) 
         "mount", status=32, stderr="mount: wrong fs type, bad option, bad superblock on /dev/vdb1"
     )
     with pytest.raises(ActionFailed, match="bad superblock"):
-        perform(MOUNT, config(fs("/var")), host, State())
+        performed(MOUNT, config(fs("/var")), host, State())
 
 
 def test_what_is_mounted_already_stays_and_the_rest_is_mounted(host: FakeHost, sysfs: Sysfs) -> None:
@@ -206,7 +207,7 @@ def test_mount_and_umount_for_real_in_depth_order_and_again(tmp_path: Path) -> N
             subprocess.run(["mkfs.ext4", "-q", node], check=True)
         host = loop.machine(tmp_path)
         wanted = config(fs("/var/lib/data", inner), fs("/var", outer, mount_options=("noatime",)))
-        left = perform(MOUNT, wanted, host, State())
+        left = performed(MOUNT, wanted, host, State())
         try:
             assert left.directories == ("/var", "/var/lib", "/var/lib/data")
             mounts = [
@@ -221,9 +222,9 @@ def test_mount_and_umount_for_real_in_depth_order_and_again(tmp_path: Path) -> N
             assert "noatime" in mounts[0][3]
 
             subprocess.run(["umount", f"{host.root.path}/var/lib/data"], check=True)
-            assert perform(MOUNT, wanted, host, State()).directories == ()
+            assert performed(MOUNT, wanted, host, State()).directories == ()
             assert sum(str(tmp_path) in line for line in Path("/proc/mounts").read_text().splitlines()) == 2
         finally:
-            perform(UMOUNT, wanted, host, State())
+            performed(UMOUNT, wanted, host, State())
         assert str(tmp_path) not in Path("/proc/mounts").read_text()
-        perform(UMOUNT, wanted, host, State())
+        performed(UMOUNT, wanted, host, State())

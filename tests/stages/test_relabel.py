@@ -14,8 +14,9 @@ from ignition.boot.state import State
 from ignition.host.command import Command, Ran
 from ignition.host.run import run
 from ignition.preview import outlook, preview_host
-from ignition.stages import STAGES, perform
+from ignition.stages import STAGES
 from tests.host.fakes import FakeHost
+from tests.lab.performing import performed
 from tests.lab.sysfs import Sysfs
 from tests.stages.files.lab import config_of, contents, local
 
@@ -64,7 +65,7 @@ def policy(host: FakeHost) -> None:
 
 def perform_stage(host: FakeHost, name: str, **sections: Any) -> None:
     (stage,) = (stage for stage in STAGES if stage.name == name)
-    perform(stage, config_of(**sections), host, State())
+    performed(stage, config_of(**sections), host, State())
 
 
 def label(host: FakeHost, path: str) -> str:

@@ -14,8 +14,9 @@ from ignition.errors import ActionFailed
 from ignition.host.command import Command, Ran
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem, Storage
-from ignition.stages import STAGES, perform, umount
+from ignition.stages import STAGES, umount
 from tests.host.fakes import FakeHost
+from tests.lab.performing import performed
 from tests.lab.sysfs import Sysfs
 
 UMOUNT = next(stage for stage in STAGES if stage.name == "umount")
@@ -53,16 +54,16 @@ def at(host: FakeHost, *paths: str) -> tuple[str, ...]:
 
 
 def test_deep_first_with_one_call(host: FakeHost, sysfs: Sysfs) -> None:
-    perform(UMOUNT, CONFIG, host, State())
+    performed(UMOUNT, CONFIG, host, State())
     assert host.run.argvs == [("umount", *at(host, "/var/lib/data", "/var", "/srv"))]
 
 
 def test_what_is_not_mounted_is_left_alone(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.umount(at(host, "/var/lib/data", "/srv"))
-    perform(UMOUNT, CONFIG, host, State())
+    performed(UMOUNT, CONFIG, host, State())
     assert host.run.argvs == [("umount", *at(host, "/var"))]
     sysfs.umount(at(host, "/var"))
-    perform(UMOUNT, CONFIG, host, State())
+    performed(UMOUNT, CONFIG, host, State())
     assert len(host.run.argvs) == 1
 
 
@@ -84,7 +85,7 @@ def test_what_is_busy_is_tried_again_and_nothing_else(
 ) -> None:
     host.run.answer("umount", busy_times(2, host, sysfs))
     with caplog.at_level(logging.INFO, "ignition"):
-        perform(UMOUNT, CONFIG, host, State())
+        performed(UMOUNT, CONFIG, host, State())
     assert host.run.argvs[1:] == [("umount", *at(host, "/srv"))] * 2
     assert "target is busy" in caplog.text
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
@@ -98,7 +99,7 @@ def test_what_stays_busy_is_an_error_that_names_who_uses_it(host: FakeHost, sysf
     (process / "fd/3").symlink_to(at(host, "/srv/log")[0])
     (sysfs.system / "proc/4712").mkdir()
     with pytest.raises(ActionFailed) as caught:
-        perform(UMOUNT, CONFIG, host, State())
+        performed(UMOUNT, CONFIG, host, State())
     assert f"cannot unmount {at(host, '/srv')[0]} (used by logger (4711))" in str(caught.value)
     assert len(host.run.argvs) == umount.ATTEMPTS
     assert os.path.basename(at(host, "/var")[0]) not in str(caught.value).partition("cannot unmount")[2]
@@ -110,5 +111,5 @@ def test_what_is_unmounted_by_someone_else_meanwhile_is_well(host: FakeHost, sys
         return Ran(32, "", "umount: not mounted")
 
     host.run.answer("umount", answer)
-    perform(UMOUNT, CONFIG, host, State())
+    performed(UMOUNT, CONFIG, host, State())
     assert len(host.run.argvs) == 1

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ignition.errors import CommandFailed
-from ignition.host.command import Ran
+from ignition.host.command import CommandFailed, Ran
 from ignition.host.run import run
 from ignition.tools import blkid
 from ignition.tools.blkid import Probe

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ignition.errors import CommandFailed
-from ignition.host.command import Command, Ran
+from ignition.host.command import Command, CommandFailed, Ran
 from ignition.tools import clevis
 
 CONFIG = '{"t":1,"password":"correct-horse"}'

@@ -86,7 +86,7 @@ def test_a_real_volume(device: str) -> None:
 
 @pytest.mark.real_commands("cryptsetup")
 def test_a_wrong_key_has_its_own_status(device: str) -> None:
-    from ignition.errors import CommandFailed
+    from ignition.host.command import CommandFailed
 
     run(cryptsetup.format_luks2(device, b"two\nlines", options=QUICK))
     with pytest.raises(CommandFailed) as caught:

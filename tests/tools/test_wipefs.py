@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ignition.errors import CommandFailed, IgnitionError
+from ignition.errors import IgnitionError
+from ignition.host.command import CommandFailed
 from ignition.host.run import run
 from ignition.tools import wipefs
 from ignition.tools.wipefs import Signature

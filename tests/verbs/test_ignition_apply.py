@@ -208,7 +208,7 @@ class TestImages:
         monkeypatch.setattr(image_root, "perform", broken)
         assert apply.main(["--root", str(root), given(tmp_path, storage=FILES)]) == 1
         shown = capsys.readouterr()
-        assert "CRITICAL : a fault of the engine itself: KeyError in " in shown.out
+        assert "CRITICAL : internal error: KeyError in " in shown.out
         assert "s3cr3t" not in shown.out + shown.err
 
     def test_the_merged_config_is_judged_as_in_a_boot(

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final
 from ignition import log
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.errors import CommandFailed, IgnitionError, Refusal
+from ignition.errors import IgnitionError, Refusal
 from ignition.host import Host, kernel
+from ignition.host.command import CommandFailed
 from ignition.host.mounts import Use, remedy
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem
 from ignition.stages import Action, Plan
-from ignition.stages.actions import side_by_side
+from ignition.stages.actions import in_parallel
 from ignition.stages.disks import signatures
 from ignition.stages.disks.kernel_modules import LoadModules
 from ignition.stages.disks.locked import RunLocked
@@ -342,7 +343,7 @@ def _actions(made: Sequence[Decision]) -> Iterator[Action]:
     makers: list[Action] = [maker for each in made if (maker := each.make())]
     if modules := tuple(dict.fromkeys(each.wanted.format or "" for each in made if each.needs_module)):
         makers.append(LoadModules(PATH, modules))
-    yield from side_by_side(PATH, f"creating filesystems on {_names(made)}", makers)
+    yield from in_parallel(PATH, f"creating filesystems on {_names(made)}", makers)
     yield Settle(PATH, tuple(each.facts.node for each in made))
 
 

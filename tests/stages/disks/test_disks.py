@@ -21,9 +21,10 @@ from ignition.host.command import Command, Ran
 from ignition.host.run import run
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Disk, Filesystem, Partition, Storage
-from ignition.stages import STAGES, perform
+from ignition.stages import STAGES
 from ignition.tools import gpt
 from tests.lab import gptimage, loop
+from tests.lab.performing import performed
 
 DISKS = next(stage for stage in STAGES if stage.name == "disks")
 SIZE = 512 << 20
@@ -70,7 +71,7 @@ class Bench:
     def apply(self, *disks: Disk, filesystems: tuple[Filesystem, ...] = ()) -> list[str]:
         """Run the stage; returns the programs that were started."""
         self.ran.clear()
-        perform(DISKS, Config(storage=Storage(disks=disks, filesystems=filesystems)), self.host, State())
+        performed(DISKS, Config(storage=Storage(disks=disks, filesystems=filesystems)), self.host, State())
         return list(self.ran)
 
     def table(self) -> gpt.Table | None:

@@ -14,11 +14,12 @@ from ignition.boot.state import State
 from ignition.host.command import Command, Ran
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem, Storage
-from ignition.stages import Plan, apply
-from ignition.stages.actions import Together
+from ignition.stages import Plan
+from ignition.stages.actions import Parallel
 from ignition.stages.disks.filesystems import Do, Filesystems, decide, differences, refusals
 from ignition.tools.wipefs import Signature
 from tests.host.fakes import FakeHost
+from tests.lab.performing import applied
 from tests.lab.sysfs import Sysfs
 
 
@@ -140,7 +141,7 @@ def test_fresh_devices_are_listed_once_and_not_wiped(host: FakeHost, sysfs: Sysf
         "waiting for udev to look at /dev/vdb1, /dev/vdb2",
     ]
     assert len(host.run.argvs) == 1
-    apply(found, host)
+    applied(found, host)
     assert sorted(host.run.argvs[1:]) == [
         ("mkfs.ext4", "-F", "-L", "data", "/run/ignition/dev_aliases/dev/vdb1"),
         ("mkfs.xfs", "-f", "-m", "uuid=ab", "/run/ignition/dev_aliases/dev/vdb2"),
@@ -166,7 +167,7 @@ def test_what_is_to_be_wiped_is_wiped_with_one_call_and_needs_no_second_look(
         "waiting for udev to look at /dev/vdb1, /dev/vdb2, /dev/vdb3",
     ]
     together = found.actions[1]
-    assert isinstance(together, Together)
+    assert isinstance(together, Parallel)
     assert [action.describe() for action in together.actions] == [
         "creating ext4 on /dev/vdb1",
         "creating swap on /dev/vdb3",
@@ -275,7 +276,7 @@ def test_those_that_have_begun_are_made_even_if_one_fails(host: FakeHost, sysfs:
         host.run.answer(program, make)
     found = plan(host, fs(1, "ext4"), fs(2, "xfs"), fs(3, "swap"))
     with pytest.raises(Exception, match="creating ext4 on /dev/vdb1") as caught:
-        apply(found, host)
+        applied(found, host)
     assert getattr(caught.value, "path", None) == ("storage", "filesystems", 0)
     assert sorted(made) == ["mkfs.xfs", "mkswap"]
 
@@ -293,7 +294,7 @@ def test_modules_that_mounting_will_need_are_loaded_meanwhile(
     host: FakeHost, sysfs: Sysfs, wanted: dict[str, Any], modules: list[str]
 ) -> None:
     (sysfs.system / "proc/filesystems").write_text("nodev\tsysfs\n\text4\n")
-    apply(plan(host, wanted), host)
+    applied(plan(host, wanted), host)
     assert [argv[3:] for argv in host.run.ran("modprobe")] == [tuple(modules)][: len(modules)]
     assert len(host.run.argvs) == 2 + len(modules)
 
@@ -301,7 +302,7 @@ def test_modules_that_mounting_will_need_are_loaded_meanwhile(
 def test_a_module_that_cannot_be_loaded_is_mounts_to_tell(host: FakeHost, sysfs: Sysfs) -> None:
     (sysfs.system / "proc/filesystems").write_text("nodev\tsysfs\n")
     host.run.answer("modprobe", status=2, stderr="no")
-    apply(plan(host, fs(1, "xfs", path="/srv")), host)
+    applied(plan(host, fs(1, "xfs", path="/srv")), host)
     assert host.run.ran("modprobe")
     assert host.run.ran("mkfs.xfs")
 

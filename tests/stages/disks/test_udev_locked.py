@@ -16,7 +16,7 @@ from ignition.host.root import Root
 from ignition.host.run import run
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Disk, Filesystem, Luks, Partition, Raid, Storage
-from ignition.stages import Step, apply
+from ignition.stages import Step
 from ignition.stages.disks.filesystems import Filesystems
 from ignition.stages.disks.locked import RunLocked
 from ignition.stages.disks.luks.step import Volumes
@@ -24,6 +24,7 @@ from ignition.stages.disks.partitions import actions
 from ignition.stages.disks.partitions.step import Partitions
 from ignition.stages.disks.raid.step import Arrays
 from tests.host.fakes import FakeFetch
+from tests.lab.performing import applied
 from tests.lab.programs import Programs
 from tests.lab.sysfs import Sysfs
 
@@ -72,7 +73,7 @@ def locked(sysfs: Sysfs, program: str) -> set[str]:
 
 def do(step: Step[Any], host: Host, **sections: Any) -> None:
     config = Config(storage=Storage(**sections))
-    apply(step.plan(config, step.observe(config, host, State())), host)
+    applied(step.plan(config, step.observe(config, host, State())), host)
 
 
 def test_partition_tables(
@@ -117,7 +118,7 @@ def test_encrypted_volumes(host: Host, sysfs: Sysfs, looking: Programs) -> None:
 
 def test_nothing_is_locked_any_more_when_they_have_ended(host: Host, sysfs: Sysfs, looking: Programs) -> None:
     looking.add("mkfs.ext4", status=1)
-    with pytest.raises(Exception, match="failed with status 1"):
+    with pytest.raises(Exception, match="exit status 1"):
         do(Filesystems(), host, filesystems=(Filesystem(device="/dev/vdb1", format="ext4"),))
     with (sysfs.system / "dev/vdb").open() as disk:
         fcntl.flock(disk, fcntl.LOCK_EX | fcntl.LOCK_NB)

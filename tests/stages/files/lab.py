@@ -14,8 +14,9 @@ from ignition.boot.state import State
 from ignition.config.json.cache import load
 from ignition.schemas.config import Config
 from ignition.schemas.spec import LATEST
-from ignition.stages import Step, apply
+from ignition.stages import Step
 from tests.host.fakes import FakeHost
+from tests.lab.performing import applied
 
 __all__ = ["accounts", "config_of", "contents", "local", "run_steps", "tree_of"]
 
@@ -41,7 +42,7 @@ def run_steps(steps: Iterable[Step[Any]], config: Config, host: FakeHost, state:
     """Look, decide and act, step by step, as a stage does."""
     for step in steps:
         if step.wanted(config):
-            apply(step.plan(config, step.observe(config, host, state or State())), host)
+            applied(step.plan(config, step.observe(config, host, state or State())), host)
 
 
 def tree_of(directory: str, *, but: Iterable[str] = ()) -> Mapping[str, tuple[object, ...]]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ignition import dataurl
-from ignition.boot.state import KEY_IS_GONE, State
+from ignition.boot.state import KEY_REMOVED, State
 from ignition.errors import Refused, StateError
 from ignition.host.command import Command, Ran
 from ignition.schemas.luks import Clevis, ClevisCustom, Tang
@@ -140,7 +140,7 @@ def test_a_line(wanted: Clevis, expected: str) -> None:
 def test_a_volume_that_clevis_unlocks_has_no_key_here(host: FakeHost) -> None:
     """Be there one in the state, since the config names it, or none any more."""
     volumes = [{"name": "vault", "device": "/dev/vdb", "clevis": {"tpm2": True}}]
-    for left in (state(vault=b"secret key"), State(luks_keys={"vault": KEY_IS_GONE}), State()):
+    for left in (state(vault=b"secret key"), State(luks_keys={"vault": KEY_REMOVED}), State()):
         run_steps([Crypttab()], config_of(storage={"luks": volumes}), host, left)
         assert local(host, "/etc/crypttab").read_text() == "vault UUID=1111-aaaa none luks,x-initrd.attach\n"
         assert not local(host, "/etc/luks").exists()

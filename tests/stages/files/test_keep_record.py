@@ -103,7 +103,7 @@ def test_labels_are_set_and_disks_written_after_it(host: FakeHost, kept: Record)
 
 
 def test_what_it_does_to_itself_is_no_change_of_the_machine(host: FakeHost, kept: Record) -> None:
-    root = Root(host.root.path, record.changed)
+    root = Root(host.root.path, record.add_change)
     object.__setattr__(host, "root", root)
     run_steps([KeepRecord()], NOTHING, host)
     assert [each["path"] for each in texts(in_target(host))[1]["changes"]] == ["/var", "/var/log", KEPT]

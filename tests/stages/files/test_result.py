@@ -14,9 +14,9 @@ from ignition import distro
 from ignition.boot.state import FetchedConfig, OutputFile, State
 from ignition.errors import ActionFailed, IgnitionError
 from ignition.host.command import Command, Ran
-from ignition.stages import apply
 from ignition.stages.files.result import Facts, OutputFiles, Result, go_json, rfc3339
 from tests.host.fakes import FakeHost
+from tests.lab.performing import applied
 from tests.stages.files.lab import config_of, local, run_steps
 
 RESULT = "/etc/.ignition-result.json"
@@ -34,7 +34,7 @@ def host(tmp_path: Path) -> FakeHost:
 
 
 def write(host: FakeHost, facts: Facts) -> None:
-    apply(Result().plan(config_of(), facts), host)
+    applied(Result().plan(config_of(), facts), host)
 
 
 def test_the_file_is_the_references(host: FakeHost) -> None:

@@ -13,9 +13,10 @@ import pytest
 from ignition import distro
 from ignition.boot.state import State
 from ignition.host.run import run
-from ignition.stages import STAGES, perform
+from ignition.stages import STAGES
 from ignition.stages.files import STEPS
 from tests.host.fakes import FakeHost
+from tests.lab.performing import performed
 from tests.stages.files.lab import accounts, config_of, contents, local, run_steps, tree_of
 
 RESULT = "/etc/.ignition-result.json"
@@ -91,7 +92,7 @@ def test_the_order_is_the_references() -> None:
 
 def test_a_config_that_asks_for_nothing_leaves_its_result(host: FakeHost) -> None:
     before = tree_of(host.root.path)
-    perform(STAGE, config_of(), host, State())
+    performed(STAGE, config_of(), host, State())
     assert set(tree_of(host.root.path)) - set(before) == {RESULT}
     assert host.run.argvs == []
 
@@ -102,11 +103,11 @@ def test_twice_is_once_with_the_real_programs(host: FakeHost) -> None:
     config = everything(host)
     config["passwd"]["users"].append({"name": "new", "groups": ["wheel"]})
     config["storage"]["files"].append({"path": "/srv/new", "user": {"name": "new"}, "group": {"name": "new"}})
-    perform(STAGE, config_of(**config), host, State())
+    performed(STAGE, config_of(**config), host, State())
     first = tree_of(host.root.path, but=[RESULT])
     assert first["/etc/systemd/system/multi-user.target.wants/own.service"][0] == "lrwxrwxrwx"
     assert first["/srv/new"][1:3] == (1000, 1000)
-    perform(STAGE, config_of(**config), host, State())
+    performed(STAGE, config_of(**config), host, State())
     assert tree_of(host.root.path, but=[RESULT]) == first
 
 
@@ -114,7 +115,7 @@ def test_processes_are_few(host: FakeHost) -> None:
     """An emulated machine takes a tenth of a second for each."""
     config = everything(host)
     config["passwd"]["users"].append({"name": "new", "groups": ["wheel"], "passwordHash": "$y$x"})
-    perform(STAGE, config_of(**config), host, State())
+    performed(STAGE, config_of(**config), host, State())
     assert [argv[0] for argv in host.run.argvs] == ["useradd", "systemctl"]
 
 

@@ -1,7 +1,7 @@
 """What is done to one encrypted volume: making it, opening it, and going on where an earlier try ended.
 
-A generated key is left for later before there is a volume that nothing else opens (`leave`), and taken away
-from the volume only when what is to unlock it has been seen to. So wherever this process is killed, another
+A generated key is persisted before a volume exists that nothing else opens, and removed from the volume only
+after its other means of unlocking was tried. So wherever this process is killed, another
 try in the same boot can go on. Rules: engine.md 9.3.3.
 """
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ignition import dataurl
-from ignition.boot.state import KEY_IS_GONE, State
+from ignition.boot.state import KEY_REMOVED, State
 from ignition.configpath import ConfigPath
-from ignition.errors import CommandFailed, IgnitionError
+from ignition.errors import IgnitionError
 from ignition.host import Host
-from ignition.host.command import Command
+from ignition.host.command import Command, CommandFailed
 from ignition.schemas.storage import Luks
-from ignition.stages import leave
+from ignition.stages import persist
 from ignition.stages.disks.luks import cex, clevis
 from ignition.tools import cryptsetup
 
@@ -54,7 +54,7 @@ class MakeVolume:
         """The volume and its device."""
         return f"creating the encrypted volume {self.volume.name} on {self.volume.device}"
 
-    def perform(self, host: Host) -> State:
+    def perform(self, host: Host) -> None:
         """Make it and open it."""
         volume, key = self.volume, self.key
         volume_key = None
@@ -63,7 +63,7 @@ class MakeVolume:
             volume_key = cex.make_key(host, volume, self.cards)
         elif key is None:
             key = os.urandom(GENERATED).hex().encode()
-        leave(_left(volume, key))
+        persist(_state_with_key(volume, key))
         command = cryptsetup.format_luks2(
             self.alias,
             key,
@@ -75,7 +75,7 @@ class MakeVolume:
         )
         with host.devices.locked([self.node]):
             _run(host, command)
-        return _finish(host, self.path, volume, self.alias, key)
+        _finish(host, self.path, volume, self.alias, key)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class ResumeVolume:
         """The volume and its device."""
         return f"going on with the encrypted volume {self.volume.name} on {self.volume.device}"
 
-    def perform(self, host: Host) -> State:
+    def perform(self, host: Host) -> None:
         """Do what is left of it.
 
         Raises:
@@ -110,9 +110,10 @@ class ResumeVolume:
             trying = cryptsetup.try_key(self.alias, volume.name, key)
             tried = host.run(replace(trying, ok=(0, cryptsetup.WRONG_KEY)))
             if tried.status == 0:
-                return _finish(
+                _finish(
                     host, self.path, volume, self.alias, key, is_bound=self.is_bound, is_open=self.is_open
                 )
+                return
             if volume.key_file.source or not self.is_bound:
                 raise IgnitionError(
                     f"the key of this boot does not open the volume on {volume.device}",
@@ -121,7 +122,7 @@ class ResumeVolume:
                 )
         if not self.is_open:
             clevis.open_volume(host, self.alias, volume, (*self.path, "clevis"))
-        return _without_key(volume)
+        persist(_state_without_key(volume))
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class OpenVolume:
         verb = "trying the key of the open" if self.is_open else "opening the"
         return f"{verb} encrypted volume {self.volume.name} on {self.volume.device}"
 
-    def perform(self, host: Host) -> State:
+    def perform(self, host: Host) -> None:
         """Open it."""
         volume = self.volume
         command = (
@@ -161,7 +162,7 @@ class OpenVolume:
                 path=(*self.path, "keyFile"),
                 hint=REPLACE,
             ) from error
-        return _left(volume, self.key)
+        persist(_state_with_key(volume, self.key))
 
 
 @dataclass(frozen=True)
@@ -189,13 +190,13 @@ def _finish(
     *,
     is_bound: bool = False,
     is_open: bool = False,
-) -> State:
+) -> None:
     """All that follows once there is a volume that the key opens; what was done before is left out."""
     place = (*path, "clevis")
-    left = _left(volume, key)
+    persist(_state_with_key(volume, key))
     if volume.cex.enabled:
         cex.note_pattern(host, alias, volume)
-        left += cex.left(host, volume)
+        persist(cex.state_with_key_files(host, volume))
     if volume.clevis.present:
         if not is_bound:
             clevis.bind(host, alias, volume, key, place)
@@ -204,8 +205,7 @@ def _finish(
         _run(host, _opening(volume, alias, key))
     if volume.clevis.present and not volume.key_file.source:
         host.run(cryptsetup.remove_key(alias, volume.name, key))
-        return _without_key(volume)
-    return left
+        persist(_state_without_key(volume))
 
 
 def _run(host: Host, command: Command) -> None:
@@ -225,9 +225,9 @@ def _opening(volume: Luks, alias: str, key: bytes) -> Command:
     )
 
 
-def _left(volume: Luks, key: bytes) -> State:
+def _state_with_key(volume: Luks, key: bytes) -> State:
     return State(luks_keys={volume.name: dataurl.encode(key)})
 
 
-def _without_key(volume: Luks) -> State:
-    return State(luks_keys={volume.name: KEY_IS_GONE})
+def _state_without_key(volume: Luks) -> State:
+    return State(luks_keys={volume.name: KEY_REMOVED})

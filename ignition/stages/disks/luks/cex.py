@@ -20,7 +20,7 @@ from ignition.schemas.storage import Luks
 from ignition.tools import zkey
 from ignition.tools.cryptsetup import VolumeKey
 
-__all__ = ["cards", "key_files", "left", "make_key", "needs", "note_pattern", "passphrase"]
+__all__ = ["cards", "key_files", "make_key", "needs", "note_pattern", "passphrase", "state_with_key_files"]
 
 PASSPHRASE: Final = f"{distro.LUKS_KEY_DIRECTORY}/cex.key"
 """In the initramfs, from its builder; the reference's name."""
@@ -80,7 +80,7 @@ def note_pattern(host: Host, alias: str, volume: Luks) -> None:
     host.run(zkey.set_pattern(alias, volume.name, PASSPHRASE))
 
 
-def left(host: Host, volume: Luks) -> State:
+def state_with_key_files(host: Host, volume: Luks) -> State:
     """The key's files, for the installed system's repository."""
     keys = {}
     for name in key_files(volume):

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from ignition import log
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.errors import ActionFailed, CommandFailed, IgnitionError, NotFound, Refusal
+from ignition.errors import IgnitionError, NotFound, Refusal
 from ignition.host import Host
-from ignition.host.command import Command, Ran
+from ignition.host.command import Command, CommandFailed, Ran
 from ignition.host.files.memfd import in_memory
 from ignition.host.source import Source
 from ignition.schemas.config import Config
@@ -182,11 +182,11 @@ def _ask(host: Host, tang: Tang, path: ConfigPath) -> None:
     except NotFound as error:
         why = f"the Tang server has no key with this thumbprint: {error}"
         hint = "correct the thumbprint (`tang-show-keys` on the server prints it) or the URL"
-        raise ActionFailed(why, path=(*path, "thumbprint"), hint=hint) from error
+        raise IgnitionError(why, path=(*path, "thumbprint"), hint=hint) from error
     except IgnitionError as error:
         why = f"the advertisement of the Tang server could not be fetched: {error}"
         hint = error.hint or "check the URL, and that the server runs"
-        raise ActionFailed(why, path=(*path, "url"), hint=hint) from error
+        raise IgnitionError(why, path=(*path, "url"), hint=hint) from error
 
 
 def _await_tpm(host: Host, path: ConfigPath) -> None:
@@ -195,7 +195,7 @@ def _await_tpm(host: Host, path: ConfigPath) -> None:
     except IgnitionError as error:
         why = f"this machine has no TPM 2: {TPM} did not appear"
         hint = "give it one, or put the kernel module for it into the initramfs"
-        raise ActionFailed(why, path=path, hint=hint) from error
+        raise IgnitionError(why, path=path, hint=hint) from error
 
 
 class Pins:

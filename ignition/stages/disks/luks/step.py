@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Final
 
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.errors import ActionFailed, IgnitionError, Refusal
+from ignition.errors import IgnitionError, Refusal
 from ignition.host import Host, blocks
 from ignition.host.mounts import Use, remedy
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Luks
 from ignition.stages import Action, Plan
-from ignition.stages.actions import AT_ONCE, side_by_side
+from ignition.stages.actions import AT_ONCE, in_parallel
 from ignition.stages.disks import signatures
 from ignition.stages.disks.locked import RunLocked
 from ignition.stages.disks.luks import cex, clevis
@@ -287,10 +287,10 @@ def _key(host: Host, volume: Luks, state: State, path: ConfigPath) -> bytes | No
         key = host.fetch.bytes(source_of(volume.key_file))
     except IgnitionError as error:
         why = f"the key of the volume {volume.name} could not be fetched: {error}"
-        raise ActionFailed(why, path=path, hint=error.hint) from error
+        raise IgnitionError(why, path=path, hint=error.hint) from error
     if not key:
         hint = "a volume without a key file gets a key of its own"
-        raise ActionFailed(f"the key of the volume {volume.name} is empty", path=path, hint=hint)
+        raise IgnitionError(f"the key of the volume {volume.name} is empty", path=path, hint=hint)
     return key
 
 
@@ -399,12 +399,12 @@ class Decision:
 
 def _actions(decisions: Sequence[Decision], made: Sequence[Decision], at_once: int) -> Iterator[Action]:
     opened = (each.open() for each in decisions if each.do is Do.OPEN)
-    yield from side_by_side(PATH, "opening encrypted volumes", opened, at_once)
+    yield from in_parallel(PATH, "opening encrypted volumes", opened, at_once)
     yield from (each.close() for each in made if each.is_reopened)
     if full := [each for each in made if each.facts.has_signatures]:
         devices = [each.wanted.device or "" for each in full]
         command = wipefs.erase((each.facts.alias for each in full), shown_as=devices)
         yield RunLocked(PATH, command, tuple(each.facts.node for each in full))
-    yield from side_by_side(PATH, "creating encrypted volumes", (each.make() for each in made), at_once)
+    yield from in_parallel(PATH, "creating encrypted volumes", (each.make() for each in made), at_once)
     if made:
         yield Settle(PATH, tuple(each.facts.node for each in made))

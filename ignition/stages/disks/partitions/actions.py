@@ -9,9 +9,9 @@ from typing import Final
 
 from ignition import log
 from ignition.configpath import ConfigPath
-from ignition.errors import CommandFailed, IgnitionError
+from ignition.errors import IgnitionError
 from ignition.host import Host, blocks
-from ignition.host.command import Command
+from ignition.host.command import Command, CommandFailed
 from ignition.stages.disks.partitions.layout import Extent
 from ignition.tools import dmsetup, partx
 

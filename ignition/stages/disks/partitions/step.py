@@ -18,7 +18,7 @@ from ignition.host import Host
 from ignition.host.mounts import Use
 from ignition.schemas.config import Config
 from ignition.stages import Action, Plan
-from ignition.stages.actions import side_by_side
+from ignition.stages.actions import in_parallel
 from ignition.stages.disks.partitions import stale_signatures
 from ignition.stages.disks.partitions.decide import DiskChanges, disk_changes
 from ignition.stages.disks.partitions.observe import DiskFacts, look
@@ -105,7 +105,7 @@ def _actions(needed: Sequence[DiskChanges]) -> Iterator[Action]:
     if not needed:
         return
     writes = (changes.write() for changes in needed)
-    yield from side_by_side(PATH, f"partitioning {len(needed)} disks", writes)
+    yield from in_parallel(PATH, f"partitioning {len(needed)} disks", writes)
     yield Settle(PATH, tuple(changes.facts.disk.node for changes in needed))
     for changes in needed:
         yield changes.expect()

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Final
 
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.errors import CommandFailed, IgnitionError, Refusal
+from ignition.errors import IgnitionError, Refusal
 from ignition.host import Host, blocks, kernel
-from ignition.host.command import Command
+from ignition.host.command import Command, CommandFailed
 from ignition.host.mounts import Use, remedy
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Raid
 from ignition.stages import Action, Plan
-from ignition.stages.actions import side_by_side
+from ignition.stages.actions import in_parallel
 from ignition.stages.disks import signatures
 from ignition.stages.disks.kernel_modules import module_of
 from ignition.stages.disks.preflight import device_conflicts
@@ -349,7 +349,7 @@ class _Decision:
 
 def _actions(made: Sequence[_Decision]) -> Iterator[Action]:
     names = ", ".join(each.wanted.name for each in made)
-    return side_by_side(PATH, f"making the arrays {names}", (each.make() for each in made))
+    return in_parallel(PATH, f"making the arrays {names}", (each.make() for each in made))
 
 
 def _unseen(due: Sequence[_Decision], all_of_them: Sequence[_Decision]) -> Iterator[Refusal]:

@@ -29,8 +29,9 @@ from typing import TYPE_CHECKING, Final
 from ignition import log
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.errors import CommandFailed, IgnitionError
+from ignition.errors import IgnitionError
 from ignition.host import Host
+from ignition.host.command import CommandFailed
 from ignition.host.root import Root
 from ignition.schemas.config import Config
 from ignition.schemas.systemd import Unit

@@ -22,7 +22,7 @@ from ignition.host.root import Root
 from ignition.host.source import Source
 from ignition.resource.redact import redact
 from ignition.stages import Action, act
-from ignition.stages.actions import Together
+from ignition.stages.actions import Parallel
 
 __all__ = ["STAGING", "Piece", "Staged", "assemble", "fetches", "same_contents", "staging_directory"]
 
@@ -99,7 +99,7 @@ class StageLocal:
                 piece.perform(host)
             except IgnitionError as error:
                 raise ActionFailed(
-                    f"{piece.describe()}: {error}", path=error.path or piece.path, hint=error.hint
+                    piece.describe(), str(error), path=error.path or piece.path, hint=error.hint
                 ) from error
 
 
@@ -142,7 +142,7 @@ def fetches(pieces: Iterable[Piece]) -> tuple[Action, ...]:
         actions.append(StageLocal(local[0].path if len(local) == 1 else ("storage", "files"), local))
     if remote:
         what = f"fetching {len(remote)} files"
-        actions.append(Together(("storage", "files"), what, remote, limit=distro.downloads()))
+        actions.append(Parallel(("storage", "files"), what, remote, limit=distro.downloads()))
     return tuple(actions)
 
 

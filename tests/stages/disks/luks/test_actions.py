@@ -17,11 +17,12 @@ from ignition.schemas.config import Config
 from ignition.schemas.luks import Cex, Clevis
 from ignition.schemas.resource import Resource
 from ignition.schemas.storage import Luks, Storage
-from ignition.stages import Plan, apply, keeping
+from ignition.stages import Plan, persisting
 from ignition.stages.disks.luks.step import Volumes
 from tests.host.fakes import FakeHost
 from tests.lab import loop, luks
 from tests.lab.luks import QUICK, Killed, without_opening
+from tests.lab.performing import applied
 from tests.lab.sysfs import Sysfs
 from tests.stages.disks.luks.vaults import (
     KEY,
@@ -65,8 +66,8 @@ def test_the_key_is_left_before_there_is_a_volume(host: FakeHost, sysfs: Sysfs) 
         return Ran(0)
 
     host.run.answer("cryptsetup", format_or_open)
-    with keeping(kept.append):
-        apply(plan(host, volume("vault")), host)
+    with persisting(kept.append):
+        applied(plan(host, volume("vault")), host)
     assert kept
 
 
@@ -87,7 +88,7 @@ def again(host: FakeHost, wanted: Luks, state: State = OURS, metadata: str = '{"
 
 def test_a_bound_volume_is_made_tried_opened_and_loses_its_key(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("cryptsetup", stdout=BOUND, having="luksDump")
-    left = apply(plan(host, volume("vault", clevis=PINNED, discard=True)), host)
+    left = applied(plan(host, volume("vault", clevis=PINNED, discard=True)), host)
     assert ran(host) == [
         f"cryptsetup luksFormat --type luks2 --key-file - {alias('vdb')}",
         f"cryptsetup luksOpen {alias('vdb')} vault --key-file - --persistent --allow-discards",
@@ -102,7 +103,7 @@ def test_a_bound_volume_is_made_tried_opened_and_loses_its_key(host: FakeHost, s
 
 def test_a_bound_volume_keeps_the_config_s_key(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("cryptsetup", stdout=BOUND, having="luksDump")
-    left = apply(plan(host, volume("vault", clevis=PINNED, key_file=KEY)), host)
+    left = applied(plan(host, volume("vault", clevis=PINNED, key_file=KEY)), host)
     assert not any("luksRemoveKey" in call for call in ran(host))
     assert left.luks_keys == {"vault": dataurl.encode(b"secret key")}
 
@@ -111,7 +112,7 @@ def test_a_key_goes_only_when_the_binding_has_been_tried(host: FakeHost, sysfs: 
     host.run.answer("cryptsetup", stdout=BOUND, having="luksDump")
     host.run.answer("clevis", status=1, stderr="Unsealing jwk from TPM failed!", having="unlock")
     with pytest.raises(ActionFailed, match="Unsealing jwk from TPM failed"):
-        apply(plan(host, volume("vault", clevis=PINNED)), host)
+        applied(plan(host, volume("vault", clevis=PINNED)), host)
     assert len(ran(host)) == 1
 
 
@@ -132,7 +133,7 @@ def test_another_try_does_the_rest(
     host.run.answer("cryptsetup", status=tried, having="--test-passphrase")
     before = len(host.run.commands)
     with contextlib.suppress(ActionFailed):  # the fake volume is never bound
-        assert apply(found, host).luks_keys == {"vault": "data:,"}
+        assert applied(found, host).luks_keys == {"vault": "data:,"}
     did = [argv[1] if argv[0] == "cryptsetup" else argv[2] for argv in host.run.argvs[before:]]
     assert did == ["luksOpen", *words]
 
@@ -141,7 +142,7 @@ def test_another_try_after_the_last_step_opens_it_with_clevis(host: FakeHost, sy
     gone = State(luks_keys={"vault": "data:,"})
     found = again(host, volume("vault", clevis=PINNED), gone, BOUND)
     before = len(host.run.commands)
-    assert apply(found, host) == gone
+    assert applied(found, host) == gone
     assert host.run.argvs[before:] == [("clevis", "luks", "unlock", "-d", alias("vdb"), "-n", "vault")]
 
 
@@ -149,7 +150,7 @@ def test_another_try_leaves_what_is_open_open(host: FakeHost, opened: Sysfs) -> 
     gone = State(luks_keys={"vault": "data:,"})
     found = again(host, volume("vault", clevis=PINNED), gone, BOUND)
     before = len(host.run.commands)
-    assert apply(found, host) == gone
+    assert applied(found, host) == gone
     assert host.run.argvs[before:] == []
 
 
@@ -161,7 +162,7 @@ def test_a_volume_that_the_key_of_this_boot_does_not_open_is_not_touched(
     with pytest.raises(
         ActionFailed, match="the key of this boot does not open the volume on /dev/vdb"
     ) as caught:
-        apply(found, host)
+        applied(found, host)
     assert caught.value.hint.startswith("set wipeVolume: true")
 
 
@@ -220,7 +221,7 @@ def real_apply(directory: Path, *volumes: Luks, commands: int = 1000) -> State:
     host = loop.machine(directory, runner=until_killed)
     host.fetch.resources[KEY.source or ""] = b"secret key"  # type: ignore[attr-defined]
     step, wanted = Volumes(), Config(storage=Storage(luks=volumes))
-    return apply(step.plan(wanted, step.observe(wanted, host, State())), host)
+    return applied(step.plan(wanted, step.observe(wanted, host, State())), host)
 
 
 @real

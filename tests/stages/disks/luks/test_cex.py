@@ -14,10 +14,11 @@ from ignition.host.command import Command, Ran
 from ignition.schemas.config import Config
 from ignition.schemas.luks import Cex
 from ignition.schemas.storage import Luks, Storage
-from ignition.stages import Plan, apply
+from ignition.stages import Plan
 from ignition.stages.disks.luks import cex
 from ignition.stages.disks.luks.step import Volumes
 from tests.host.fakes import FakeHost
+from tests.lab.performing import applied
 from tests.lab.sysfs import Sysfs
 
 VAULT = Luks(name="vault", device="/dev/vdb", cex=Cex(enabled=True), options=("--sector-size", "4096"))
@@ -78,7 +79,7 @@ def test_a_machine_without_a_card_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_fresh_volume(host: FakeHost) -> None:
-    left = apply(plan(host), host)
+    left = applied(plan(host), host)
     called = [argv for argv in host.run.argvs if argv[0].startswith(("zkey", "cryptsetup"))]
     assert list(map(" ".join, called)) == [
         (
@@ -106,7 +107,7 @@ def test_a_fresh_volume(host: FakeHost) -> None:
 
 def test_another_try_in_the_same_boot_uses_the_same_key(host: FakeHost) -> None:
     """Whoever was killed before the volume was open."""
-    left = apply(plan(host), host)
+    left = applied(plan(host), host)
     there = {"device": "vdb", "type": "crypto_LUKS", "usage": "crypto", "uuid": None, "label": None}
     host.run.answer("wipefs", stdout=json.dumps({"signatures": [there]}), having="--json")
     host.run.answer("cryptsetup", stdout='{"config": {}}', having="luksDump")
@@ -115,22 +116,22 @@ def test_another_try_in_the_same_boot_uses_the_same_key(host: FakeHost) -> None:
     assert [each.describe() for each in again.actions] == [
         "going on with the encrypted volume vault on /dev/vdb"
     ]
-    assert apply(again, host) == left
+    assert applied(again, host) == left
     assert not any(argv[0] == "zkey" for argv in host.run.argvs[before:])
 
 
 def test_a_volume_that_is_made_anew_in_the_same_boot_uses_the_same_key(host: FakeHost) -> None:
     """Zkey refuses to make a second one of the same name."""
-    left = apply(plan(host), host)
+    left = applied(plan(host), host)
     before = len(host.run.commands)
-    assert apply(plan(host, left), host) == left
+    assert applied(plan(host, left), host) == left
     assert not any(argv[0] == "zkey" for argv in host.run.argvs[before:])
 
 
 def test_without_its_passphrase_nothing_is_done(host: FakeHost) -> None:
     place(host, "/etc/luks/cex.key").unlink()
     with pytest.raises(ActionFailed, match=r"no /etc/luks/cex.key in the initramfs: No such file") as caught:
-        apply(plan(host), host)
+        applied(plan(host), host)
     assert caught.value.path == ("storage", "luks", 0)
     assert host.run.ran("zkey") == []
 

@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from ignition.boot.state import KEY_IS_GONE
-from ignition.errors import ActionFailed, CommandFailed, FetchError, IgnitionError
-from ignition.host.command import Command, Ran, Secret
+from ignition.boot.state import KEY_REMOVED
+from ignition.errors import ActionFailed, FetchError, IgnitionError
+from ignition.host.command import Command, CommandFailed, Ran, Secret
 from ignition.host.run import run
 from ignition.schemas.config import Config
 from ignition.schemas.luks import Clevis, ClevisCustom, Tang
 from ignition.schemas.resource import Resource
 from ignition.schemas.storage import Luks, Storage
-from ignition.stages import apply
 from ignition.stages.disks.luks import clevis
 from ignition.stages.disks.luks.clevis import Pins, TryPins
 from tests.host.fakes import FakeHost
 from tests.lab import luks, tang, tpm
 from tests.lab.luks import QUICK, Boot, Killed, bindings, opens
+from tests.lab.performing import applied
 from tests.lab.tang import TangServer
 from tests.lab.tpm import SoftTpm
 
@@ -149,7 +149,7 @@ def try_out(host: FakeHost, wanted: Clevis) -> None:
     step = Pins()
     plan = step.plan(config, None)
     assert list(step.effects(config, None, host)) == []
-    apply(plan, host)
+    applied(plan, host)
 
 
 def test_only_such_volumes_want_a_trial() -> None:
@@ -311,7 +311,7 @@ def test_a_tang_server_alone_unlocks_the_volume(tmp_path: Path, disk: str) -> No
     boot = Boot(tmp_path)
     with TangServer(tmp_path / "tang") as running:
         left = boot.run(volume(disk, Clevis(tang=(server(running),))))
-        assert left.luks_keys == {"vault": KEY_IS_GONE}
+        assert left.luks_keys == {"vault": KEY_REMOVED}
         assert not opens(disk, generated(boot))
         assert opens(disk, passphrase(disk))
     with pytest.raises(CommandFailed):
@@ -391,9 +391,9 @@ def test_killed_after_any_command_and_started_again_it_comes_to_the_same_end(
         wanted = volume(disk, Clevis(tang=(server(running),)), label="L", wipe_volume=wipe)
         with suppress(Killed):
             boot.run(wanted, commands=boundary)
-        assert boot.run(wanted).luks_keys == {"vault": KEY_IS_GONE}
+        assert boot.run(wanted).luks_keys == {"vault": KEY_REMOVED}
         if boundary == 8:
-            assert boot.run(wanted).luks_keys == {"vault": KEY_IS_GONE}
+            assert boot.run(wanted).luks_keys == {"vault": KEY_REMOVED}
         assert not any(opens(disk, each.stdin or b"") for each in boot.commands if "luksFormat" in each.argv)
         assert opens(disk, passphrase(disk))
 

@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 
 from ignition import dataurl
-from ignition.errors import ActionFailed, CommandFailed, FetchError
+from ignition.errors import ActionFailed, FetchError, IgnitionError
+from ignition.host.command import CommandFailed
 from ignition.schemas.config import Config
 from ignition.schemas.luks import Cex, Clevis
 from ignition.schemas.resource import Resource
 from ignition.schemas.storage import Luks, Storage
-from ignition.stages import apply
-from ignition.stages.actions import Together
+from ignition.stages.actions import Parallel
 from ignition.stages.disks.luks.actions import MakeVolume, OpenVolume
 from ignition.stages.disks.luks.step import Do, Found, Volumes, decide, differences, needs, refusals, room
 from ignition.tools.cryptsetup import Metadata
 from tests.host.fakes import FakeHost
+from tests.lab.performing import applied
 from tests.lab.sysfs import Sysfs
 from tests.stages.disks.luks.vaults import (
     KEY,
@@ -125,7 +126,7 @@ def test_a_fresh_volume_with_all_options(host: FakeHost, sysfs: Sysfs) -> None:
     assert host.devices.waited == [{"/dev/vdb": ("storage", "luks", 0, "device")}]
     assert ran(host) == []
     assert found.creates == {"/dev/mapper/vault", "/dev/disk/by-uuid/U", "/dev/disk/by-label/L"}
-    left = apply(found, host)
+    left = applied(found, host)
     assert ran(host) == [
         f"cryptsetup luksFormat --type luks2 --key-file - --label L --uuid U --cipher aes {alias('vdb')}",
         f"cryptsetup luksOpen {alias('vdb')} vault --key-file - --persistent --allow-discards --perf-x",
@@ -139,7 +140,7 @@ def test_a_fresh_volume_with_all_options(host: FakeHost, sysfs: Sysfs) -> None:
 def test_a_volume_without_a_key_file_gets_a_key_of_its_own(host: FakeHost, sysfs: Sysfs) -> None:
     keys = []
     for source in (None, ""):
-        left = apply(plan(host, volume("vault", key_file=Resource(source=source))), host)
+        left = applied(plan(host, volume("vault", key_file=Resource(source=source))), host)
         keys.append(dataurl.decode(left.luks_keys["vault"]))
         assert [command.stdin for command in host.run.commands[-2:]] == [keys[-1]] * 2
     assert keys[0] != keys[1]
@@ -151,7 +152,7 @@ def test_keys_are_in_no_repr_and_no_line(
 ) -> None:
     caplog.set_level("DEBUG", "ignition")
     facts, found = facts_and_plan(host, volume("vault", key_file=KEY))
-    left = apply(found, host)
+    left = applied(found, host)
     said = f"{facts!r} {found!r} {left!r} {host.run.commands!r} {caplog.text}"
     assert ("secret key" in said, dataurl.encode(b"secret key") in said) == (False, False)
 
@@ -160,21 +161,21 @@ def test_wiping_is_one_call_and_needs_no_second_look(host: FakeHost, sysfs: Sysf
     holds(host, vdb="crypto_LUKS", vdc="ext4")
     found = plan(host, *(volume(name, name, wipe_volume=True) for name in ("vdb", "vdc", "vdd")))
     assert len(host.run.argvs) == 1
-    apply(found, host)
+    applied(found, host)
     assert host.run.ran("wipefs")[1:] == [("wipefs", "--all", alias("vdb"), alias("vdc"))]
 
 
 def test_several_are_made_together_and_udev_looks_once(host: FakeHost, sysfs: Sysfs) -> None:
     found = plan(host, volume("a", "vdb"), volume("b", "vdc", key_file=KEY))
     together, settle = found.actions
-    assert isinstance(together, Together)
+    assert isinstance(together, Parallel)
     assert [each.describe() for each in together.actions] == [
         "creating the encrypted volume a on /dev/vdb",
         "creating the encrypted volume b on /dev/vdc",
     ]
     assert together.limit == room()
     assert settle.describe() == "waiting for udev to look at /dev/vdb, /dev/vdc"
-    assert set(apply(found, host).luks_keys) == {"a", "b"}
+    assert set(applied(found, host).luks_keys) == {"a", "b"}
 
 
 def test_one_that_is_there_is_opened_before_another_is_made(host: FakeHost, sysfs: Sysfs) -> None:
@@ -185,7 +186,7 @@ def test_one_that_is_there_is_opened_before_another_is_made(host: FakeHost, sysf
     assert isinstance(found.actions[2], MakeVolume)
     host.run.answer("cryptsetup", status=2, stderr="No key available with this passphrase.", having="old")
     with pytest.raises(ActionFailed) as caught:
-        apply(found, host)
+        applied(found, host)
     assert str(caught.value) == (
         "opening the encrypted volume old on /dev/vdb: "
         "the key of the config does not open the volume on /dev/vdb"
@@ -196,7 +197,7 @@ def test_one_that_is_there_is_opened_before_another_is_made(host: FakeHost, sysf
 
 def test_one_that_is_there_leaves_its_key_too(host: FakeHost, sysfs: Sysfs) -> None:
     holds(host, vdb="crypto_LUKS")
-    left = apply(plan(host, volume("vault", key_file=KEY, open_options=("--perf-x",))), host)
+    left = applied(plan(host, volume("vault", key_file=KEY, open_options=("--perf-x",))), host)
     assert ran(host) == [f"cryptsetup luksOpen {alias('vdb')} vault --key-file - --persistent --perf-x"]
     assert left.luks_keys == {"vault": dataurl.encode(b"secret key")}
     assert host.devices.settled == []
@@ -208,14 +209,14 @@ def test_one_that_is_open_already_is_only_tried(host: FakeHost, sysfs: Sysfs) ->
     sysfs.disk("dm-0", 1 << 20, mapper_name="vault")
     sysfs.hold("/dev/vdb", "dm-0")
     sysfs.link("/dev/mapper/vault", "/dev/dm-0")
-    left = apply(plan(host, volume("vault", key_file=KEY)), host)
+    left = applied(plan(host, volume("vault", key_file=KEY)), host)
     assert ran(host) == [f"cryptsetup luksOpen --test-passphrase {alias('vdb')} --key-file -"]
     assert set(left.luks_keys) == {"vault"}
 
 
 def test_a_second_run_knows_the_key_that_the_first_has_generated(host: FakeHost, sysfs: Sysfs) -> None:
     step, wanted = Volumes(), Config(storage=Storage(luks=(volume("vault"),)))
-    left = apply(plan(host, volume("vault")), host)
+    left = applied(plan(host, volume("vault")), host)
     holds(host, vdb="crypto_LUKS")
     assert refused(host, volume("vault")) == [
         (
@@ -225,7 +226,7 @@ def test_a_second_run_knows_the_key_that_the_first_has_generated(host: FakeHost,
     ]
     again = step.plan(wanted, step.observe(wanted, host, left))
     assert described(again) == ["opening the encrypted volume vault on /dev/vdb"]
-    assert apply(again, host) == left
+    assert applied(again, host) == left
 
 
 def refused(host: FakeHost, *volumes: Luks) -> list[str]:
@@ -292,7 +293,7 @@ def test_without_its_key_nothing_is_done(
     host: FakeHost, sysfs: Sysfs, answer: bytes | Exception, says: str
 ) -> None:
     host.fetch.resources[KEY.source or ""] = answer
-    with pytest.raises(ActionFailed, match=says) as caught:
+    with pytest.raises(IgnitionError, match=says) as caught:
         plan(host, volume("vault", key_file=KEY), volume("new", "vdc", wipe_volume=True))
     assert caught.value.path == ("storage", "luks", 0, "keyFile")
     assert [argv[:2] for argv in host.run.argvs] == [("wipefs", "--json")]
@@ -308,7 +309,7 @@ def test_without_its_key_nothing_is_done(
 def test_a_missing_kernel_module_is_named(host: FakeHost, sysfs: Sysfs, stderr: str, module: str) -> None:
     host.run.answer("cryptsetup", status=1, stderr=stderr, having="luksOpen")
     with pytest.raises(ActionFailed) as caught:
-        apply(plan(host, volume("vault")), host)
+        applied(plan(host, volume("vault")), host)
     assert caught.value.hint == f"put the kernel module {module} into the initramfs"
 
 
@@ -321,7 +322,7 @@ def test_one_that_is_open_and_to_be_made_anew_is_closed_first(host: FakeHost, op
         "waiting for udev to look at /dev/vdb",
     ]
     assert "/dev/mapper/vault" in found.creates
-    apply(found, host)
+    applied(found, host)
     assert ran(host)[0] == "cryptsetup luksClose vault"
 
 

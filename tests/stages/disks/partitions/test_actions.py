@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ignition.errors import CommandFailed, IgnitionError
+from ignition.errors import IgnitionError
 from ignition.host.blocks import Disk
-from ignition.host.command import Command, Ran
+from ignition.host.command import Command, CommandFailed, Ran
 from ignition.stages.disks.partitions import actions
 from ignition.stages.disks.partitions.actions import ExpectPartitions, PartitionDisk
 from ignition.stages.disks.partitions.layout import Extent

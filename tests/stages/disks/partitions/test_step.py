@@ -11,7 +11,7 @@ from ignition.boot.state import State
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Disk, Partition, Storage
 from ignition.stages import Plan
-from ignition.stages.actions import Together
+from ignition.stages.actions import Parallel
 from ignition.stages.disks.partitions.step import Partitions
 from tests.host.fakes import FakeHost
 from tests.lab import gptimage
@@ -78,7 +78,7 @@ def test_disks_side_by_side_one_settle_then_the_checks(host: FakeHost, sysfs: Sy
         "checking that the kernel sees the partitions of /dev/vdd",
     ]
     together = found.actions[0]
-    assert isinstance(together, Together)
+    assert isinstance(together, Parallel)
     assert [action.describe() for action in together.actions] == [
         "partitioning /dev/vdb",
         "partitioning /dev/vdd",

@@ -12,10 +12,11 @@ from ignition.boot.state import State
 from ignition.errors import Refused
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Disk, Filesystem, Luks, Partition, Raid, Storage
-from ignition.stages import STAGES, perform
+from ignition.stages import STAGES
 from ignition.stages.disks import STEPS
 from ignition.stages.disks.preflight.step import Supported
 from tests.host.fakes import FakeHost
+from tests.lab.performing import performed
 from tests.lab.sysfs import Sysfs
 
 DISKS = next(stage for stage in STAGES if stage.name == "disks")
@@ -67,7 +68,7 @@ def test_everything_is_refused_at_once_and_nothing_is_touched(host: FakeHost, sy
     )
     (sysfs.system / "proc/mdstat").write_text("Personalities : [raid1] \n")
     with pytest.raises(Refused) as caught:
-        perform(DISKS, wanted, host, State())
+        performed(DISKS, wanted, host, State())
     assert str(caught.value).splitlines() == [
         '$.storage.filesystems.0.format: the format "zfs" is not supported',
         "$.storage.raid.0.devices: the array a cannot be made before itself: its members need it",

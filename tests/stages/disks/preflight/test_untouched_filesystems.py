@@ -13,10 +13,11 @@ from ignition.errors import Refused
 from ignition.host.command import Command, Ran
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Disk, Filesystem, Luks, Partition, Raid, Storage
-from ignition.stages import STAGES, perform
+from ignition.stages import STAGES
 from ignition.stages.disks.preflight.device_conflicts import places
 from ignition.stages.disks.preflight.untouched_filesystems import observe
 from tests.host.fakes import FakeHost
+from tests.lab.performing import performed
 from tests.lab.sysfs import Sysfs
 
 DISKS = next(stage for stage in STAGES if stage.name == "disks")
@@ -61,7 +62,7 @@ B = (Disk(device="/dev/vdb", wipe_table=True, partitions=(Partition(number=1, la
 def test_what_is_wrong_with_them_is_told_before_the_first_write(host: FakeHost) -> None:
     config = Config(storage=Storage(disks=B, filesystems=fs("/dev/disk/by-label/DATA")))
     with pytest.raises(Refused) as caught:
-        perform(DISKS, config, host, State())
+        performed(DISKS, config, host, State())
     assert str(caught.value) == (
         "$.storage.filesystems.0.wipeFilesystem: what is on /dev/disk/by-label/DATA is not what the config "
         "says: format is xfs, not ext4"

@@ -13,11 +13,12 @@ from ignition.boot.state import State
 from ignition.errors import ActionFailed
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Raid, Storage
-from ignition.stages import Plan, apply
-from ignition.stages.actions import Together
+from ignition.stages import Plan
+from ignition.stages.actions import Parallel
 from ignition.stages.disks.raid.step import Arrays, Do, MemberFacts, decide, differences
 from ignition.tools.mdadm import Superblock
 from tests.host.fakes import FakeHost
+from tests.lab.performing import applied
 from tests.lab.sysfs import Sysfs
 
 
@@ -155,7 +156,7 @@ def test_a_fresh_array(host: FakeHost, sysfs: Sysfs) -> None:
     assert host.run.ran("mdadm") == []
     assert described(found) == ["creating the array data (raid1) of /dev/vdb, /dev/vdc"]
     assert found.creates == {"/dev/md/data"}
-    apply(found, host)
+    applied(found, host)
     assert [" ".join(argv) for argv in host.run.ran("mdadm")] == [
         (
             "mdadm --create /dev/md/data --force --run --homehost any --level raid1 --raid-devices 2 "
@@ -177,7 +178,7 @@ def test_independent_arrays_are_made_side_by_side_and_then_those_on_them(
     assert "/dev/md/a" not in host.devices.waited[0]
     assert found.creates == {"/dev/md/a", "/dev/md/b"}
     (together,) = found.actions
-    assert isinstance(together, Together)
+    assert isinstance(together, Parallel)
     assert [each.describe() for each in together.actions] == [
         "creating the array a (raid1) of /dev/vdb, /dev/vdc",
         "creating the array b (raid1) of /dev/vdd, /dev/vde",
@@ -190,7 +191,7 @@ def test_independent_arrays_are_made_side_by_side_and_then_those_on_them(
     host.devices.links = {"/dev/md/a": "/dev/md127", "/dev/md/b": "/dev/md126"}
     found = plan(host, *arrays, rank=1)
     assert described(found) == ["creating the array top (raid0) of /dev/md/a, /dev/md/b"]
-    apply(found, host)
+    applied(found, host)
     assert host.run.ran("mdadm")[-1][-2:] == (alias("md/a"), alias("md/b"))
     assert not Arrays(2).wanted(Config(storage=Storage(raid=arrays)))
 
@@ -218,7 +219,7 @@ def test_one_that_nothing_has_started_is_started(host: FakeHost, sysfs: Sysfs) -
     belongs(host, "vdb", "vdc")
     found = plan(host, array())
     assert described(found) == ["starting the array data of /dev/vdb, /dev/vdc"]
-    apply(found, host)
+    applied(found, host)
     assert host.run.ran("mdadm")[-1] == (
         *("mdadm", "--assemble", "/dev/md/data", "--homehost", "any"),
         *(alias("vdb"), alias("vdc")),
@@ -337,6 +338,6 @@ def test_a_missing_kernel_module_is_named(
         (Path(host.system) / "proc/mdstat").write_text(mdstat)
     host.run.answer("mdadm", status=1, stderr="mdadm: RUN_ARRAY failed: Invalid argument")
     with pytest.raises(ActionFailed, match="RUN_ARRAY failed: Invalid argument") as caught:
-        apply(plan(host, array(level=level)), host)
+        applied(plan(host, array(level=level)), host)
     assert caught.value.hint == hint
     assert caught.value.path == ("storage", "raid", 0)

@@ -229,7 +229,7 @@ def test_a_distribution_may_want_the_plain_file(host: FakeHost, monkeypatch: pyt
 
 def test_keys_do_not_go_where_the_user_may_not_write(host: FakeHost) -> None:
     host.root.symlink("/etc", "/home/core/.ssh")
-    with pytest.raises(ActionFailed, match="Permission denied") as caught:
+    with pytest.raises(ActionFailed, match="permission denied") as caught:
         write_keys(host, "key")
     assert caught.value.path == ("passwd", "users", 0, "sshAuthorizedKeys")
     assert not host.root.exists("/etc/authorized_keys.d")

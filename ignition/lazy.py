@@ -1,0 +1,44 @@
+"""Imports that are put off until their module is needed.
+
+A stage pays for each import on every first boot, and `validate`, `explain` and `schema` have to run without
+the packages that only other commands need. Both go through the two functions of this module.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ignition.errors import MissingPackage
+
+__all__ = ["load", "requires"]
+
+
+def load(place: str) -> Any:
+    """Import `"package.module:name"` and return the object of that name.
+
+    The packer of the initramfs follows literal arguments of this function.
+    """
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@contextmanager
+def requires(package: str, purpose: str) -> Iterator[None]:
+    """Turn a missing third-party package inside the block into an error that names it.
+
+    Args:
+        package: the top-level module that is imported inside, directly or not.
+        purpose: what needs it, as the subject of a sentence: "http sources".
+
+    Raises:
+        MissingPackage: the package cannot be imported. Other import errors pass through.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != package:
+            raise
+        raise MissingPackage(package, purpose) from error
