@@ -18,22 +18,22 @@ from ignition.diagnostics import Entry, Position, Report, Severity
         (Entry(Severity.ERROR, "m", ()), "error at $: m"),
     ],
 )
-def test_one_line_per_entry(entry: Entry, text: str) -> None:
+def test_entry_prints_as_one_line(entry: Entry, text: str) -> None:
     assert str(entry) == text
 
 
-def test_only_errors_are_fatal() -> None:
+def test_report_is_fatal_with_errors_only() -> None:
     assert not Report.of([Entry(Severity.WARNING, "w"), Entry(Severity.INFO, "i")]).is_fatal
     assert Report.of([Entry(Severity.WARNING, "w"), Entry(Severity.ERROR, "e")]).is_fatal
     assert not Report().is_fatal
 
 
-def test_the_caller_adds_the_prefix() -> None:
+def test_under_adds_the_prefix() -> None:
     report = Report.of([Entry(Severity.ERROR, "m", ("path",)), Entry(Severity.ERROR, "m")])
     assert [entry.path for entry in report.under(("files", 0))] == [("files", 0, "path"), ("files", 0)]
 
 
-def test_positions_are_added_where_a_path_lacks_one() -> None:
+def test_placed_adds_missing_positions() -> None:
     fixed = Position(9, 9)
     report = Report.of(
         [
@@ -46,17 +46,17 @@ def test_positions_are_added_where_a_path_lacks_one() -> None:
     assert [entry.position for entry in placed] == [Position(1, 1), None, fixed]
 
 
-def test_reports_join_and_print_in_order() -> None:
+def test_reports_join_in_order() -> None:
     joined = Report.of([Entry(Severity.ERROR, "a")]) + Report.of([Entry(Severity.INFO, "b")])
     assert str(joined) == "error: a\ninfo: b"
     assert len(joined) == 2
     assert not Report()
 
 
-def test_a_key_cannot_speak_to_the_terminal() -> None:
+def test_control_characters_in_key_are_escaped() -> None:
     assert format_path(("\x1b[2Jclear", "naïve ☃")) == "$.\\x1b[2Jclear.naïve ☃"
     assert str(Entry(Severity.WARNING, "unused key \x1b[2J")) == "warning: unused key \\x1b[2J"
 
 
-def test_the_empty_path_is_the_root() -> None:
+def test_empty_path_prints_as_root() -> None:
     assert format_path(()) == "$"

@@ -19,7 +19,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [re.sub(r"op\([0-9a-f]+\)", "op(N)", line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_the_stdout_form_is_the_references(capsys: pytest.CaptureFixture[str]) -> None:
+def test_stdout_lines_have_the_form_of_the_reference(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
     for say in (log.debug, log.info, log.notice, log.warning, log.error, log.critical):
         say("text with 100%s")
@@ -33,7 +33,7 @@ def test_the_stdout_form_is_the_references(capsys: pytest.CaptureFixture[str]) -
     ]
 
 
-def test_operations_say_when_they_start_and_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_operation_logs_start_and_end(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
     with log.prefix("files"), log.prefix("nodes"), log.step("writing /etc/x"):
         log.info("inside")
@@ -44,7 +44,7 @@ def test_operations_say_when_they_start_and_end(capsys: pytest.CaptureFixture[st
     ]
 
 
-def test_a_failure_is_logged_once_where_it_happened(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failure_is_logged_by_the_innermost_operation_only(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
     with pytest.raises(OSError, match="full"), log.step("outer"), log.step("inner"):
         raise OSError("disk full")
@@ -53,7 +53,7 @@ def test_a_failure_is_logged_once_where_it_happened(capsys: pytest.CaptureFixtur
     ]
 
 
-def test_no_path_of_a_config_makes_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_newline_in_path_does_not_start_a_log_line(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
     with log.step('writing file "/a\nCRITICAL : forged \x1b[31m"'):
         log.info("a program said:\none\x1b[2J\n\ttwo — ü")
@@ -76,7 +76,7 @@ def test_operation_numbers_count_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert numbers[1] == numbers[0] + 1
 
 
-def test_work_side_by_side_keeps_its_own_prefix(capsys: pytest.CaptureFixture[str]) -> None:
+def test_parallel_work_keeps_its_own_prefix(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
     barrier = threading.Barrier(2)
 
@@ -93,7 +93,7 @@ def test_work_side_by_side_keeps_its_own_prefix(capsys: pytest.CaptureFixture[st
     assert sorted(said(capsys)) == ["INFO     : one: working", "INFO     : two: working"]
 
 
-def test_held_back_lines_come_when_they_are_due(capsys: pytest.CaptureFixture[str]) -> None:
+def test_held_lines_are_logged_on_release(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
     with log.prefix("disks"), log.hold_lines() as held:
         log.info("second")
@@ -108,7 +108,7 @@ def test_a_report_is_logged_by_severity(capsys: pytest.CaptureFixture[str]) -> N
     assert said(capsys) == ["CRITICAL : error at $.a: bad", "WARNING  : warning at $.b: odd"]
 
 
-def test_syslog_messages_carry_priority_name_and_pid(tmp_path: Path) -> None:
+def test_syslog_message_has_priority_name_and_pid(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(str(tmp_path / "log"))
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -130,7 +130,7 @@ def test_journal_entries_have_fields(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert entry == "MESSAGE=wrote it\nPRIORITY=6\nSYSLOG_IDENTIFIER=ignition\nIGNITION_PATH=/x\n"
 
 
-def test_without_a_journal_nothing_fails(
+def test_journal_without_socket_logs_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log.setup(to_stdout=True)
@@ -140,7 +140,7 @@ def test_without_a_journal_nothing_fails(
     assert said(capsys) == ["INFO     : cannot send to the journal: no such file or directory"]
 
 
-def test_the_text_of_an_unforeseen_error_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unexpected_error_is_logged_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
     """It may hold anything, contents of the config too."""
     log.setup(to_stdout=True)
     with pytest.raises(KeyError), log.step("working"):
@@ -149,7 +149,7 @@ def test_the_text_of_an_unforeseen_error_is_not_told(capsys: pytest.CaptureFixtu
     assert said(capsys)[-1] == f"CRITICAL : op(N): [failed]   working: {failure}"
 
 
-def test_an_error_that_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_marked_error_is_not_logged_again(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
     error = OSError("disk full")
     log.mark_logged(error)
@@ -158,7 +158,7 @@ def test_an_error_that_was_told_is_not_told_again(capsys: pytest.CaptureFixture[
     assert "CRITICAL" not in capsys.readouterr().out
 
 
-def test_a_message_that_cannot_be_sent_goes_to_stderr(
+def test_unsendable_syslog_message_goes_to_stderr(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The journal may be started anew in the middle of a boot."""
@@ -172,7 +172,7 @@ def test_a_message_that_cannot_be_sent_goes_to_stderr(
     assert capsys.readouterr() == ("", "after\n")
 
 
-def test_without_syslog_it_goes_to_stdout(
+def test_log_without_syslog_goes_to_stdout(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log, "SYSLOG_SOCKETS", (str(tmp_path / "none"),))
@@ -182,7 +182,7 @@ def test_without_syslog_it_goes_to_stdout(
 
 
 @pytest.mark.parametrize("trouble", ["nobody reads on", "full"])
-def test_work_goes_on_without_a_reader(trouble: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_stdout_does_not_stop_work(trouble: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if trouble == "full":
         writer = os.open("/dev/full", os.O_WRONLY)
     else:
@@ -196,14 +196,16 @@ def test_work_goes_on_without_a_reader(trouble: str, monkeypatch: pytest.MonkeyP
         assert os.path.samestat(os.fstat(stdout.fileno()), os.stat(os.devnull))
 
 
-def test_there_may_be_no_stdout(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_missing_stdout_does_not_stop_work(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     log.setup(to_stdout=True)
     log.info("to nobody")
     assert capfd.readouterr() == ("", "")
 
 
-def test_as_a_library_it_logs_as_any_other(caplog: pytest.LogCaptureFixture) -> None:
+def test_library_log_goes_to_python_logger(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "ignition")
     with log.prefix("files"):
         log.notice("100%s")

@@ -268,7 +268,7 @@ def nothing_is_told(machine: Machine, captured: pytest.CaptureFixture[str]) -> N
     assert stat.S_IMODE((machine.run / "record.jsonl").stat().st_mode) == 0o600
 
 
-def test_the_marks_are_found_in_every_form() -> None:
+def test_secret_marks_are_found_in_every_encoding() -> None:
     """This test would else prove nothing."""
     for text in (
         MARK,
@@ -284,7 +284,7 @@ def test_the_marks_are_found_in_every_form() -> None:
 
 
 @pytest.mark.parametrize("sink", ["--log-to-stdout=false", "--log-to-stdout"])
-def test_a_run_that_passes(
+def test_passing_run_prints_no_secret(
     machine: Machine,
     server: HttpServer,
     programs: Programs,
@@ -305,7 +305,7 @@ def test_a_run_that_passes(
 
 
 @pytest.mark.parametrize("sink", ["--log-to-stdout=false", "--log-to-stdout"])
-def test_a_run_that_passes_says_nothing_above_info(
+def test_passing_run_logs_nothing_above_info(
     machine: Machine,
     server: HttpServer,
     programs: Programs,
@@ -327,7 +327,7 @@ def test_a_run_that_passes_says_nothing_above_info(
     assert all(b"\nPRIORITY=6\n" in entry for entry in machine.journal.heard)
 
 
-def test_the_journal_hears_what_the_references_does(
+def test_journal_entries_match_the_reference(
     machine: Machine, server: HttpServer, programs: Programs
 ) -> None:
     """Source: engine.md 10.3."""
@@ -353,9 +353,7 @@ def test_the_journal_hears_what_the_references_does(
     assert {entry["PRIORITY"] for entry in entries} == {"6"}
 
 
-def test_every_field_of_the_record_is_documented(
-    machine: Machine, server: HttpServer, programs: Programs
-) -> None:
+def test_record_fields_are_documented(machine: Machine, server: HttpServer, programs: Programs) -> None:
     everything_works(programs, machine)
     machine.give(full(server))
     assert machine.boot() == 0
@@ -559,7 +557,7 @@ def volumes_that_cannot_be_made(config: dict[str, Any], server: HttpServer, prog
     ],
 )
 @pytest.mark.parametrize("sink", ["--log-to-stdout=false", "--log-to-stdout"])
-def test_a_run_that_fails(
+def test_failing_run_prints_no_secret(
     machine: Machine,
     server: HttpServer,
     programs: Programs,
@@ -580,7 +578,7 @@ def test_a_run_that_fails(
     nothing_is_told(machine, capfd)
 
 
-def test_a_fault_of_the_engine_itself(
+def test_internal_error_prints_no_secret(
     machine: Machine,
     server: HttpServer,
     programs: Programs,
@@ -612,7 +610,7 @@ def test_a_fault_of_the_engine_itself(
         "data:,{secret}",
     ],
 )
-def test_an_address_on_the_kernel_command_line(
+def test_kernel_argument_url_is_redacted(
     machine: Machine, server: HttpServer, address: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     url = address.format(secret=marked("url"), port=server.port)
@@ -621,7 +619,7 @@ def test_an_address_on_the_kernel_command_line(
     nothing_is_told(machine, capfd)
 
 
-def test_a_config_that_cannot_be_read(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_config_prints_no_secret(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
     machine.give(f'{{"ignition": {{"version": "3.4.0"}}, "passwd": {MARK}')
     assert machine.boot() == 1
     nothing_is_told(machine, capfd)
@@ -654,7 +652,7 @@ COMMANDS: dict[str, Callable[[str, str], list[str]]] = {
         a_hash_that_no_program_can_get,
     ],
 )
-def test_the_other_commands(
+def test_other_commands_print_no_secret(
     machine: Machine,
     server: HttpServer,
     programs: Programs,
@@ -678,7 +676,7 @@ def test_the_other_commands(
         assert told(text) == [], name
 
 
-def test_the_credentials_of_the_machine(capfd: pytest.CaptureFixture[str]) -> None:
+def test_machine_credentials_are_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
     """A platform hands them to the fetcher; here they sign requests that fail."""
     log.setup(to_stdout=True)
     keys = AwsKeys(marked("access"), marked("secret"), marked("session"))
@@ -696,7 +694,7 @@ def test_the_credentials_of_the_machine(capfd: pytest.CaptureFixture[str]) -> No
     assert told(f"{shown}\n{out}\n{err}".encode()) == []
 
 
-def test_keys_of_encrypted_volumes_are_typed_and_not_told() -> None:
+def test_luks_keys_are_secret_types() -> None:
     key = marked("key").encode()
     commands: list[Command] = [
         cryptsetup.format_luks2("/dev/a", key),

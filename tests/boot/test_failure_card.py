@@ -22,7 +22,7 @@ def fits_one_screen(card: str) -> bool:
     return card.endswith("\n") and len(lines) <= 18 and max(map(len, lines)) <= 78
 
 
-def test_a_failed_command() -> None:
+def test_card_of_failed_command_shows_command_and_stderr() -> None:
     command = Command(("useradd", "--password", Secret("$6$hash"), "core"), "creating user core", b"stdin")
     inner = CommandFailed(
         command, Ran(9, "", "useradd: line one\nuseradd: no space left\n"), hint="make room"
@@ -43,7 +43,7 @@ def test_a_failed_command() -> None:
     assert "$6$" not in card
 
 
-def test_nothing_speaks_to_the_console() -> None:
+def test_card_escapes_control_characters() -> None:
     inner = CommandFailed(Command(("mkfs",), "x"), Ran(1, "", "\x1b[2Jgone\x07\n"), hint="\x9b31m")
     outer = ActionFailed('writing file "/etc/\x1b[31ma"', "…", path=("storage", "files", 0))
     card = failure_card("files", chained(outer, inner))
@@ -52,7 +52,7 @@ def test_nothing_speaks_to_the_console() -> None:
     assert "\\x1b[2Jgone\\x07\n" in card
 
 
-def test_a_broken_config_shows_where() -> None:
+def test_card_of_invalid_config_shows_positions() -> None:
     report = Report.of(
         [
             Entry(Severity.WARNING, "unused key x", ("x",), Position(1, 1)),
@@ -67,7 +67,7 @@ def test_a_broken_config_shows_where() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 5, 6, 500])
-def test_many_findings_still_fit(count: int) -> None:
+def test_card_with_many_findings_fits_one_screen(count: int) -> None:
     findings = [Refusal(("storage", "disks", i), "/dev/vdb " + "has data on it " * 30) for i in range(count)]
     card = failure_card("disks", Refused(findings))
     assert fits_one_screen(card)
@@ -75,7 +75,7 @@ def test_many_findings_still_fit(count: int) -> None:
     assert "$.storage.disks.0" in card
 
 
-def test_the_innermost_cause_is_shown_and_the_nearest_hint() -> None:
+def test_card_shows_innermost_cause_and_nearest_hint() -> None:
     card = failure_card(
         "files", chained(FetchError("fetching a file", hint=""), NotFound("http://x/y: no such thing"))
     )
@@ -83,13 +83,13 @@ def test_the_innermost_cause_is_shown_and_the_nearest_hint() -> None:
     assert "reaches the server" in card
 
 
-def test_a_fault_of_the_engine_shows_no_values() -> None:
+def test_card_of_internal_error_shows_no_values() -> None:
     card = failure_card("files", KeyError("s3cret"))
     assert "KeyError" in card
     assert "s3cret" not in card
 
 
-def test_an_error_of_the_system_is_told_in_its_own_words() -> None:
+def test_card_of_os_error_shows_strerror() -> None:
     card = failure_card(
         "files",
         chained(ActionFailed("writing /etc/x", "…", path=("a",)), OSError(28, "No space left on device")),
@@ -97,7 +97,7 @@ def test_an_error_of_the_system_is_told_in_its_own_words() -> None:
     assert "no space left on device" in card
 
 
-def test_an_error_that_is_its_own_cause_is_told_once() -> None:
+def test_card_of_circular_cause_ends() -> None:
     error = IgnitionError("no room")
     error.__cause__ = error
     assert failure_card("mount", error).count("no room") == 1

@@ -45,11 +45,11 @@ def path(tmp_path: Path) -> str:
         (("storage", "files", 9), ""),
     ],
 )
-def test_the_line_and_the_source(path: str, where: ConfigPath, expected: str) -> None:
+def test_place_names_line_and_source(path: str, where: ConfigPath, expected: str) -> None:
     assert provenance.place(path, None, where) == expected
 
 
-def test_the_images_own_configs_are_named(path: str) -> None:
+def test_place_names_base_configs(path: str) -> None:
     base = parse(
         json.dumps({"ignition": {"version": "3.4.0"}, "storage": {"files": [{"path": "/z"}]}}).encode()
     )
@@ -57,12 +57,12 @@ def test_the_images_own_configs_are_named(path: str) -> None:
     assert provenance.place(path, base.config, ("storage", "files", 1)) == "line 3 of the config from qemu"
 
 
-def test_the_documents_are_roots_alone(path: str) -> None:
+def test_saved_documents_are_private(path: str) -> None:
     assert Path(path).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", '{"source": "x"}', '{"source": "x", "data": "{"}'])
-def test_the_question_never_hides_the_failure(tmp_path: Path, content: str | None) -> None:
+def test_place_with_unreadable_documents_is_empty(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "documents.json"
     if content is not None:
         path.write_text(content)

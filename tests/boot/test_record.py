@@ -71,7 +71,7 @@ def recorded(path: Path, *actions: Any) -> list[dict[str, Any]]:
     return lines(path)[1:-1]
 
 
-def test_it_says_when_a_stage_began_and_how_it_ended(
+def test_record_has_start_and_end_of_stage(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "boot_id").write_text("the-boot\n")
@@ -87,18 +87,18 @@ def test_it_says_when_a_stage_began_and_how_it_ended(
     assert first["time"].endswith("Z")
 
 
-def test_it_is_roots_alone(path: Path) -> None:
+def test_record_is_private(path: Path) -> None:
     recorded(path)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_another_try_goes_on_below(path: Path) -> None:
+def test_record_of_second_try_is_appended(path: Path) -> None:
     recorded(path)
     recorded(path)
     assert [line.get("started") or line["ended"] for line in lines(path)] == ["files", "passed"] * 2
 
 
-def test_an_action_is_a_line(path: Path) -> None:
+def test_entry_has_all_members_of_an_action(path: Path) -> None:
     change = Change("/etc/x", None, FILE)
     (line,) = recorded(path, Do((change,), sources=("https://example.com/x",)))
     assert {key: value for key, value in line.items() if key not in {"time", "seconds"}} == {
@@ -125,7 +125,7 @@ def test_an_action_is_a_line(path: Path) -> None:
     }
 
 
-def test_a_line_is_there_as_soon_as_its_action_is_done(path: Path) -> None:
+def test_entry_is_written_when_its_action_ends(path: Path) -> None:
     @dataclass(frozen=True)
     class Look(Do):
         def perform(self, host: object) -> None:
@@ -134,7 +134,7 @@ def test_a_line_is_there_as_soon_as_its_action_is_done(path: Path) -> None:
     assert len(recorded(path, Do(), Look())) == 2
 
 
-def test_each_kind_says_what_there_is_to_say(path: Path) -> None:
+def test_entry_members_depend_on_kind_of_path(path: Path) -> None:
     (line,) = recorded(
         path,
         Do(
@@ -153,7 +153,7 @@ def test_each_kind_says_what_there_is_to_say(path: Path) -> None:
     assert "digest" not in file["before"]
 
 
-def test_changes_of_one_path_are_one(path: Path) -> None:
+def test_changes_of_one_path_are_joined(path: Path) -> None:
     bare = FILE._replace(digest="", mode=0o600)
     (line,) = recorded(
         path,
@@ -175,7 +175,7 @@ def test_changes_of_one_path_are_one(path: Path) -> None:
     assert line["changes"][0]["after"]["digest"] == "sha256-aa"
 
 
-def test_of_a_key_not_even_the_digest_is_told(path: Path, tmp_path: Path) -> None:
+def test_entry_of_secret_action_has_no_digest(path: Path, tmp_path: Path) -> None:
     host = FakeHost(tmp_path / "host")
     host.root.witness = record.add_change
     kept = Record(str(path))
@@ -187,7 +187,7 @@ def test_of_a_key_not_even_the_digest_is_told(path: Path, tmp_path: Path) -> Non
     assert change["after"] == {"kind": "file", "uid": 0, "gid": 0, "mode": "0600", "size": 8}
 
 
-def test_an_action_that_fails_says_why(path: Path) -> None:
+def test_entry_of_failed_action_has_the_message(path: Path) -> None:
     with pytest.raises(ActionFailed):
         recorded(path, Do((Change("/f", None, FILE),), failure=OSError(28, "No space left on device", "/f")))
     (line,) = lines(path)[1:]
@@ -197,7 +197,7 @@ def test_an_action_that_fails_says_why(path: Path) -> None:
     assert line["changes"][0]["path"] == "/f"
 
 
-def test_a_fault_of_the_engine_does_not_tell_its_text(path: Path) -> None:
+def test_entry_of_internal_error_has_no_message(path: Path) -> None:
     with pytest.raises(ValueError, match="contents"):
         recorded(path, Do(failure=ValueError("contents of the config")))
     (line,) = lines(path)[1:]
@@ -217,7 +217,7 @@ def test_a_fault_of_the_engine_does_not_tell_its_text(path: Path) -> None:
         (ValueError("secret"), None, {"ended": "failed", "error": "ValueError"}),
     ],
 )
-def test_the_last_line_says_how_it_ended(
+def test_last_line_has_outcome_of_stage(
     path: Path, error: Exception | None, config: ConfigPath | None, said: dict[str, str]
 ) -> None:
     kept = Record(str(path))
@@ -229,7 +229,7 @@ def test_the_last_line_says_how_it_ended(
     assert "secret" not in path.read_text()
 
 
-def test_the_root_of_a_failure_is_named(path: Path) -> None:
+def test_failure_names_the_innermost_error(path: Path) -> None:
     command = Command(("useradd", "core"), "creating a user")
     outer = ActionFailed("creating a user", "…")
     outer.__cause__ = CommandFailed(command, Ran(9, "", "no"))
@@ -240,7 +240,7 @@ def test_the_root_of_a_failure_is_named(path: Path) -> None:
     assert lines(path)[-1]["error"] == "CommandFailed"
 
 
-def test_programs_are_told_with_their_arguments_and_without_their_secrets(path: Path, tmp_path: Path) -> None:
+def test_entry_lists_programs_without_secrets(path: Path, tmp_path: Path) -> None:
     host = FakeHost(tmp_path / "host")
     host.run.answer("false", status=3)
     run = record.watched(host.run)
@@ -264,7 +264,7 @@ def test_programs_are_told_with_their_arguments_and_without_their_secrets(path: 
     assert "typed" not in path.read_text()
 
 
-def test_what_goes_on_side_by_side_is_not_mixed_up(path: Path) -> None:
+def test_entries_of_parallel_actions_are_separate(path: Path) -> None:
     many = [Do((Change(f"/{number}", None, FILE),), what=f"doing {number}") for number in range(30)]
     told = recorded(path, Parallel((), "doing all", tuple(many)))
     assert {line["action"]: [each["path"] for each in line["changes"]] for line in told[:-1]} == {
@@ -274,7 +274,7 @@ def test_what_goes_on_side_by_side_is_not_mixed_up(path: Path) -> None:
     assert "changes" not in told[-1]
 
 
-def test_without_a_record_nothing_is_written(path: Path, tmp_path: Path) -> None:
+def test_entry_without_record_writes_nothing(path: Path, tmp_path: Path) -> None:
     act(Do((Change("/f", None, FILE),)), FakeHost(tmp_path / "host"))
     assert not path.exists()
     assert record.current() is None
@@ -282,7 +282,7 @@ def test_without_a_record_nothing_is_written(path: Path, tmp_path: Path) -> None
 
 @given(st.text(), st.text(), st.integers(0, 2**32 - 2))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_every_line_can_be_read_whatever_names_there_are(path: Path, name: str, text: str, uid: int) -> None:
+def test_entry_with_any_names_is_valid_json(path: Path, name: str, text: str, uid: int) -> None:
     path.unlink(missing_ok=True)
     name = "/" + name.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
     link = Standing("link", uid, 0, 0o777, target=text + "\udcff")
@@ -293,7 +293,7 @@ def test_every_line_can_be_read_whatever_names_there_are(path: Path, name: str, 
     assert line["changes"][0]["after"]["uid"] == uid
 
 
-def test_a_kill_leaves_whole_lines(path: Path) -> None:
+def test_record_after_kill_has_whole_lines(path: Path) -> None:
     child = os.fork()
     if not child:
         try:
@@ -312,7 +312,7 @@ def test_a_kill_leaves_whole_lines(path: Path) -> None:
 
 @pytest.mark.parametrize("rest", ["", "{", '{"time":"…","sta', "x" * (3 << 16)])
 @pytest.mark.parametrize("earlier", [[], ["disks"], ["kargs", "disks"]])
-def test_half_a_line_that_a_crash_has_left_is_taken_away(path: Path, earlier: list[str], rest: str) -> None:
+def test_incomplete_last_line_is_removed(path: Path, earlier: list[str], rest: str) -> None:
     path.parent.mkdir()
     path.write_text("".join(f'{{"started":"{stage}"}}\n' for stage in earlier) + rest)
     kept = Record(str(path))
@@ -321,7 +321,7 @@ def test_half_a_line_that_a_crash_has_left_is_taken_away(path: Path, earlier: li
     assert [line["started"] for line in lines(path)] == [*earlier, "files"]
 
 
-def test_a_line_that_does_not_fit_any_more_is_not_begun(path: Path) -> None:
+def test_line_on_full_disk_is_not_written_partly(path: Path) -> None:
     kept = Record(str(path))
     kept.begin("files")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -335,9 +335,7 @@ def test_a_line_that_does_not_fit_any_more_is_not_begun(path: Path) -> None:
     assert [line.get("text") for line in lines(path)] == [None, "one"]
 
 
-def test_a_target_that_is_full_does_not_end_the_record_of_the_running_system(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_full_target_keeps_record_of_running_system(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
     kept = Record(str(path))
     kept.begin("files")
@@ -352,7 +350,7 @@ def test_a_target_that_is_full_does_not_end_the_record_of_the_running_system(
 
 
 @pytest.mark.parametrize("trouble", ["no directory", "full"])
-def test_a_record_that_cannot_be_written_stops_nothing(
+def test_unwritable_record_does_not_fail_stage(
     tmp_path: Path, trouble: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log.setup(to_stdout=True)

@@ -11,7 +11,7 @@ import pytest
 from ignition.boot import timing
 
 
-def test_each_stage_leaves_a_line_in_seconds_since_boot(tmp_path: Path) -> None:
+def test_span_writes_seconds_since_boot(tmp_path: Path) -> None:
     path = timing.path_beside(str(tmp_path / "new" / "state"))
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
     with timing.span(path, "disks"):
@@ -26,5 +26,5 @@ def test_each_stage_leaves_a_line_in_seconds_since_boot(tmp_path: Path) -> None:
     assert (files["stage"], files["started"]) == ("files", 1.5)
 
 
-def test_the_process_started_before_now_and_after_boot() -> None:
+def test_process_started_is_between_boot_and_now() -> None:
     assert 0 < timing.process_started() <= time.clock_gettime(time.CLOCK_BOOTTIME)

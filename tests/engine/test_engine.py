@@ -125,20 +125,20 @@ class TestIdentity:
         monkeypatch.setattr(file_provider, "PROVIDER", replace(file_provider.PROVIDER, identity=identity))
         return asked
 
-    def test_for_references(self, machine: Machine, platform: list[str]) -> None:
+    def test_credentials_for_references_are_asked(self, machine: Machine, platform: list[str]) -> None:
         machine.give({"ignition": {"version": "3.4.0", "config": {"merge": [{"source": self.BUCKET}]}}})
         assert machine.stage("fetch") == 1
         assert platform == ["Cloud Storage"]
         assert "the metadata service has none" in machine.card
 
-    def test_for_contents(self, machine: Machine, platform: list[str]) -> None:
+    def test_credentials_for_contents_are_asked(self, machine: Machine, platform: list[str]) -> None:
         machine.give(storage(files=[file("/etc/x", self.BUCKET)]))
         assert machine.stage("fetch") == 0
         assert platform == [], "nothing is asked before it is needed"
         assert machine.stage("files") == 1
         assert platform == ["Cloud Storage"]
 
-    def test_for_the_config_itself(
+    def test_credentials_for_the_config_itself_are_asked(
         self, machine: Machine, platform: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fetch(machine: Platform) -> bytes:
@@ -148,14 +148,14 @@ class TestIdentity:
         assert machine.stage("fetch") == 1
         assert platform == ["Cloud Storage"]
 
-    def test_offline_nobody_is_asked(self, machine: Machine, platform: list[str]) -> None:
+    def test_credentials_offline_are_not_asked(self, machine: Machine, platform: list[str]) -> None:
         machine.give({"ignition": {"version": "3.4.0", "config": {"merge": [{"source": self.BUCKET}]}}})
         assert machine.stage("fetch-offline") == 0
         assert platform == []
 
 
 class TestFetchOffline:
-    def test_a_config_without_network_is_cached_with_its_gates(self, machine: Machine) -> None:
+    def test_fetch_offline_local_config_writes_cache_and_pending_stages(self, machine: Machine) -> None:
         machine.give(
             {
                 **storage(
@@ -172,25 +172,25 @@ class TestFetchOffline:
         assert not (machine.run / "neednet").exists()
         assert state.read(str(machine.run / "state")).fetched == (FetchedConfig("user", "file", False),)
 
-    def test_only_stages_with_work_get_a_gate(self, machine: Machine) -> None:
+    def test_fetch_offline_marks_only_stages_with_work_pending(self, machine: Machine) -> None:
         machine.give(MINIMAL)
         assert machine.stage("fetch-offline") == 0
         assert machine.gates == {"files"}
 
-    def test_the_cache_is_not_for_everybody(self, machine: Machine) -> None:
+    def test_config_cache_is_not_world_readable(self, machine: Machine) -> None:
         machine.give(MINIMAL)
         machine.stage("fetch-offline")
         assert machine.cache.stat().st_mode & 0o007 == 0
         assert (machine.run / "state").stat().st_mode & 0o777 == 0o600
 
-    def test_a_remote_file_asks_for_the_network_and_keeps_the_cache(self, machine: Machine) -> None:
+    def test_fetch_offline_remote_file_requests_network_and_keeps_cache(self, machine: Machine) -> None:
         machine.give(storage(files=[file("/x", "data:,x"), file("/y", "http://192.0.2.1/y")]))
         assert machine.stage("fetch-offline", "--then=files") == 0
         assert "$.storage.files.1.contents" in (machine.run / "neednet").read_text()
         assert machine.cache.exists()
         assert machine.gates == {"files"}
 
-    def test_stages_that_need_no_network_do_not_wait_for_it(
+    def test_then_stages_without_network_needs_run_at_once(
         self, machine: Machine, programs: Programs
     ) -> None:
         programs.add("ignition-kargs-helper")
@@ -204,7 +204,7 @@ class TestFetchOffline:
         assert [call.argv[1:] for call in programs.calls] == [("--should-exist", "quiet")]
         assert machine.gates == {"files"}
 
-    def test_stages_that_need_it_do(self, machine: Machine) -> None:
+    def test_then_stages_with_network_needs_wait(self, machine: Machine) -> None:
         machine.give(
             {
                 **storage(
@@ -216,7 +216,9 @@ class TestFetchOffline:
         assert machine.stage("fetch-offline", "--then=kargs,disks") == 0
         assert machine.gates == {"disks", "files"}
 
-    def test_a_remote_reference_asks_for_the_network_and_leaves_no_cache(self, machine: Machine) -> None:
+    def test_fetch_offline_remote_reference_requests_network_and_writes_no_cache(
+        self, machine: Machine
+    ) -> None:
         machine.give(
             {"ignition": {"version": "3.4.0", "config": {"merge": [{"source": "http://192.0.2.1/"}]}}}
         )
@@ -225,13 +227,13 @@ class TestFetchOffline:
         assert not machine.cache.exists()
 
     @pytest.mark.parametrize("config", [b"", {"ignition": {"version": "3.0.0"}}])
-    def test_no_config_is_a_config_with_nothing_in_it(self, machine: Machine, config: Any) -> None:
+    def test_fetch_without_config_gives_empty_config(self, machine: Machine, config: Any) -> None:
         machine.give(config)
         assert machine.stage("fetch-offline") == 0
         assert machine.cached["ignition"]["version"] == "3.7.0-experimental"
         assert machine.gates == {"files"}
 
-    def test_local_references_are_merged_at_once(self, machine: Machine) -> None:
+    def test_fetch_offline_merges_local_references(self, machine: Machine) -> None:
         child = inline(storage(files=[file("/c", "data:,")]))
         machine.give(
             {
@@ -245,7 +247,7 @@ class TestFetchOffline:
 
 
 class TestFetch:
-    def test_references_come_over_http(self, machine: Machine, server: HttpServer) -> None:
+    def test_fetch_follows_http_references(self, machine: Machine, server: HttpServer) -> None:
         url = server.answer("/child.ign", json.dumps(storage(files=[file("/c", "data:,")])).encode())
         machine.give({"ignition": {"version": "3.4.0", "config": {"replace": {"source": url}}}})
         assert machine.stage("fetch-offline") == 0
@@ -256,7 +258,7 @@ class TestFetch:
             FetchedConfig("user", "/child.ign", True),
         )
 
-    def test_a_missing_reference_stops_the_boot_and_names_its_place(
+    def test_fetch_missing_reference_fails_and_names_its_place(
         self, machine: Machine, server: HttpServer
     ) -> None:
         machine.give(
@@ -273,7 +275,7 @@ class TestFetch:
         assert "s3cret" not in machine.card
         assert not machine.cache.exists()
 
-    def test_the_config_may_come_from_a_kernel_argument(
+    def test_fetch_takes_config_from_kernel_argument(
         self, machine: Machine, server: HttpServer, tmp_path: Path
     ) -> None:
         url = server.answer("/a.ign", Answer(status=503), json.dumps(MINIMAL).encode())
@@ -283,7 +285,7 @@ class TestFetch:
         assert machine.stage("fetch") == 0
         assert state.read(str(machine.run / "state")).fetched == (FetchedConfig("user", "cmdline", False),)
 
-    def test_an_empty_reference_is_an_error(self, machine: Machine) -> None:
+    def test_fetch_empty_reference_is_an_error(self, machine: Machine) -> None:
         machine.give({"ignition": {"version": "3.4.0", "config": {"merge": [{"source": "data:,"}]}}})
         assert machine.stage("fetch-offline") == 1
         assert "empty" in machine.card
@@ -300,7 +302,7 @@ class TestFailure:
             (b"#cloud-config\n", "cloud-init"),
         ],
     )
-    def test_a_broken_config_stops_the_boot(self, machine: Machine, config: Any, part: str) -> None:
+    def test_invalid_config_fails_the_stage(self, machine: Machine, config: Any, part: str) -> None:
         machine.give(config)
         assert machine.stage("fetch-offline", "--then=disks") == 1
         assert part in machine.card
@@ -309,7 +311,7 @@ class TestFailure:
         assert not machine.cache.exists()
         assert not (machine.run / "state").exists()
 
-    def test_configs_that_do_not_go_together_stop_the_boot(self, machine: Machine) -> None:
+    def test_conflicting_configs_fail_the_stage(self, machine: Machine) -> None:
         child = inline(storage(files=[{"path": "/a", "user": {"name": "x"}}]))
         machine.give(
             {
@@ -321,7 +323,9 @@ class TestFailure:
         assert "$.storage.files.0.user" in machine.card
         assert "line 1 of the config from file" in machine.card
 
-    def test_nothing_secret_is_said(self, machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_failure_prints_no_config_contents(
+        self, machine: Machine, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         machine.give(
             {
                 **storage(files=[file("/etc/key", "data:,TOPSECRET", verification={"hash": "sha512-00"})]),
@@ -331,7 +335,7 @@ class TestFailure:
         assert machine.stage("fetch-offline") == 1
         assert "TOPSECRET" not in capsys.readouterr().out + machine.card
 
-    def test_the_card_is_roots_alone_and_a_new_try_removes_it(self, machine: Machine) -> None:
+    def test_failure_card_is_private_and_removed_by_next_try(self, machine: Machine) -> None:
         machine.give(b"{")
         machine.stage("fetch-offline")
         assert (machine.run / "failure").stat().st_mode & 0o777 == 0o600
@@ -339,14 +343,14 @@ class TestFailure:
         assert machine.stage("fetch-offline") == 0
         assert not (machine.run / "failure").exists()
 
-    def test_a_later_failure_does_not_hide_the_first(self, machine: Machine) -> None:
+    def test_failure_card_of_first_failure_is_kept(self, machine: Machine) -> None:
         machine.give(b"{")
         machine.stage("fetch-offline")
         first = machine.card
         assert machine.stage("umount") == 1
         assert machine.card == first
 
-    def test_a_card_that_cannot_be_written_does_not_hide_the_failure(
+    def test_unwritable_failure_card_keeps_the_failure(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         def full(*_: object, **__: object) -> None:
@@ -360,11 +364,11 @@ class TestFailure:
         assert f"no failure card is written to {machine.run / 'failure'}: No space left" in shown.out
         assert shown.err == ""
 
-    def test_a_stage_without_a_cache_fails(self, machine: Machine) -> None:
+    def test_stage_without_config_cache_fails(self, machine: Machine) -> None:
         assert machine.stage("files") == 1
         assert "fetch" in machine.card
 
-    def test_an_unreadable_state_has_its_own_exit_code(self, machine: Machine) -> None:
+    def test_unreadable_state_is_exit_status_3(self, machine: Machine) -> None:
         machine.give(MINIMAL)
         (machine.run / "state").write_text("{")
         assert machine.stage("fetch-offline") == 3
@@ -381,7 +385,7 @@ class TestFailure:
             ["--nope"],
         ],
     )
-    def test_bad_usage_is_exit_code_2(
+    def test_bad_usage_is_exit_status_2(
         self, machine: Machine, arguments: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert verb.main([*arguments, f"--state-file={machine.run / 'state'}"]) == 2
@@ -395,7 +399,7 @@ class TestFailure:
         assert "-config-cache" in usage
         assert [name for name in cli.VERBS if name not in usage] == []
 
-    def test_who_calls_it_without_flags_is_shown_the_commands(
+    def test_call_without_flags_lists_the_commands(
         self, machine: Machine, capsys: pytest.CaptureFixture[str]
     ) -> None:
         for arguments, wrong in (([], "'--platform' must be provided"), (["foo"], "there is no command foo")):
@@ -405,7 +409,7 @@ class TestFailure:
             assert "ignition apply, explain" in shown
         assert not (machine.run / "failure").exists()
 
-    def test_a_boot_without_a_platform_is_told_where_to_name_it(
+    def test_stage_without_platform_hints_at_kernel_argument(
         self, machine: Machine, capsys: pytest.CaptureFixture[str]
     ) -> None:
         state = f"--state-file={machine.run / 'state'}"
@@ -416,9 +420,7 @@ class TestFailure:
 
 
 class TestWhatAFailedStageLeaves:
-    def test_another_try_knows_the_directories_that_the_first_has_made(
-        self, machine: Machine, programs: Programs
-    ) -> None:
+    def test_second_try_knows_directories_of_the_first(self, machine: Machine, programs: Programs) -> None:
         programs.add("mount", status=32)
         machine.give(storage(filesystems=[{"device": "/dev/a", "format": "ext4", "path": "/home/core"}]))
         assert machine.stage("fetch-offline") == 0
@@ -457,7 +459,9 @@ class TestRecord:
         (path,) = (machine.root / "var/log/ignition").iterdir()
         return path
 
-    def test_all_stages_write_it_and_the_machine_keeps_it(self, machine: Machine, programs: Programs) -> None:
+    def test_record_has_all_stages_and_is_copied_to_target(
+        self, machine: Machine, programs: Programs
+    ) -> None:
         programs.add("ignition-kargs-helper")
         machine.give({**self.CONFIG, "kernelArguments": {"shouldExist": ["quiet"]}})
         assert machine.stage("fetch-offline", "--then=kargs") == 0
@@ -484,7 +488,7 @@ class TestRecord:
             "/etc/two": ("$.storage.files.1", f"sha256-{sha256(b'22').hexdigest()}"),
         }
 
-    def test_what_comes_after_the_files_stage_stays_in_the_running_system(self, machine: Machine) -> None:
+    def test_record_after_files_stage_is_only_in_running_system(self, machine: Machine) -> None:
         machine.give(self.CONFIG)
         machine.stage("fetch-offline")
         machine.stage("files")
@@ -504,7 +508,7 @@ class TestRecord:
         assert "other contents" in critical[0]
         assert critical[1] == "CRITICAL : files failed"
 
-    def test_a_stage_that_fails_says_so_in_both_and_the_card_names_it(self, machine: Machine) -> None:
+    def test_record_of_failed_stage_is_in_both_copies_and_on_card(self, machine: Machine) -> None:
         (machine.root / "etc").mkdir()
         (machine.root / "etc/two").write_text("other")
         machine.give(self.CONFIG)
@@ -517,7 +521,7 @@ class TestRecord:
             assert "other contents" in last["message"]
         assert "record   /" in machine.card
 
-    def test_a_stage_that_is_killed_leaves_what_it_had_done_and_the_next_goes_on(
+    def test_record_of_killed_stage_has_finished_actions(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         machine.give(self.CONFIG)
@@ -547,7 +551,7 @@ class TestRecord:
         assert told[-1]["ended"] == "passed"
         assert self.lines(self.kept(machine)) == told
 
-    def test_a_config_that_is_wrong_is_told_with_its_place(self, machine: Machine) -> None:
+    def test_record_of_invalid_config_names_its_place(self, machine: Machine) -> None:
         machine.give(storage(files=[{"path": "relative"}]))
         assert machine.stage("fetch-offline") == 1
         last = self.lines(machine.run / "record.jsonl")[-1]
@@ -556,7 +560,7 @@ class TestRecord:
             "$.storage.files.0.path",
         )
 
-    def test_a_stage_of_old_that_cannot_be_read_does_not_hinder_it(self, machine: Machine) -> None:
+    def test_unreadable_earlier_record_does_not_fail_stage(self, machine: Machine) -> None:
         machine.give(MINIMAL)
         (machine.run / "state").write_text("{")
         assert machine.stage("fetch-offline") == 3
@@ -564,7 +568,7 @@ class TestRecord:
 
 
 class TestBase:
-    def test_the_images_own_configs_lie_under_the_users(self, machine: Machine) -> None:
+    def test_base_configs_are_merged_below_user_config(self, machine: Machine) -> None:
         base = machine.directory / "system" / "vendor"
         for place, name, path in (
             ("base.d", "10-b.ign", "/b"),
@@ -584,7 +588,7 @@ class TestBase:
 
     @pytest.mark.parametrize("group", ["base.d", "base.platform.d/file"])
     @pytest.mark.parametrize("content", ["", "{"])
-    def test_a_broken_fragment_stops_the_boot(self, machine: Machine, group: str, content: str) -> None:
+    def test_invalid_base_config_fails_the_stage(self, machine: Machine, group: str, content: str) -> None:
         place = machine.directory / "system" / "vendor" / group
         place.mkdir(parents=True)
         (place / "x.ign").write_text(content)
