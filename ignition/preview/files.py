@@ -23,7 +23,7 @@ from ignition.stages.files.tree.staging import Piece
 if TYPE_CHECKING:
     from ignition.preview.tree import PreviewRoot
     from ignition.stages.files.systemd.enablement import Known
-    from ignition.stages.files.tree.step import Wanted
+    from ignition.stages.files.tree.step import ResolvedNode
 
 __all__ = ["accounts", "enablement", "make_accounts", "node", "unit_files"]
 
@@ -93,7 +93,7 @@ def _lines(lines: Iterable[str]) -> bytes:
 # Directories, files and links.
 
 
-def node(each: Wanted, owner: Owner, pieces: tuple[Piece, ...], host: Host) -> Effect | Refusal:
+def node(each: ResolvedNode, owner: Owner, pieces: tuple[Piece, ...], host: Host) -> Effect | Refusal:
     """The effect on one of them. `owner` is what it will have, -1 for what stays."""
     what = f"{_kind(each.node)} {each.place}"
     if each.found is None:
@@ -118,7 +118,7 @@ def _kind(node: Directory | File | Link) -> str:
     return "hard link" if node.hard else "link"
 
 
-def _contents(each: Wanted, pieces: tuple[Piece, ...]) -> str:
+def _contents(each: ResolvedNode, pieces: tuple[Piece, ...]) -> str:
     if isinstance(each.node, Link):
         return f"to {each.node.target}"
     remote = sum(not piece.is_local for piece in pieces)
@@ -129,7 +129,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _link(each: Wanted, link: Link, what: str, root: Root) -> Effect:
+def _link(each: ResolvedNode, link: Link, what: str, root: Root) -> Effect:
     target = link.target or ""
     if not link.hard:
         if each.found and each.found.target == target:
@@ -139,14 +139,14 @@ def _link(each: Wanted, link: Link, what: str, root: Root) -> Effect:
     return Effect(each.path, Does.CHANGE, what, f"to {target}", lost=(_thing(each, root),))
 
 
-def _replaced(each: Wanted, what: str, root: Root) -> Effect:
+def _replaced(each: ResolvedNode, what: str, root: Root) -> Effect:
     is_directory = stat.S_ISDIR(root.lstat(each.place).st_mode)
     return Effect(
         each.path, Does.DESTROY if is_directory else Does.CHANGE, what, "replaced", lost=(_thing(each, root),)
     )
 
 
-def _thing(each: Wanted, root: Root) -> str:
+def _thing(each: ResolvedNode, root: Root) -> str:
     """What stands there now, in words."""
     status = root.lstat(each.place)
     if stat.S_ISDIR(status.st_mode):
@@ -156,19 +156,19 @@ def _thing(each: Wanted, root: Root) -> str:
     return f"{each.place} as it is ({_count(status.st_size, 'byte')})"
 
 
-def _compared(each: Wanted, what: str, pieces: tuple[Piece, ...], host: Host) -> Effect | Refusal:
+def _compared(each: ResolvedNode, what: str, pieces: tuple[Piece, ...], host: Host) -> Effect | Refusal:
     """It has to hold already what it should; what the config itself holds can be compared at once."""
     if not all(piece.is_local for piece in pieces):
         why = "it must not be overwritten, and has to hold the contents already that are still to be fetched"
         return Effect(each.path, Does.UNKNOWN, what, why)
     wanted = b"".join(host.fetch.bytes(piece.source) for piece in pieces)
     if wanted != host.root.read(each.place):
-        reason = f"{each.place} exists already, with other contents"
-        return Refusal(each.path, reason, "set overwrite: true if it may be replaced")
+        reason = f"{each.place} exists with other contents"
+        return Refusal(each.path, reason, "set overwrite: true to replace it")
     return Effect(each.path, Does.KEEP, what)
 
 
-def _permissions(each: Wanted, owner: Owner, root: Root) -> Iterator[str]:
+def _permissions(each: ResolvedNode, owner: Owner, root: Root) -> Iterator[str]:
     status = root.lstat(each.place)
     mode = None if isinstance(each.node, Link) else each.node.mode
     for word, wanted, now in zip(("user", "group"), owner, (status.st_uid, status.st_gid), strict=True):

@@ -268,7 +268,7 @@ def test_no_program_is_needed_to_see_files_users_and_units(root: Path) -> None:
     ]
     assert effect(shown, 'user "old"').lost == ("/home/old with all that is in it",)
     assert effect(shown, "directory /srv").lost == ("/srv with all that is in it (1 name)",)
-    assert conflicts(shown) == ['$.storage.files.4.user.name: there is no user "old" in the target system']
+    assert conflicts(shown) == ['$.storage.files.4.user.name: user "old" not found in the target root']
     assert tree_of(str(root)) == before
 
 

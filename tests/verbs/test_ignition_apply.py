@@ -231,7 +231,7 @@ class TestImages:
         (root / "etc/a").write_text("other")
         assert apply.main(["--root", str(root), given(tmp_path, storage=FILES)]) == 1
         said = capsys.readouterr().out
-        assert "exists already, with other contents" in said
+        assert "exists with other contents" in said
         assert "hint: set overwrite: true" in said
         assert (root / "etc/a").read_text() == "other"
 

@@ -61,8 +61,8 @@ def test_conflicts_are_last_with_hints_and_status_1(tmp_path: Path, root: Path, 
         "files:\n"
         "  create   the result in /etc/.ignition-result.json\n"
         "conflicts, for which nothing would be written:\n"
-        "  $.storage.files.0: /motd exists already, with other contents\n"
-        "    hint: set overwrite: true if it may be replaced\n"
+        "  $.storage.files.0: /motd exists with other contents\n"
+        "    hint: set overwrite: true to replace it\n"
         "1 create, 1 conflict\n"
     )
 
@@ -85,8 +85,8 @@ def test_json(tmp_path: Path, root: Path, capsys: Capture) -> None:
             {
                 "stage": "files",
                 "path": "$.storage.files.0",
-                "reason": "/motd exists already, with other contents",
-                "hint": "set overwrite: true if it may be replaced",
+                "reason": "/motd exists with other contents",
+                "hint": "set overwrite: true to replace it",
             }
         ],
     }

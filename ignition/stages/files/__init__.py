@@ -1,7 +1,8 @@
-"""The files stage: users and groups, files, units, and what the machine keeps of its provisioning.
+"""The files stage: users and groups, files, systemd units, and the files that describe the provisioning.
 
-The order of the steps is the reference's (engine.md 9.5). Each step looks at the root as the one before
-it left it: owners by name are looked up after the users were made, units after they were written.
+The order of the steps is the reference's (docs/reference/stages.md, "files stage"). Each step observes the
+root after the step before it: owners by name are looked up after users were created, units after they were
+written.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ignition.stages import Step
-from ignition.stages.files.accounts.rollback import Unfinished
+from ignition.stages.files.accounts.rollback import Rollback
 from ignition.stages.files.accounts.step import Passwd
 from ignition.stages.files.keep_record import KeepRecord
 from ignition.stages.files.result import OutputFiles, Result
@@ -34,7 +35,7 @@ def _listed() -> Step[Any]:
 
 
 STEPS: Final[tuple[Step[Any], ...]] = (
-    Unfinished(),
+    Rollback(),
     Passwd(),
     Nodes(),
     Units(),

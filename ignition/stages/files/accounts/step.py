@@ -1,8 +1,8 @@
-"""Groups and users, in config order: made, changed or deleted by the programs that know how.
+"""Groups and users, in config order, created, changed and deleted by the shadow programs.
 
-A new user takes one `useradd` that sets everything; an existing one is changed only where it differs, so
-a second run starts no program at all. Supplementary groups are added to those that an existing user has
-(the reference replaces them, engine.md 14, point 8). Source: engine.md 9.5, points 2 and 3.
+A new user takes one `useradd` that sets everything. An existing user is changed only where it differs, so
+a second run starts no program. Supplementary groups are added to the groups of an existing user; the
+reference replaces them (docs/compatibility.md). Source: docs/reference/stages.md, "files stage".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ignition.schemas.config import Config
 from ignition.schemas.passwd import PasswdGroup, PasswdUser
 from ignition.stages import Action, Plan, Refusal
 from ignition.stages.actions import RunCommand
-from ignition.stages.files.accounts.rollback import AllOrNothing, place_of_homes
+from ignition.stages.files.accounts.rollback import AllOrNothing, parent_of_homes
 from ignition.tools import passwd as tools
 from ignition.tools.passwd import Account
 
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
     from ignition.preview.effects import Effect
     from ignition.preview.host import PreviewHost
 
-__all__ = ["Facts", "OwnHome", "Passwd", "WriteKeys"]
+__all__ = ["AccountFacts", "ChownHome", "Passwd", "WriteKeys"]
 
 T = TypeVar("T")
 
 LOCKED: Final = Secret("*")
-"""The hash of a user that cannot log in with a password."""
+"""Password hash of a user that cannot log in with a password."""
 
 KEYS_WRITTEN: Final = "225067b87bbd4a0cb6ab151f82fa364b"
-"""MESSAGE_ID of the journal entry; source: engine.md 10.3."""
+"""MESSAGE_ID of the journal entry (docs/reference/stages.md, "Journal entries")."""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the decision rests on.
+class AccountFacts:
+    """Facts about the accounts of the target root.
 
     Attributes:
-        root: the target root, for the programs.
+        root: the target root's path, for the programs.
         accounts: the users and groups that exist.
-        directories: those that the mount stage had to make.
-        fragment: whether SSH keys go to a file of their own.
-        homes: where homes are made, unless the config says otherwise.
+        directories: directories that the mount stage created.
+        fragment: whether SSH keys go to `authorized_keys.d/ignition`.
+        homes: the parent directory of new homes for users without `homeDir`.
     """
 
     root: str
@@ -61,19 +61,18 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class OwnHome:
-    """Give a user what the mount stage made in its home, as `useradd` cannot know of it."""
+class ChownHome:
+    """Give a user the directories that the mount stage created in the user's home."""
 
     path: ConfigPath
     user: str
     directories: tuple[str, ...]
 
     def describe(self) -> str:
-        """Whose home."""
-        return f'handing over the mounted parts of the home of "{self.user}"'
+        return f'changing the owner of mounted directories in the home of user "{self.user}"'
 
     def perform(self, host: Host) -> None:
-        """Owner, then mode 0700, for the home itself and what lies below it."""
+        """Set owner and mode 0700 for the home and directories below it."""
         user = _existing(host, self.user)
         home = host.root.resolve(user.home)
         for directory in self.directories:
@@ -85,7 +84,7 @@ class OwnHome:
 
 @dataclass(frozen=True)
 class WriteKeys:
-    """Write a user's SSH keys, with that user's own rights."""
+    """Write a user's SSH keys with the rights of that user."""
 
     path: ConfigPath
     user: str
@@ -93,11 +92,10 @@ class WriteKeys:
     fragment: bool
 
     def describe(self) -> str:
-        """Whose keys."""
         return f'adding ssh keys to user "{self.user}"'
 
     def perform(self, host: Host) -> None:
-        """Replace the file with exactly these keys."""
+        """Replace the file; keys that are not in the config are removed from it."""
         user = _existing(host, self.user)
         name = "authorized_keys.d/ignition" if self.fragment else "authorized_keys"
         place = host.root.resolve(f"{user.home}/.ssh/{name}")
@@ -116,27 +114,25 @@ class WriteKeys:
 
 
 class Passwd:
-    """Groups first, then users with their homes and keys."""
+    """The step for groups, then users with their homes and SSH keys."""
 
     name = "passwd"
 
     def wanted(self, config: Config) -> bool:
-        """Whether the config names any user or group."""
         return bool(config.passwd.users or config.passwd.groups)
 
-    def observe(self, config: Config, host: Host, state: State) -> Facts:
-        """The accounts of the target root."""
+    def observe(self, config: Config, host: Host, state: State) -> AccountFacts:
         del config
-        return Facts(
+        return AccountFacts(
             root=host.root.path,
             accounts=read_accounts(host.root),
             directories=state.directories,
             fragment=distro.write_authorized_keys_fragment(),
-            homes=place_of_homes(host.root),
+            homes=parent_of_homes(host.root),
         )
 
-    def plan(self, config: Config, facts: Facts) -> Plan:
-        """What has to change, and nothing else."""
+    def plan(self, config: Config, facts: AccountFacts) -> Plan:
+        """Plan only the differences."""
         groups, users = _groups(config), _users(config)
         refusals = [refusal for path, group in groups for refusal in _bad(path, group.name, "gid", group.gid)]
         refusals += [refusal for path, user in users for refusal in _bad(path, user.name, "uid", user.uid)]
@@ -149,7 +145,7 @@ class Passwd:
             keeps=tuple(step for step in steps if isinstance(step, str)),
         )
 
-    def effects(self, config: Config, facts: Facts, host: Host) -> Iterator[Effect]:
+    def effects(self, config: Config, facts: AccountFacts, host: Host) -> Iterator[Effect]:
         """What happens to each group and user."""
         del host
         from ignition.preview import files
@@ -160,7 +156,7 @@ class Passwd:
             if effect.path not in refused:
                 yield effect
 
-    def foresee(self, config: Config, facts: Facts, host: PreviewHost) -> None:
+    def foresee(self, config: Config, facts: AccountFacts, host: PreviewHost) -> None:
         """The accounts that there will be."""
         from ignition.preview import files
 
@@ -175,14 +171,14 @@ def _users(config: Config) -> list[tuple[ConfigPath, PasswdUser]]:
     return [(("passwd", "users", number), user) for number, user in enumerate(config.passwd.users)]
 
 
-def _steps(config: Config, facts: Facts) -> list[Action | str]:
-    """What is done, groups first; a text says what is kept as it is."""
+def _steps(config: Config, facts: AccountFacts) -> list[Action | str]:
+    """Return the actions, groups first; a string describes an account that needs no change."""
     steps = [step for path, group in _groups(config) for step in _group(path, group, facts)]
     return steps + [step for path, user in _users(config) for step in _user(path, user, facts)]
 
 
-def _all_or_nothing(actions: tuple[Action, ...], config: Config, facts: Facts) -> tuple[Action, ...]:
-    """The actions; if programs are among them, they come to their end or leave nothing."""
+def _all_or_nothing(actions: tuple[Action, ...], config: Config, facts: AccountFacts) -> tuple[Action, ...]:
+    """Return the actions; if programs are among them, wrapped so that all of them happen or none."""
     if not any(isinstance(action, RunCommand) for action in actions):
         return actions
     new = (user for user in config.passwd.users if user.name not in facts.accounts.users)
@@ -191,20 +187,20 @@ def _all_or_nothing(actions: tuple[Action, ...], config: Config, facts: Facts) -
 
 
 def _bad(path: ConfigPath, name: str, field: str, number: int | None) -> Iterator[Refusal]:
-    """Names that the programs would take for something else, and ids that no file can hold."""
+    """Refuse names that the programs would misread, and ids out of range."""
     if not name or name.startswith("-") or any(character in name for character in ":,\n\0/"):
-        yield Refusal((*path, "name"), f"{name!r} cannot be a name")
+        yield Refusal((*path, "name"), f"{name!r} is not a valid account name")
     if number is not None and not 0 <= number < 2**32 - 1:
-        yield Refusal((*path, field), f"{number} cannot be an id", "ids go from 0 to 4294967294")
+        yield Refusal((*path, field), f"{number} is not a valid id", "use an id between 0 and 4294967294")
 
 
-def _group(path: ConfigPath, group: PasswdGroup, facts: Facts) -> Iterator[Action | str]:
-    """The steps for one group; a text says what is kept as it is."""
+def _group(path: ConfigPath, group: PasswdGroup, facts: AccountFacts) -> Iterator[Action | str]:
+    """Yield the actions for one group; a string describes a group that needs no change."""
     found = facts.accounts.groups.get(group.name)
     password = Secret(group.password_hash) if group.password_hash else None
     if group.should_exist is False:
         if found is None:
-            yield f'group "{group.name}" does not exist, as it should'
+            yield f'group "{group.name}" is absent, as configured'
         else:
             yield RunCommand(path, tools.groupdel(facts.root, group.name))
     elif found is None:
@@ -217,23 +213,23 @@ def _group(path: ConfigPath, group: PasswdGroup, facts: Facts) -> Iterator[Actio
 
 
 def _changed_group(
-    path: ConfigPath, group: PasswdGroup, found: Group, facts: Facts
+    path: ConfigPath, group: PasswdGroup, found: Group, facts: AccountFacts
 ) -> Iterator[Action | str]:
     gid = None if group.gid == found.gid else group.gid
     password = Secret(group.password_hash) if group.password_hash else None
     password = None if password == found.password else password
     if gid is None and password is None:
-        yield f'group "{group.name}" is already as it should be'
+        yield f'group "{group.name}" is unchanged'
     else:
         yield RunCommand(path, tools.groupmod(facts.root, group.name, gid=gid, password=password))
 
 
-def _user(path: ConfigPath, user: PasswdUser, facts: Facts) -> Iterator[Action | str]:
-    """The steps for one user; a text says what is kept as it is."""
+def _user(path: ConfigPath, user: PasswdUser, facts: AccountFacts) -> Iterator[Action | str]:
+    """Yield the actions for one user; a string describes a user that needs no change."""
     found = facts.accounts.users.get(user.name)
     if user.should_exist is False:
         if found is None:
-            yield f'user "{user.name}" does not exist, as it should'
+            yield f'user "{user.name}" is absent, as configured'
         else:
             yield RunCommand(path, tools.userdel(facts.root, user.name))
         return
@@ -242,7 +238,7 @@ def _user(path: ConfigPath, user: PasswdUser, facts: Facts) -> Iterator[Action |
     else:
         yield _changed_user(path, user, found, facts)
     if facts.directories and not user.no_create_home:
-        yield OwnHome(path, user.name, facts.directories)
+        yield ChownHome(path, user.name, facts.directories)
     if user.ssh_authorized_keys:
         yield WriteKeys((*path, "sshAuthorizedKeys"), user.name, user.ssh_authorized_keys, facts.fragment)
 
@@ -268,8 +264,8 @@ def _new_user(user: PasswdUser, root: str) -> Command:
     )
 
 
-def _changed_user(path: ConfigPath, user: PasswdUser, found: User, facts: Facts) -> Action | str:
-    """The change of an existing user, or a text if there is none."""
+def _changed_user(path: ConfigPath, user: PasswdUser, found: User, facts: AccountFacts) -> Action | str:
+    """Return the change of an existing user, or a string if nothing differs."""
     account = Account(
         name=user.name,
         password=_password_change(user, found),
@@ -281,7 +277,7 @@ def _changed_user(path: ConfigPath, user: PasswdUser, found: User, facts: Facts)
         home=_change(user.home_dir or None, found.home),
     )
     if account == Account(user.name):
-        return f'user "{user.name}" is already as it should be'
+        return f'user "{user.name}" is unchanged'
     return RunCommand(path, tools.usermod(facts.root, account))
 
 
@@ -304,16 +300,16 @@ def _primary_group_change(wanted: str | None, found: User, accounts: Accounts) -
 
 
 def _missing_groups(user: PasswdUser, found: User, accounts: Accounts) -> tuple[str, ...]:
-    """The wanted groups, all of them, if one is missing."""
+    """Return all wanted groups if the user lacks one of them, else none."""
     has = accounts.supplementary(found.name)
     return () if has.issuperset(user.groups) else user.groups
 
 
 def _existing(host: Host, name: str) -> User:
-    """A user that is there by now."""
+    """Return a user that exists now, with a home."""
     user = read_accounts(host.root).users.get(name)
     if user is None:
-        raise IgnitionError(f'there is no user "{name}" in /etc/passwd')
+        raise IgnitionError(f'user "{name}" not found in /etc/passwd')
     if not user.home:
-        raise IgnitionError(f'user "{name}" has no home directory', hint="set homeDir")
+        raise IgnitionError(f'user "{name}" has no home directory', hint="set homeDir for this user")
     return user

@@ -1,7 +1,7 @@
-"""The actions that put files, directories and links in place. Source: engine.md 8 and 9.5, point 4.
+"""Actions that write files, directories and links (docs/reference/stages.md, "files stage").
 
-Each one looks again before it acts: what is already as it should be stays untouched, so a second run
-changes nothing, and hard links to a file survive it.
+Each action checks the path again before it acts and leaves a matching object untouched, so a second run
+changes nothing and hard links to a file survive.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ignition.stages.files.tree.append_journal import append_once
 from ignition.stages.files.tree.staging import Piece, assemble, same_contents
 
 __all__ = [
-    "NEW_FILE", "SAME", "AppendToFile", "ExpectContents", "GivePermissions", "PlaceDirectory", "PlaceFile",
-    "PlaceHardLink", "PlaceLink",
+    "NEW_FILE", "SAME", "AppendToFile", "ExpectContents", "PlaceDirectory", "PlaceFile", "PlaceHardLink",
+    "PlaceLink", "SetPermissions",
 ]  # fmt: skip
 
 NEW_FILE: int = 0o644
@@ -27,10 +27,10 @@ NEW_FILE: int = 0o644
 
 @dataclass(frozen=True)
 class PlaceFile:
-    """Put a whole file in place, replacing whatever is there.
+    """Write a whole file, replacing an existing object.
 
     Attributes:
-        is_new: nothing was there, so nothing has to be compared.
+        is_new: whether the path did not exist, so that nothing has to be compared.
     """
 
     path: ConfigPath
@@ -42,15 +42,14 @@ class PlaceFile:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Where the contents came from, for the record."""
+        """The URLs of the contents without secrets, for the record."""
         return tuple(piece.shown for piece in self.pieces)
 
     def describe(self) -> str:
-        """Which file."""
         return f'writing file "{self.place}"'
 
     def perform(self, host: Host) -> None:
-        """Owner and mode are set before it appears under its name."""
+        """Write it; owner and mode are set before the file appears under its name."""
         root, mode = host.root, NEW_FILE if self.mode is None else self.mode
         owner = _owner_of_new(root, self.place, self.owner)
         if not self.pieces:
@@ -61,7 +60,7 @@ class PlaceFile:
         staged = assemble(root, self.pieces)
         if not self.is_new and root.exists(self.place):
             root.permit(staged, owner, mode)
-            if _alike(root, staged, self.place):
+            if _is_equal(root, staged, self.place):
                 return
             _remove_directory(root, self.place)
         root.rename(staged, self.place, owner=owner, mode=mode)
@@ -69,29 +68,28 @@ class PlaceFile:
 
 @dataclass(frozen=True)
 class ExpectContents:
-    """A file that must not be overwritten has to hold already what it should."""
+    """Check that a file that must not be overwritten has the configured contents."""
 
     path: ConfigPath
     place: str
     pieces: tuple[Piece, ...]
 
     def describe(self) -> str:
-        """Which file."""
-        return f'comparing file "{self.place}" with its wanted contents'
+        return f'comparing file "{self.place}" with the configured contents'
 
     def perform(self, host: Host) -> None:
-        """Compare; the file is not changed."""
+        """Compare; writes nothing."""
         if not same_contents(host.root, assemble(host.root, self.pieces), self.place):
             raise IgnitionError(
-                f"{self.place} exists already, with other contents",
+                f"{self.place} exists with other contents",
                 path=self.path,
-                hint="set overwrite: true if it may be replaced",
+                hint="set overwrite: true to replace it",
             )
 
 
 @dataclass(frozen=True)
 class AppendToFile:
-    """Append to a file, which is made if it is not there."""
+    """Append to a file; create it if it is missing."""
 
     path: ConfigPath
     place: str
@@ -101,15 +99,14 @@ class AppendToFile:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Where the contents came from, for the record."""
+        """The URLs of the contents without secrets, for the record."""
         return tuple(piece.shown for piece in self.pieces)
 
     def describe(self) -> str:
-        """Which file."""
         return f'appending to file "{self.place}"'
 
     def perform(self, host: Host) -> None:
-        """Append what is not there from an earlier run, then set owner and mode."""
+        """Append what an earlier run did not append, then set owner and mode."""
         root = host.root
         if not root.exists(self.place):
             root.write(self.place, b"", owner=_owner_of_new(root, self.place, self.owner))
@@ -119,7 +116,7 @@ class AppendToFile:
 
 @dataclass(frozen=True)
 class PlaceDirectory:
-    """Make a directory; with `empty`, what is there goes first."""
+    """Create a directory; with `empty`, remove an existing object first."""
 
     path: ConfigPath
     place: str
@@ -128,11 +125,10 @@ class PlaceDirectory:
     empty: bool = False
 
     def describe(self) -> str:
-        """Which directory."""
         return f'creating directory "{self.place}"'
 
     def perform(self, host: Host) -> None:
-        """Missing directories above it belong to root and have mode 0755, less the umask."""
+        """Create it. Missing parent directories belong to root and have mode 0755, less the umask."""
         if self.empty:
             host.root.remove(self.place)
         host.root.make_directories(self.place)
@@ -141,7 +137,7 @@ class PlaceDirectory:
 
 @dataclass(frozen=True)
 class PlaceLink:
-    """Put a symbolic link in place, its text verbatim."""
+    """Write a symlink with its target text verbatim."""
 
     path: ConfigPath
     place: str
@@ -149,11 +145,10 @@ class PlaceLink:
     owner: Owner
 
     def describe(self) -> str:
-        """Which link, and where it leads."""
         return f'writing link "{self.place}" -> "{self.target}"'
 
     def perform(self, host: Host) -> None:
-        """Replace whatever else is there."""
+        """Write it, replacing any other object."""
         root, found = host.root, host.root.find(self.place)
         if found and stat.S_ISLNK(found.st_mode) and root.readlink(self.place) == self.target:
             root.permit(self.place, self.owner)
@@ -164,7 +159,7 @@ class PlaceLink:
 
 @dataclass(frozen=True)
 class PlaceHardLink:
-    """Give a file one more name. `target` is a path from the root, also without a slash in front."""
+    """Write a hard link. `target` is a path in the target root; a leading slash is optional."""
 
     path: ConfigPath
     place: str
@@ -172,27 +167,26 @@ class PlaceHardLink:
     overwrite: bool
 
     def describe(self) -> str:
-        """Both names."""
         return f'writing hard link "{self.place}" -> "{self.target}"'
 
     def perform(self, host: Host) -> None:
-        """Nothing is done if both are one file already; a file that is just like the other may go."""
+        """Write it unless both names are one file; a file equal to the target is replaced."""
         root = host.root
         target, found = root.lstat(self.target), root.find(self.place)
         if found and (found.st_dev, found.st_ino) == (target.st_dev, target.st_ino):
             return
-        if found and not self.overwrite and not _alike(root, self.target, self.place):
+        if found and not self.overwrite and not _is_equal(root, self.target, self.place):
             raise IgnitionError(
-                f"{self.place} exists already and is not {self.target}",
-                hint="set overwrite: true if it may be replaced",
+                f"{self.place} exists and is not {self.target}",
+                hint="set overwrite: true to replace it",
             )
         _remove_directory(root, self.place)
         root.link(self.target, self.place)
 
 
 @dataclass(frozen=True)
-class GivePermissions:
-    """Set owner and mode of what exists."""
+class SetPermissions:
+    """Set owner and mode of an existing object."""
 
     path: ConfigPath
     place: str
@@ -200,25 +194,23 @@ class GivePermissions:
     mode: int | None
 
     def describe(self) -> str:
-        """Of what."""
         return f'setting owner and mode of "{self.place}"'
 
     def perform(self, host: Host) -> None:
-        """Owner first."""
         host.root.touch(self.place)
         host.root.permit(self.place, self.owner, self.mode)
 
 
 def _owner_of_new(root: Root, place: str, owner: Owner) -> Owner:
-    """The owner of a file that waits elsewhere, with the group it would get if it were made at `place`."""
+    """Return the owner of a staged file, with the group that the kernel would give it at `place`."""
     user, group = owner
     return user, root.group_of_new(place) if group == -1 else group
 
 
-def _alike(root: Root, one: str, other: str) -> bool:
-    """Whether two files or two links are the same in all that can be seen; `other` may be missing."""
+def _is_equal(root: Root, one: str, other: str) -> bool:
+    """Whether two files or symlinks have equal mode, owner and contents; `other` may be missing."""
     found, wanted = root.find(other), root.lstat(one)
-    if found is None or _visible(found) != _visible(wanted):
+    if found is None or _permissions_of(found) != _permissions_of(wanted):
         return False
     if stat.S_ISLNK(found.st_mode):
         return root.readlink(one) == root.readlink(other)
@@ -227,15 +219,15 @@ def _alike(root: Root, one: str, other: str) -> bool:
 
 def _is_empty_file(root: Root, place: str, mode: int, owner: Owner) -> bool:
     found = root.find(place)
-    return found is not None and (*_visible(found), found.st_size) == (stat.S_IFREG | mode, *owner, 0)
+    return found is not None and (*_permissions_of(found), found.st_size) == (stat.S_IFREG | mode, *owner, 0)
 
 
-def _visible(status: os.stat_result) -> tuple[int, int, int]:
+def _permissions_of(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_mode, status.st_uid, status.st_gid
 
 
 def _remove_directory(root: Root, place: str) -> None:
-    """A rename replaces anything but a directory, so that goes first."""
+    """Remove a directory; a rename replaces any other object."""
     found = root.find(place)
     if found and stat.S_ISDIR(found.st_mode):
         root.remove(place)

@@ -1,12 +1,12 @@
-"""What was appended to files that the config did not write: each fragment once, however often one runs.
+"""The append journal: each fragment is appended once, however often the stage runs.
 
-Before anything is appended, the length that the file had is written down, in the target root itself, so
-that it outlives a power cut. If what is to be appended follows that length, it was; others may have added
-more since. If only its beginning does, an earlier run got so far, and only the rest is written. If anything
-else does, the file has changed and the fragments are appended anew. The file stays the same file: its links,
-labels and attributes remain.
+Before the first append, the length of the file is written to a journal in the target root, which survives
+a power cut. If the fragment follows at that length, it was appended before, and others may have added more.
+If only a beginning of it follows, an interrupted run wrote that, and the rest is appended. If anything else
+follows, the file changed and the fragment is appended again. The inode stays the same: hard links, labels
+and attributes remain.
 
-The reference appends again in every run (engine.md 14, point 9).
+The reference appends again in every run (docs/compatibility.md).
 """
 
 from __future__ import annotations
@@ -21,17 +21,13 @@ from ignition.host.root import Root
 __all__ = ["JOURNAL", "append_once"]
 
 JOURNAL: Final = "/etc/.ignition-appended.json"
-"""File → its length in bytes before the first append. It stands beside the result file."""
+"""JSON object: file → length in bytes before the first append."""
 
 CHUNK: Final = 1 << 20
 
 
 def append_once(root: Root, place: str, addition: str) -> bool:
-    """Append the bytes of the file `addition` to the file `place`.
-
-    Returns:
-        Whether anything was left to append.
-    """
+    """Append the bytes of the file `addition` to the file `place`; return whether anything was appended."""
     lengths = _read(root)
     length = root.lstat(place).st_size
     before = lengths.get(place, length)
@@ -47,7 +43,7 @@ def append_once(root: Root, place: str, addition: str) -> bool:
 
 
 def _already_there(root: Root, place: str, before: int, addition: str) -> int | None:
-    """How much of `addition` follows the first `before` bytes; `None` if something else does."""
+    """Return how many bytes of `addition` follow the first `before` bytes; None if others follow."""
     done = left = min(root.lstat(place).st_size - before, root.lstat(addition).st_size)
     if done < 0:
         return None
@@ -75,14 +71,14 @@ def _read(root: Root) -> dict[str, int]:
         return {}
     except ValueError as error:
         raise IgnitionError(
-            f"{JOURNAL} cannot be read",
-            hint="remove it if nothing was appended to any file yet",
+            f"cannot read {JOURNAL}: not a JSON object of lengths",
+            hint=f"remove {JOURNAL} if nothing was appended to any file yet",
         ) from error
     return {str(path): int(length) for path, length in lengths.items()}
 
 
 def _write(root: Root, lengths: dict[str, int]) -> None:
-    """It has to be on the disk before the first byte is appended."""
+    """Write the journal to disk before the first byte is appended."""
     with root.replace(JOURNAL, mode=0o600) as file:
         file.write(json.dumps(lengths, indent=2, sort_keys=True).encode() + b"\n")
         file.flush()

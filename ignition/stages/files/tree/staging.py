@@ -1,10 +1,10 @@
-"""The contents of files, had and verified before the first file is moved into place.
+"""Stage the contents of files: fetch and verify all of them before the first file is moved into place.
 
-Each resource is written to a staging directory on the mount where its file will be, so that moving it
-there is a rename. Remote resources are fetched side by side. Only when all of them are there and right
-does the tree begin to change.
+Each resource is written to a staging directory on the mount of its file, so that moving it into place
+is a rename. Remote resources are fetched in parallel. The tree changes only after all of them are
+complete and verified.
 
-The staging directories have a fixed name: what an interrupted run left in one is removed by the next.
+Staging directories have a fixed name, so the next run removes the leftovers of an interrupted one.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ __all__ = ["STAGING", "Piece", "Staged", "assemble", "fetches", "same_contents",
 
 STAGING: Final = ".ignition-staging"
 CHUNK: Final = 1 << 20
-"""How many bytes of a file are in memory at a time."""
+"""Bytes of a file that are in memory at a time."""
 
 SMALL: Final = 1 << 15
-"""Of a `data:` URL that is unpacked in memory: gzip makes a thousand times as much of it at most."""
+"""Characters of a `data:` URL below which it is decompressed in memory; gzip expands by up to 1,000 times."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One resource that makes up a file, or a part of it.
+    """One resource that a file consists of, or a part of it.
 
     Attributes:
-        path: where the config names it.
-        place: the file it is for.
-        source: where it comes from.
-        staged: where it waits, a path in the target root.
-        mode: with which it waits; the file's own spares a change later.
+        path: the place in the config.
+        place: the file that it belongs to.
+        source: the resource.
+        staged: its path in a staging directory of the target root.
+        mode: the mode of the staged file; the final mode saves a later change.
     """
 
     path: ConfigPath
@@ -54,25 +54,25 @@ class Piece:
 
     @property
     def is_local(self) -> bool:
-        """Whether the config itself holds the bytes."""
+        """Whether the bytes are in the config."""
         return not self.source.url or self.source.url.startswith("data:")
 
     @property
     def shown(self) -> str:
-        """The address without what is secret in it; of contents that the config holds, no more than that."""
+        """The URL without secrets; "data:" for contents of the config."""
         return "data:" if self.is_local else redact(self.source.url)
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """For the record."""
+        """The URL for the record."""
         return (self.shown,)
 
     def describe(self) -> str:
-        """What it is for; the URL may hold secrets."""
+        """Name the file, not the URL, which may contain secrets."""
         return f"fetching contents of {self.place}"
 
     def perform(self, host: Host) -> None:
-        """Get it and verify it."""
+        """Fetch and verify it."""
         verified = self.source.hash.lower() if self.source.url else ""
         if self.is_local and len(self.source.url) < SMALL:
             host.root.create_whole(self.staged, host.fetch.bytes(self.source), self.mode, digest=verified)
@@ -83,17 +83,16 @@ class Piece:
 
 @dataclass(frozen=True)
 class StageLocal:
-    """Write down the contents that the config itself holds."""
+    """Stage the contents that are in the config."""
 
     path: ConfigPath
     pieces: tuple[Piece, ...]
 
     def describe(self) -> str:
-        """How many there are."""
         return f"staging {len(self.pieces)} contents from the config"
 
     def perform(self, host: Host) -> None:
-        """Decode and verify each; an error names the one."""
+        """Decode and verify each; an error names the file."""
         for piece in self.pieces:
             try:
                 piece.perform(host)
@@ -105,18 +104,16 @@ class StageLocal:
 
 @dataclass(frozen=True)
 class Staged:
-    """Actions that need staging directories; these are gone at the end, however it ends."""
+    """Actions that need staging directories, which are removed at the end in any case."""
 
     path: ConfigPath
     directories: tuple[str, ...]
     actions: tuple[Action, ...]
 
     def describe(self) -> str:
-        """The step as a whole."""
         return "creating files, directories and links"
 
     def perform(self, host: Host) -> None:
-        """Perform the actions in their order."""
         self._clear(host.root)
         try:
             for directory in self.directories:
@@ -133,7 +130,7 @@ class Staged:
 
 
 def fetches(pieces: Iterable[Piece]) -> tuple[Action, ...]:
-    """The actions that bring all `pieces` to their staging directories."""
+    """Return the actions that stage all pieces."""
     everything = tuple(pieces)
     local = tuple(piece for piece in everything if piece.is_local)
     remote = tuple(piece for piece in everything if not piece.is_local)
@@ -147,7 +144,7 @@ def fetches(pieces: Iterable[Piece]) -> tuple[Action, ...]:
 
 
 def assemble(root: Root, pieces: tuple[Piece, ...]) -> str:
-    """Join the pieces of a file in the first one; returns where that is."""
+    """Append all pieces of a file to the first one; return the path of that one."""
     first, *rest = (piece.staged for piece in pieces)
     if rest:
         with root.open(first, append=True) as whole:
@@ -157,14 +154,14 @@ def assemble(root: Root, pieces: tuple[Piece, ...]) -> str:
 
 
 def copy(root: Root, path: str, into: BinaryIO) -> None:
-    """Write a file's bytes to `into`."""
+    """Copy a file's bytes to `into`."""
     with root.open(path) as file:
         while chunk := file.read(CHUNK):
             into.write(chunk)
 
 
 def same_contents(root: Root, one: str, other: str) -> bool:
-    """Whether two regular files hold the same bytes."""
+    """Whether two regular files have equal contents."""
     if root.lstat(one).st_size != root.lstat(other).st_size:
         return False
     with root.open(one) as first, root.open(other) as second:
@@ -175,10 +172,10 @@ def same_contents(root: Root, one: str, other: str) -> bool:
 
 
 def staging_directory(root: Root, place: str, removed: Iterable[str]) -> str | None:
-    """Where contents for `place` can wait: on its mount, as far up as one may write.
+    """Return the staging directory for `place`: on its mount, in the topmost writable directory.
 
-    Image-based systems have a top directory that cannot be written to, so it is not always the top of the
-    mount. What will be `removed` on the way does not count. `None` when nothing there can be written to.
+    Image-based systems have a read-only top directory. Directories below a `removed` path do not
+    count. None if no directory is writable.
     """
     above = _existing_above(root, place)
     mount = root.mount_id(above[-1])
@@ -192,7 +189,7 @@ def staging_directory(root: Root, place: str, removed: Iterable[str]) -> str | N
 
 
 def _existing_above(root: Root, place: str) -> list[str]:
-    """The real directories above a resolved path that exist, from the top."""
+    """Return the existing directories above a resolved path, topmost first."""
     found = ["/"]
     for part in place.split("/")[1:-1]:
         directory = f"{found[-1].rstrip('/')}/{part}"

@@ -1,11 +1,11 @@
-"""Directories, files and links: looked at, decided, and only then made.
+"""The step for directories, files and links.
 
-All paths are resolved before anything is written, as the reference does, and two that lead to the same
-place are refused. Everything that the config may not do to what exists is refused at once; whether an
-existing file holds what it should is seen when its contents are there, before the first file is moved.
+All paths are resolved before the first write, and two entries with the same resolved path are refused.
+Conflicts with existing objects are refused at once; the contents of an existing file are compared after
+the resources are staged, before the first file is moved.
 
-Order: directories, files and symbolic links by the depth of their resolved paths, ties in config order;
-then all hard links. Source: engine.md 8 and 9.5, point 4.
+Order: directories, files and symlinks by the depth of their resolved paths, then in config order; hard links
+last. Source: docs/reference/stages.md, "Writing files".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ignition.boot.state import State
 from ignition.config.resources import source_of
 from ignition.configpath import ConfigPath, format_path
-from ignition.errors import FetchError, IgnitionError
+from ignition.errors import FetchError, IgnitionError, text_of
 from ignition.host import Host
 from ignition.host.root import Owner as Ids
 from ignition.host.root import Root
@@ -35,128 +35,127 @@ from ignition.stages.files.tree.actions import (
     SAME,
     AppendToFile,
     ExpectContents,
-    GivePermissions,
     PlaceDirectory,
     PlaceFile,
     PlaceHardLink,
     PlaceLink,
+    SetPermissions,
 )
 from ignition.stages.files.tree.staging import Piece, Staged, fetches, staging_directory
 
 if TYPE_CHECKING:
     from ignition.preview.effects import Effect
 
-__all__ = ["Facts", "Found", "Kind", "Nodes", "Wanted"]
+__all__ = ["ExistingNode", "Kind", "Nodes", "ResolvedNode", "TreeFacts"]
 
 Entry = Directory | File | Link
 
 NEW: Ids = (0, -1)
-"""Who owns a new file or directory, unless the config says otherwise: root, and the group that the kernel
-gives to it."""
+"""Default owner of a new file or directory: root, and the group that the kernel assigns."""
 
 NEW_LINK: Ids = (0, 0)
+BAD_ID = "is not a valid id, expected 0 to 4294967294"
 
 
 class Kind(Enum):
-    """What stands at a path."""
+    """The kind of an existing object, in words."""
 
     DIRECTORY = "a directory"
     FILE = "a file"
-    LINK = "a link"
-    OTHER = "something that is neither file, directory nor link"
+    LINK = "a symlink"
+    OTHER = "a device, socket or FIFO"
 
     @classmethod
     def of(cls, mode: int) -> Kind:
-        """The kind that an inode's mode tells."""
+        """Return the kind for `st_mode`."""
         kinds = {stat.S_IFDIR: cls.DIRECTORY, stat.S_IFREG: cls.FILE, stat.S_IFLNK: cls.LINK}
         return kinds.get(stat.S_IFMT(mode), cls.OTHER)
 
 
 @dataclass(frozen=True)
-class Found:
-    """What exists at a path; `target` is a link's text."""
+class ExistingNode:
+    """The object that exists at a path; `target` is the text of a symlink."""
 
     kind: Kind
     target: str = ""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One entry of the config and where it leads.
+class ResolvedNode:
+    """One entry of the config with its resolved path.
 
     Attributes:
         path: the entry's path in the config.
         node: the entry.
-        place: its path in the target root, links above it resolved.
-        found: what is there and will still be there when its turn comes.
-        staging: for a file, the directory where its contents can wait; `None` if there is none.
+        place: its path in the target root, with symlinks above it resolved.
+        found: the object that exists when the entry's turn comes; None if there is none.
+        staging: for a file, its staging directory; None if no directory on its mount is writable.
     """
 
     path: ConfigPath
     node: Entry
     place: str
-    found: Found | None = None
+    found: ExistingNode | None = None
     staging: str | None = None
 
     @property
     def overwrite(self) -> bool:
-        """Whether what exists may go."""
+        """Whether an existing object may be replaced."""
         return bool(self.node.overwrite)
 
     @property
     def is_hard_link(self) -> bool:
-        """Whether it is one more name of a file, made after everything else."""
+        """Whether it is a hard link, which is written after everything else."""
         return isinstance(self.node, Link) and bool(self.node.hard)
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
-        """What a file is made of."""
+        """The resources of a file."""
         return tuple(_pieces(self))
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the decision rests on.
+class TreeFacts:
+    """Facts about the paths that the config names.
 
     Attributes:
-        wanted: the config's entries: directories, files, links.
-        troubles: entries whose place cannot be found.
+        wanted: the entries: directories, files, links.
+        troubles: refusals for entries whose path cannot be resolved.
         accounts: users and groups, for owners by name.
-        mounts: where file systems of the config are mounted.
+        mounts: mount points of the config's filesystems.
     """
 
-    wanted: tuple[Wanted, ...] = ()
+    wanted: tuple[ResolvedNode, ...] = ()
     troubles: tuple[Refusal, ...] = ()
     accounts: Accounts = field(default_factory=Accounts)
     mounts: tuple[str, ...] = ()
 
 
 class Nodes:
-    """Everything that `storage` says about files, directories and links."""
+    """The step for `storage.directories`, `storage.files` and `storage.links`."""
 
     name = "nodes"
 
     def wanted(self, config: Config) -> bool:
-        """Whether the config names any."""
         return bool(config.storage.directories or config.storage.files or config.storage.links)
 
-    def observe(self, config: Config, host: Host, state: State) -> Facts:
-        """Where each path leads, and what is there."""
+    def observe(self, config: Config, host: Host, state: State) -> TreeFacts:
+        """Resolve each path, and see which object exists there."""
         del state
-        look = _Look(host.root)
+        resolver = _Resolver(host.root)
         with host.root.steady():
             for path, node in sorted(_nodes(config), key=lambda each: each[1].path.count("/")):
-                look.at(path, node)
+                resolver.resolve(path, node)
         order = {path: number for number, (path, _) in enumerate(_nodes(config))}
-        return Facts(
-            wanted=tuple(sorted(look.wanted, key=lambda each: order[each.path])),
-            troubles=tuple(look.troubles),
+        return TreeFacts(
+            wanted=tuple(sorted(resolver.wanted, key=lambda each: order[each.path])),
+            troubles=tuple(resolver.troubles),
             accounts=read_accounts(host.root),
             mounts=tuple(host.root.follow(each.path) for each in config.storage.filesystems if each.path),
         )
 
-    def plan(self, config: Config, facts: Facts) -> Plan:
-        """Refuse, or: fetch all, compare, place in order."""
+    def plan(self, config: Config, facts: TreeFacts) -> Plan:
+        """Refuse conflicts, else stage all contents, compare, then write in order."""
         del config
         refusals = [
             *facts.troubles,
@@ -174,10 +173,10 @@ class Nodes:
         placed = {action.path for action in placements}
         return Plan(
             actions=_staged(pieces, (*fetches(pieces), *comparisons, *placements)),
-            keeps=tuple(f"{each.place} is already there" for each in ordered if each.path not in placed),
+            keeps=tuple(f"{each.place} is unchanged" for each in ordered if each.path not in placed),
         )
 
-    def effects(self, config: Config, facts: Facts, host: Host) -> Iterator[Effect | Refusal]:
+    def effects(self, config: Config, facts: TreeFacts, host: Host) -> Iterator[Effect | Refusal]:
         """What happens to each entry."""
         del config
         from ignition.preview import files
@@ -185,19 +184,19 @@ class Nodes:
         refused = {refusal.path[:3] for refusal in self.plan(Config.empty(), facts).refusals}
         for each in _in_order(facts.wanted):
             if each.path not in refused:
-                owner = _ids(each.node, facts.accounts, _unless_said(each))
+                owner = _ids(each.node, facts.accounts, _default_owner(each))
                 yield files.node(each, owner, each.pieces, host)
 
 
-class _Look:
-    """Finds the place of each entry, shallow paths first.
+class _Resolver:
+    """Resolve the path of each entry, shallow paths first.
 
-    What an entry further up will take away no longer counts: neither as something that exists, nor as a
-    link on the way.
+    An object that an entry above it replaces no longer counts: neither as existing, nor as a symlink in
+    the path.
     """
 
     def __init__(self, root: Root) -> None:
-        self.wanted: list[Wanted] = []
+        self.wanted: list[ResolvedNode] = []
         self.troubles: list[Refusal] = []
         self._root = root
         self._parents: dict[str, str] = {}
@@ -205,16 +204,16 @@ class _Look:
         self._there: dict[str, bool] = {}
         self._staging: dict[str, str | None] = {}
 
-    def at(self, path: ConfigPath, node: Entry) -> None:
-        """Look at one entry."""
+    def resolve(self, path: ConfigPath, node: Entry) -> None:
+        """Resolve one entry."""
         try:
             place = self._place(node.path)
             found = self._found(place)
         except (OSError, IgnitionError) as error:
-            self.troubles.append(Refusal((*path, "path"), f"{node.path} cannot be reached: {error}"))
+            self.troubles.append(Refusal((*path, "path"), f"cannot resolve {node.path}: {text_of(error)}"))
             return
         staging = self._staging_for(place) if isinstance(node, File) else None
-        self.wanted.append(Wanted(path, node, place, found, staging))
+        self.wanted.append(ResolvedNode(path, node, place, found, staging))
         if found and node.overwrite:
             self._removed[node.path] = place
 
@@ -227,7 +226,7 @@ class _Look:
             self._parents[parent] = self._root.follow(parent)
         return posixpath.join(self._parents[parent], name)
 
-    def _found(self, place: str) -> Found | None:
+    def _found(self, place: str) -> ExistingNode | None:
         if any(place.startswith(f"{removed}/") for removed in self._removed.values()):
             return None
         directory = posixpath.dirname(place)
@@ -237,7 +236,7 @@ class _Look:
         if status is None:
             return None
         kind = Kind.of(status.st_mode)
-        return Found(kind, self._root.readlink(place) if kind is Kind.LINK else "")
+        return ExistingNode(kind, self._root.readlink(place) if kind is Kind.LINK else "")
 
     def _staging_for(self, place: str) -> str | None:
         directory = posixpath.dirname(place)
@@ -247,7 +246,7 @@ class _Look:
 
 
 def _nodes(config: Config) -> Iterator[tuple[ConfigPath, Entry]]:
-    """All entries with their config paths, in the order in which ties are settled."""
+    """Yield all entries with their config paths, in config order."""
     storage = config.storage
     lists: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ("directories", storage.directories),
@@ -259,25 +258,25 @@ def _nodes(config: Config) -> Iterator[tuple[ConfigPath, Entry]]:
             yield ("storage", name, number), node
 
 
-def _in_order(wanted: tuple[Wanted, ...]) -> list[Wanted]:
-    """Shallow ones first, hard links last in config order. The sort is stable at any length."""
+def _in_order(wanted: tuple[ResolvedNode, ...]) -> list[ResolvedNode]:
+    """Return shallow entries first and hard links last, each in config order."""
     soft = [each for each in wanted if not each.is_hard_link]
     hard = [each for each in wanted if each.is_hard_link]
     return sorted(soft, key=lambda each: len([part for part in each.place.split("/") if part])) + hard
 
 
-# What is refused.
+# Refusals.
 
 
-def _collisions(facts: Facts) -> Iterator[Refusal]:
-    """Entries that lead to one place, or below what another entry makes no directory."""
-    first: dict[str, Wanted] = {}
+def _collisions(facts: TreeFacts) -> Iterator[Refusal]:
+    """Refuse entries with one resolved path, and entries below an entry that is not a directory."""
+    first: dict[str, ResolvedNode] = {}
     for each in facts.wanted:
         other = first.setdefault(each.place, each)
         if other is not each:
-            says = f"{each.node.path} leads to {each.place}, as {format_path(other.path)} does"
-            yield Refusal((*each.path, "path"), says)
-    in_the_way: dict[str, list[Wanted]] = {}
+            reason = f"{each.node.path} resolves to {each.place}, which {format_path(other.path)} also writes"
+            yield Refusal((*each.path, "path"), reason)
+    in_the_way: dict[str, list[ResolvedNode]] = {}
     for each in facts.wanted:
         directory = posixpath.dirname(each.place)
         if directory not in in_the_way:
@@ -285,8 +284,8 @@ def _collisions(facts: Facts) -> Iterator[Refusal]:
             in_the_way[directory] = [other for other in others if not isinstance(other.node, Directory)]
         for other in in_the_way[directory]:
             if other is not each:
-                what = f"{other.place}, which {format_path(other.path)} makes no directory"
-                yield Refusal((*each.path, "path"), f"{each.place} lies below {what}")
+                why = f"{format_path(other.path)} does not make {other.place} a directory"
+                yield Refusal((*each.path, "path"), f"cannot create {each.place}: {why}")
 
 
 def _above(place: str) -> Iterator[str]:
@@ -295,50 +294,52 @@ def _above(place: str) -> Iterator[str]:
         yield place
 
 
-def _conflicts(facts: Facts) -> Iterator[Refusal]:
-    """Entries that what exists stands in the way of."""
+def _conflicts(facts: TreeFacts) -> Iterator[Refusal]:
+    """Refuse entries that conflict with existing objects."""
     for each in facts.wanted:
         if each.found and each.overwrite:
             yield from _lost_mounts(each, facts.mounts)
         elif each.found:
             yield from _in_the_way(each, each.found)
         if isinstance(each.node, File) and each.staging is None and any(_resources(each)):
-            yield Refusal(each.path, f"{each.place} is on a file system that cannot be written to")
+            yield Refusal(each.path, f"cannot write {each.place}: read-only file system")
 
 
-def _lost_mounts(each: Wanted, mounts: tuple[str, ...]) -> Iterator[Refusal]:
+def _lost_mounts(each: ResolvedNode, mounts: tuple[str, ...]) -> Iterator[Refusal]:
     lost = [mount for mount in ("/", *mounts) if f"{mount}/".startswith(f"{each.place.rstrip('/')}/")]
     if each.found and each.found.kind is Kind.DIRECTORY and lost:
         yield Refusal(
             (*each.path, "overwrite"),
-            f"{each.place} cannot be overwritten, a file system is mounted at {lost[-1]}",
-            "to empty a file system, set wipeFilesystem",
+            f"cannot overwrite {each.place}: a filesystem is mounted at {lost[-1]}",
+            "set wipeFilesystem: true to empty a filesystem",
         )
 
 
-def _in_the_way(each: Wanted, found: Found) -> Iterator[Refusal]:
-    hint = "set overwrite: true if it may be replaced"
+def _in_the_way(each: ResolvedNode, found: ExistingNode) -> Iterator[Refusal]:
+    exists, hint = f"{each.place} exists and is", "set overwrite: true to replace it"
     match each.node:
         case Directory() if found.kind is not Kind.DIRECTORY:
-            yield Refusal(each.path, f"{each.place} is {found.kind.value}, not a directory", hint)
+            yield Refusal(
+                each.path, f"{each.place} exists and is {found.kind.value}, expected a directory", hint
+            )
         case File() if found.kind is not Kind.FILE:
-            yield Refusal(each.path, f"{each.place} is {found.kind.value}, not a file", hint)
+            yield Refusal(each.path, f"{exists} {found.kind.value}, expected a file", hint)
         case Link() if each.is_hard_link:
             if found.kind is Kind.DIRECTORY:
-                yield Refusal(each.path, f"{each.place} is a directory", hint)
+                yield Refusal(each.path, f"{exists} a directory, expected a file", hint)
         case Link() if not _same_link(each.node, found):
-            yield Refusal(each.path, f"{each.place} exists and is not that link", hint)
+            yield Refusal(each.path, f"{exists} not a symlink to {each.node.target}", hint)
         case _:
             return
 
 
-def _same_link(link: Link, found: Found) -> bool:
+def _same_link(link: Link, found: ExistingNode) -> bool:
     wanted = posixpath.normpath(link.target or "")
     return found.kind is Kind.LINK and posixpath.normpath(found.target) == wanted
 
 
-def _owners(facts: Facts) -> Iterator[Refusal]:
-    """Owners that do not exist."""
+def _owners(facts: TreeFacts) -> Iterator[Refusal]:
+    """Refuse owners that do not exist."""
     for each in facts.wanted:
         for word, owner, known in (
             ("user", each.node.user, facts.accounts.users),
@@ -346,18 +347,20 @@ def _owners(facts: Facts) -> Iterator[Refusal]:
         ):
             if owner.id is not None:
                 if not 0 <= owner.id < 2**32 - 1:
-                    yield Refusal((*each.path, word, "id"), f"{owner.id} cannot be an id")
+                    yield Refusal(
+                        (*each.path, word, "id"), f"{owner.id} is not a valid id, expected 0 to 4294967294"
+                    )
             elif owner.name and owner.name not in known:
-                hint = f"create it under passwd, or use the {word}'s id"
+                hint = f"add the {word} to passwd.{word}s, or set {word}.id"
                 yield Refusal(
                     (*each.path, word, "name"),
-                    f'there is no {word} "{owner.name}" in the target system',
+                    f'{word} "{owner.name}" not found in the target root',
                     hint,
                 )
 
 
-def _sources(facts: Facts) -> Iterator[Refusal]:
-    """Resources that nobody can ask for."""
+def _sources(facts: TreeFacts) -> Iterator[Refusal]:
+    """Refuse resources with malformed headers."""
     for each in facts.wanted:
         for path, resource in _resources(each):
             try:
@@ -366,17 +369,17 @@ def _sources(facts: Facts) -> Iterator[Refusal]:
                 yield Refusal((*path, "httpHeaders"), str(error), error.hint)
 
 
-# What is done.
+# Actions.
 
 
 def _staged(pieces: list[Piece], actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """The actions, inside of staging directories if there is anything to stage."""
+    """Return the actions, wrapped in staging directories if there are resources."""
     directories = tuple(dict.fromkeys(posixpath.dirname(piece.staged) for piece in pieces))
     return (Staged(("storage",), directories, actions),) if directories else actions
 
 
-def _resources(each: Wanted) -> Iterator[tuple[ConfigPath, Resource]]:
-    """The resources of a file, contents first."""
+def _resources(each: ResolvedNode) -> Iterator[tuple[ConfigPath, Resource]]:
+    """Yield the resources of a file, contents first."""
     if not isinstance(each.node, File):
         return
     if each.node.contents.source is not None:
@@ -385,32 +388,32 @@ def _resources(each: Wanted) -> Iterator[tuple[ConfigPath, Resource]]:
         yield (*each.path, "append", number), fragment
 
 
-def _pieces(each: Wanted) -> Iterator[Piece]:
+def _pieces(each: ResolvedNode) -> Iterator[Piece]:
     mode = each.node.mode if isinstance(each.node, File) else None
     for path, resource in _resources(each):
         staged = f"{each.staging}/{'-'.join(map(str, path[2:]))}"
         yield Piece(path, each.place, source_of(resource), staged, NEW_FILE if mode is None else mode)
 
 
-def _comparison(each: Wanted) -> Iterator[Action]:
-    """An existing file that may not be overwritten is compared before anything is written."""
-    if isinstance(each.node, File) and each.node.contents.source is not None and _stays(each):
+def _comparison(each: ResolvedNode) -> Iterator[Action]:
+    """Yield the comparison of an existing file that must not be overwritten."""
+    if isinstance(each.node, File) and each.node.contents.source is not None and _is_kept(each):
         yield ExpectContents(each.path, each.place, each.pieces)
 
 
-def _stays(each: Wanted) -> bool:
+def _is_kept(each: ResolvedNode) -> bool:
     return each.found is not None and not each.overwrite
 
 
-def _unless_said(each: Wanted) -> Ids:
-    """The owner that it has if the config names none."""
-    if _stays(each):
+def _default_owner(each: ResolvedNode) -> Ids:
+    """Return the owner for entries that name none."""
+    if _is_kept(each):
         return SAME
     return NEW_LINK if isinstance(each.node, Link) else NEW
 
 
-def _placement(each: Wanted, facts: Facts) -> Iterator[Action]:
-    owner = _ids(each.node, facts.accounts, _unless_said(each))
+def _placement(each: ResolvedNode, facts: TreeFacts) -> Iterator[Action]:
+    owner = _ids(each.node, facts.accounts, _default_owner(each))
     match each.node:
         case Directory():
             yield from _directory(each, each.node, owner)
@@ -418,38 +421,38 @@ def _placement(each: Wanted, facts: Facts) -> Iterator[Action]:
             yield from _file(each, each.node, owner)
         case Link() if each.is_hard_link:
             yield PlaceHardLink(each.path, each.place, each.node.target or "", each.overwrite)
-        case Link() if _stays(each):
-            # The reference leaves the owner of a link that is right already, against its documentation.
+        case Link() if _is_kept(each):
+            # The reference ignores the owner of an unchanged symlink, against its documentation.
             yield from _permissions(each, owner, None)
         case Link():
             yield PlaceLink(each.path, each.place, each.node.target or "", owner)
 
 
-def _directory(each: Wanted, node: Directory, owner: Ids) -> Iterator[Action]:
-    if _stays(each):
+def _directory(each: ResolvedNode, node: Directory, owner: Ids) -> Iterator[Action]:
+    if _is_kept(each):
         yield from _permissions(each, owner, node.mode)
     else:
         yield PlaceDirectory(each.path, each.place, owner, node.mode, empty=each.found is not None)
 
 
-def _file(each: Wanted, node: File, owner: Ids) -> Iterator[Action]:
+def _file(each: ResolvedNode, node: File, owner: Ids) -> Iterator[Action]:
     pieces = each.pieces
     appends_only = bool(pieces) and node.contents.source is None and not (each.found and each.overwrite)
     if appends_only:
         yield AppendToFile(each.path, each.place, pieces, owner, node.mode)
-    elif _stays(each):
+    elif _is_kept(each):
         yield from _permissions(each, owner, node.mode)
     else:
         yield PlaceFile(each.path, each.place, pieces, owner, node.mode, each.found is None)
 
 
-def _permissions(each: Wanted, owner: Ids, mode: int | None) -> Iterator[Action]:
+def _permissions(each: ResolvedNode, owner: Ids, mode: int | None) -> Iterator[Action]:
     if owner != SAME or mode is not None:
-        yield GivePermissions(each.path, each.place, owner, mode)
+        yield SetPermissions(each.path, each.place, owner, mode)
 
 
 def _ids(node: Entry, accounts: Accounts, default: Ids) -> Ids:
-    """The ids of an entry's owners; those it does not name are `default`."""
+    """Return the ids of an entry's owner and group; `default` where it names none."""
     user, group = default
     if node.user.id is not None:
         user = node.user.id

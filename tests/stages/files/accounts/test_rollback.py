@@ -13,7 +13,7 @@ import pytest
 from ignition.errors import ActionFailed, IgnitionError
 from ignition.host.run import run
 from ignition.host.users import read_accounts
-from ignition.stages.files.accounts.rollback import KEPT, PutBack, Unfinished
+from ignition.stages.files.accounts.rollback import BACKUP, RestoreAccounts, Rollback
 from ignition.stages.files.accounts.step import Passwd
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import accounts, config_of, local, run_steps, tree_of
@@ -53,7 +53,7 @@ def new_host(directory: Path) -> FakeHost:
 
 
 def make_users(host: FakeHost, config: dict[str, Any]) -> None:
-    run_steps((Unfinished(), Passwd()), config_of(**config), host)
+    run_steps((Rollback(), Passwd()), config_of(**config), host)
 
 
 class Killed(BaseException):
@@ -89,7 +89,7 @@ class TestForReal:
         undisturbed = new_host(tmp_path / "undisturbed")
         make_users(undisturbed, CONFIG)
         expected = tree_of(undisturbed.root.path)
-        assert KEPT not in expected
+        assert BACKUP not in expected
         assert expected["/home/new/.profile"][3] == b"skeleton"
         for number in range(1, 5):
             for first in (0, 1, 4):
@@ -97,7 +97,7 @@ class TestForReal:
                 object.__setattr__(host, "run", killing(number, first))
                 with pytest.raises(Killed):
                     make_users(host, CONFIG)
-                assert stat.S_IMODE(host.root.lstat(KEPT).st_mode) == 0o600
+                assert stat.S_IMODE(host.root.lstat(BACKUP).st_mode) == 0o600
                 object.__setattr__(host, "run", run)
                 make_users(host, CONFIG)
                 assert tree_of(host.root.path) == expected, f"killed in program {number} after {first} files"
@@ -114,20 +114,20 @@ class TestForReal:
         host.root.make_directories("/nowhere")
         make_users(host, config)
         assert local(host, "/nowhere/deep/new/.profile").read_text() == "skeleton"
-        assert not host.root.exists(KEPT)
+        assert not host.root.exists(BACKUP)
 
     def test_what_cannot_be_put_back_at_once_is_put_back_by_the_next_run(
         self, host: FakeHost, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         bad = {"name": "bad", "shell": "a:b"}
         with monkeypatch.context() as patch:
-            patch.setattr(PutBack, "perform", refusing)
+            patch.setattr(RestoreAccounts, "perform", refusing)
             with pytest.raises(ActionFailed, match="invalid shell"):
                 make_users(host, {"passwd": {"users": [{"name": "other"}, bad]}})
-        assert host.root.exists(KEPT)
+        assert host.root.exists(BACKUP)
         host.root.write("/usr/lib/passwd", b"distribution:x:5:5::/:/bin/false\n")
         make_users(host, {"passwd": {"users": [{"name": "another"}]}})
-        assert not host.root.exists(KEPT)
+        assert not host.root.exists(BACKUP)
         assert sorted(os.listdir(local(host, "/home"))) == ["another", "core"]
         assert read_accounts(host.root).users.keys() == {"root", "core", "another", "distribution"}
 
@@ -144,7 +144,7 @@ def test_the_place_of_homes_is_the_target_s(host: FakeHost) -> None:
     object.__setattr__(host, "run", dying)
     with pytest.raises(Killed):
         make_users(host, CONFIG)
-    kept = json.loads(local(host, KEPT).read_text())
+    kept = json.loads(local(host, BACKUP).read_text())
     assert kept["homes"] == ["/var/people/new", "/var/people/other"]
 
 
@@ -163,7 +163,7 @@ def test_what_is_in_use_since_is_not_put_back(host: FakeHost) -> None:
         make_users(host, CONFIG)
     text = host.root.read("/etc/passwd") + b"later:x:2000:2000::/home/later:/bin/sh\n"
     host.root.write("/etc/passwd", text)
-    with pytest.raises(IgnitionError, match='user "later" was made after'):
+    with pytest.raises(IgnitionError, match='user "later" was created later'):
         make_users(host, CONFIG)
     assert host.root.read("/etc/passwd") == text
 
@@ -175,14 +175,14 @@ def test_files_that_were_not_there_go_and_links_stay(host: FakeHost) -> None:
     with pytest.raises(Killed):
         make_users(host, CONFIG)
     host.root.write("/etc/subuid", b"new:100000:65536\n")
-    run_steps((Unfinished(),), config_of(**CONFIG), host)
+    run_steps((Rollback(),), config_of(**CONFIG), host)
     assert not host.root.exists("/etc/subuid")
     assert host.root.readlink("/etc/group") == "/usr/group"
 
 
 def test_what_was_kept_and_cannot_be_read_is_an_error(host: FakeHost) -> None:
-    host.root.write(KEPT, b"")
-    with pytest.raises(IgnitionError, match="cannot be read"):
+    host.root.write(BACKUP, b"")
+    with pytest.raises(IgnitionError, match="not a backup of account files"):
         make_users(host, CONFIG)
 
 

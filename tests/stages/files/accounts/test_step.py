@@ -16,12 +16,12 @@ from ignition.host.users import Accounts, Group, User, read_accounts
 from ignition.stages import Action, Plan
 from ignition.stages.actions import RunCommand
 from ignition.stages.files.accounts.rollback import AllOrNothing
-from ignition.stages.files.accounts.step import Facts, Passwd
+from ignition.stages.files.accounts.step import AccountFacts, Passwd
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import accounts, config_of, local, run_steps, tree_of
 
 CORE = User("core", 500, 500, "Core", "/home/core", "/bin/sh", Secret("$y$old"))
-FACTS = Facts(
+FACTS = AccountFacts(
     "/sysroot",
     Accounts(
         {"core": CORE},
@@ -31,7 +31,7 @@ FACTS = Facts(
 NEW = ("useradd", "--root", "/sysroot")
 
 
-def plan(facts: Facts = FACTS, **passwd: Any) -> Plan:
+def plan(facts: AccountFacts = FACTS, **passwd: Any) -> Plan:
     return Passwd().plan(config_of(passwd=passwd), facts)
 
 
@@ -116,7 +116,7 @@ def test_an_existing_user_is_changed_where_it_differs(
 def test_a_user_that_is_right_costs_no_process(user: dict[str, Any]) -> None:
     made = plan(users=[{"name": "core", **user}])
     assert made.actions == ()
-    assert made.keeps == ('user "core" is already as it should be',)
+    assert made.keeps == ('user "core" is unchanged',)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ def test_what_cannot_be_an_id_is_refused() -> None:
     """The reference makes 18446744073709551611 of -5."""
     made = plan(users=[{"name": "a", "uid": -5}], groups=[{"name": "a", "gid": 2**32 - 1}])
     assert [str(refusal) for refusal in made.refusals] == [
-        "$.passwd.groups.0.gid: 4294967295 cannot be an id",
-        "$.passwd.users.0.uid: -5 cannot be an id",
+        "$.passwd.groups.0.gid: 4294967295 is not a valid id",
+        "$.passwd.users.0.uid: -5 is not a valid id",
     ]
 
 

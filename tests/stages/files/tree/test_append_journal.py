@@ -100,9 +100,9 @@ def test_no_append_leaves_no_record(host: FakeHost) -> None:
 
 def test_a_record_that_cannot_be_read_is_an_error(host: FakeHost) -> None:
     host.root.write(JOURNAL, b"{broken")
-    with pytest.raises(ActionFailed, match=r"\.ignition-appended\.json cannot be read") as caught:
+    with pytest.raises(ActionFailed, match=r"cannot read /etc/\.ignition-appended\.json") as caught:
         append(host, "one")
-    assert "remove it" in caught.value.hint
+    assert "remove /etc/.ignition-appended.json" in caught.value.hint
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))

@@ -17,7 +17,7 @@ from ignition.configpath import format_path
 from ignition.errors import ActionFailed, FetchError, Refused
 from ignition.host.users import Accounts, Group, User
 from ignition.stages.files.tree.staging import STAGING
-from ignition.stages.files.tree.step import Facts, Found, Kind, Nodes, Wanted
+from ignition.stages.files.tree.step import ExistingNode, Kind, Nodes, ResolvedNode, TreeFacts
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import accounts, config_of, contents, local, run_steps, tree_of
 
@@ -150,7 +150,7 @@ def test_an_existing_file_with_the_wanted_contents_is_right(host: FakeHost) -> N
 def test_an_existing_file_with_other_contents_is_an_error_before_anything_is_written(host: FakeHost) -> None:
     put(host, "file")
     before = tree_of(host.root.path)
-    with pytest.raises(ActionFailed, match="/it exists already, with other contents") as caught:
+    with pytest.raises(ActionFailed, match="/it exists with other contents") as caught:
         place(
             host,
             files=[
@@ -159,7 +159,7 @@ def test_an_existing_file_with_other_contents_is_an_error_before_anything_is_wri
             ],
         )
     assert caught.value.path == ("storage", "files", 1)
-    assert caught.value.hint == "set overwrite: true if it may be replaced"
+    assert caught.value.hint == "set overwrite: true to replace it"
     assert tree_of(host.root.path) == before
 
 
@@ -267,7 +267,7 @@ def test_a_file_system_that_cannot_be_written_to_is_refused(
 ) -> None:
     monkeypatch.setattr(type(host.root), "writable", lambda self, path: False)
     assert refusals(host, files=[{"path": "/f", "contents": contents(host, "x")}]) == [
-        "$.storage.files.0: /f is on a file system that cannot be written to"
+        "$.storage.files.0: cannot write /f: read-only file system"
     ]
 
 
@@ -306,9 +306,9 @@ def test_owners_that_are_not_there_are_refused_all_at_once(host: FakeHost) -> No
         files=[{"path": "/f", "user": {"name": "nobody-here"}, "contents": contents(host, "x")}],
         directories=[{"path": "/d", "group": {"name": "daemon"}}, {"path": "/e", "user": {"id": -5}}],
     ) == [
-        '$.storage.directories.0.group.name: there is no group "daemon" in the target system',
-        "$.storage.directories.1.user.id: -5 cannot be an id",
-        '$.storage.files.0.user.name: there is no user "nobody-here" in the target system',
+        '$.storage.directories.0.group.name: group "daemon" not found in the target root',
+        "$.storage.directories.1.user.id: -5 is not a valid id, expected 0 to 4294967294",
+        '$.storage.files.0.user.name: user "nobody-here" not found in the target root',
     ]
     assert sorted(os.listdir(host.root.path)) == ["etc", "home", "root"]
 
@@ -415,7 +415,7 @@ def test_hard_links_come_last_in_config_order(host: FakeHost) -> None:
 def test_a_hard_link_that_is_another_file(host: FakeHost) -> None:
     place(host, files=[{"path": "/f"}, {"path": "/g", "mode": 0o600}])
     link = {"path": "/g", "target": "/f", "hard": True}
-    with pytest.raises(ActionFailed, match="/g exists already and is not /f"):
+    with pytest.raises(ActionFailed, match="/g exists and is not /f"):
         place(host, links=[link])
     place(host, links=[{**link, "overwrite": True}])
     assert host.root.lstat("/g").st_nlink == 2
@@ -438,7 +438,9 @@ def test_a_hard_link_to_itself_loses_nothing(host: FakeHost) -> None:
 def test_a_hard_link_in_place_of_a_directory(host: FakeHost) -> None:
     place(host, files=[{"path": "/f"}], directories=[{"path": "/g/h"}])
     link = {"path": "/g", "target": "/f", "hard": True}
-    assert refusals(host, links=[link]) == ["$.storage.links.0: /g is a directory"]
+    assert refusals(host, links=[link]) == [
+        "$.storage.links.0: /g exists and is a directory, expected a file"
+    ]
     place(host, links=[{**link, "overwrite": True}])
     assert host.root.lstat("/f").st_nlink == 2
 
@@ -449,20 +451,20 @@ def test_a_hard_link_in_place_of_a_directory(host: FakeHost) -> None:
 def test_two_ways_to_one_place_are_refused(host: FakeHost) -> None:
     host.root.symlink("/usr/lib", "/lib")
     assert refusals(host, files=[{"path": "/lib/f"}], directories=[{"path": "/usr/lib/f"}]) == [
-        "$.storage.files.0.path: /lib/f leads to /usr/lib/f, as $.storage.directories.0 does"
+        "$.storage.files.0.path: /lib/f resolves to /usr/lib/f, which $.storage.directories.0 also writes"
     ]
 
 
 def test_what_lies_below_a_file_of_the_config_is_refused(host: FakeHost) -> None:
     assert refusals(host, files=[{"path": "/f"}, {"path": "/f/g/h"}]) == [
-        "$.storage.files.1.path: /f/g/h lies below /f, which $.storage.files.0 makes no directory"
+        "$.storage.files.1.path: cannot create /f/g/h: $.storage.files.0 does not make /f a directory"
     ]
 
 
 def test_a_path_through_a_file_is_refused(host: FakeHost) -> None:
     host.root.write("/f", b"")
     (refusal,) = refusals(host, files=[{"path": "/f/below"}])
-    assert refusal.startswith("$.storage.files.0.path: /f/below cannot be reached: ")
+    assert refusal.startswith("$.storage.files.0.path: cannot resolve /f/below: ")
 
 
 def test_a_path_through_a_loop_is_refused(host: FakeHost) -> None:
@@ -497,8 +499,7 @@ def test_no_mounted_file_system_is_overwritten(host: FakeHost, path: str) -> Non
     filesystem = {"device": "/dev/vdb", "format": "ext4", "path": "/var/lib"}
     (refusal,) = refusals(host, directories=[{"path": path, "overwrite": True}], filesystems=[filesystem])
     assert refusal == (
-        f"$.storage.directories.0.overwrite: {path} cannot be overwritten,"
-        " a file system is mounted at /var/lib"
+        f"$.storage.directories.0.overwrite: cannot overwrite {path}: a filesystem is mounted at /var/lib"
     )
 
 
@@ -517,7 +518,7 @@ def test_shallow_places_come_first_and_ties_keep_their_order() -> None:
         for name in ("directories", "files", "links")
         for number, node in enumerate(getattr(config.storage, name))
     ]
-    facts = Facts(tuple(Wanted(path, node, node.path) for path, node in entries))
+    facts = TreeFacts(tuple(ResolvedNode(path, node, node.path) for path, node in entries))
     plan = Nodes().plan(config, facts)
     assert [format_path(action.path) for action in plan.actions] == [
         "$.storage.directories.1",
@@ -539,10 +540,10 @@ def test_the_plan_says_what_it_will_do() -> None:
             ]
         }
     )
-    there = Found(Kind.FILE)
-    facts = Facts(
+    there = ExistingNode(Kind.FILE)
+    facts = TreeFacts(
         wanted=tuple(
-            Wanted(("storage", "files", number), node, node.path, found, "/.staging")
+            ResolvedNode(("storage", "files", number), node, node.path, found, "/.staging")
             for number, (node, found) in enumerate(
                 zip(config.storage.files, (None, None, there), strict=True)
             )
@@ -556,7 +557,7 @@ def test_the_plan_says_what_it_will_do() -> None:
         'writing file "/f"',
         'appending to file "/g"',
     ]
-    assert plan.keeps == ("/kept is already there",)
+    assert plan.keeps == ("/kept is unchanged",)
     assert "data:,x" not in repr(plan)
 
 
