@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ignition.errors import ConfigError, EmptyConfig, IgnitionError
     from ignition.host.source import Source
     from ignition.schemas.config import Config
-    from ignition.schemas.jsonschema import published as schema
+    from ignition.schemas.catalogue import published as schema
 
 __all__ = [
     "Config",
@@ -63,7 +63,7 @@ _HOMES = {
     "merge": "config.merge:merge",
     "parse": "config.parse:parse",
     "render": "config.render:render",
-    "schema": "schemas.jsonschema:published",
+    "schema": "schemas.catalogue:published",
 }
 
 

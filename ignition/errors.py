@@ -98,9 +98,9 @@ class MissingPackage(IgnitionError):
         package: the top-level module.
     """
 
-    def __init__(self, package: str, purpose: str) -> None:
+    def __init__(self, package: str, purpose: str, *, verb: str = "need") -> None:
         super().__init__(
-            f'{purpose} need the Python package "{package}"', hint=f"install it: pip install {package}"
+            f'{purpose} {verb} the Python package "{package}"', hint=f"install it: pip install {package}"
         )
         self.package = package
 

@@ -26,12 +26,13 @@ def load(place: str) -> Any:
 
 
 @contextmanager
-def requires(package: str, purpose: str) -> Iterator[None]:
+def requires(package: str, purpose: str, *, verb: str = "need") -> Iterator[None]:
     """Turn a missing third-party package inside the block into an error that names it.
 
     Args:
         package: the top-level module that is imported inside, directly or not.
         purpose: what needs it, as the subject of a sentence: "http sources".
+        verb: "needs" for a subject in the singular.
 
     Raises:
         MissingPackage: the package cannot be imported. Other import errors pass through.
@@ -41,4 +42,4 @@ def requires(package: str, purpose: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != package:
             raise
-        raise MissingPackage(package, purpose) from error
+        raise MissingPackage(package, purpose, verb=verb) from error

@@ -17,19 +17,18 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final
 
 from ignition.diagnostics import Severity
 from ignition.schemas.base import Node
+from ignition.schemas.catalogue import FOLDER, Schema, file_name
 from ignition.schemas.config import Config
 from ignition.schemas.fields import Field, fields_of, since_at
 from ignition.schemas.ignition import Ignition
 from ignition.schemas.marks import Values
-from ignition.schemas.spec import STABLE, Spec, SpecVersion
+from ignition.schemas.spec import Spec
 
-__all__ = ["published", "schema_for"]
-
-Schema: TypeAlias = dict[str, Any]
+__all__ = ["schema_for"]
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -38,23 +37,6 @@ TYPES: Final[Mapping[type, str]] = {str: "string", int: "integer", bool: "boolea
 ACRONYMS: Final = ("CEX", "GECOS", "GID", "GUID", "HTTP", "HTTPS", "ID", "LUKS", "MiB", "RAID", "SSH", "TLS",
                    "TPM2", "UID", "URL", "UUID")  # fmt: skip
 
-FOLDER: Final = "published"
-
-
-def published(version: SpecVersion = STABLE.version) -> Schema:
-    """The JSON Schema of one version of the spec, as it is published.
-
-    Raises:
-        ValueError: no such version is known.
-    """
-    from importlib.resources import files
-
-    known = [spec.version for spec in Spec]
-    if version not in known:
-        raise ValueError(f"there is no schema for {version}, only for {', '.join(known)}")
-    file = files("ignition.schemas").joinpath(FOLDER, _file_name(version))
-    return cast(Schema, json.loads(file.read_text(encoding="utf-8")))
-
 
 def schema_for(spec: Spec) -> Schema:
     """Make the JSON Schema of one version from the model."""
@@ -62,7 +44,8 @@ def schema_for(spec: Spec) -> Schema:
     config = generator.object(Config)
     title = {"title": f"Ignition config, spec {spec}"}
     definitions = dict(sorted(generator.definitions.items()))
-    return {"$schema": DIALECT, **config, **title, "$defs": definitions}
+    identity = {"$schema": DIALECT, "$id": f"urn:ignition:schema:config:{spec}"}
+    return {**identity, **config, **title, "$defs": definitions}
 
 
 class _Generator:
@@ -254,16 +237,12 @@ def _texts_of_module(module: str) -> dict[str, dict[str, str]]:
     }
 
 
-def _file_name(version: SpecVersion) -> str:
-    return f"ignition-{version}.json"
-
-
 def _write() -> None:
     """Write all published schemas anew."""
     folder = Path(__file__).resolve().parent / FOLDER
     for spec in Spec:
         text = json.dumps(schema_for(spec), indent=2, ensure_ascii=False)
-        (folder / _file_name(spec.version)).write_text(f"{text}\n", encoding="utf-8")
+        (folder / file_name(spec.version)).write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ Source: config-spec section 5.11.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-__all__ = ["MalformedUnit", "Option", "parse_unit"]
+__all__ = ["MalformedUnit", "Option", "install_options", "parse_unit"]
 
 _LONGEST_LINE = 2048
 _BUFFER = 4096
@@ -141,3 +142,25 @@ class _Reader:
     def fail(self, message: str) -> NoReturn:
         line = self.data.count(b"\n", 0, self.at) + 1
         raise MalformedUnit(f"line {line} of it: {message}")
+
+
+def install_options(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the options of the `[Install]` sections with their words, as systemd reads them.
+
+    An option without words resets it. Lines that systemd ignores are skipped (systemd.syntax(7)): unit files
+    of an image are read leniently, those of a config strictly (`parse_unit`).
+    """
+    section = whole = ""
+    for line in text.split("\n"):
+        if line.strip().startswith(("#", ";")):
+            continue
+        whole += line.strip()
+        if whole.endswith("\\"):
+            whole = f"{whole[:-1]} "
+            continue
+        option, equals, words = whole.partition("=")
+        if whole.startswith("["):
+            section = whole
+        elif equals and section == "[Install]":
+            yield option.strip(), words.split()
+        whole = ""
