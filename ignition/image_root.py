@@ -13,11 +13,10 @@ from typing import Final
 
 from ignition import log
 from ignition.boot.state import StateStore
-from ignition.config.fetching import settings_of
+from ignition.config.fetching import configured, follow
 from ignition.config.network import needs_network
 from ignition.config.validate import check_merged
 from ignition.configpath import format_path
-from ignition.engine.fetch import Answer, resolve
 from ignition.errors import IgnitionError, NeedNetwork, Refusal, Refused
 from ignition.host import Host, programs
 from ignition.host.devices import BlockDevices
@@ -49,7 +48,7 @@ def resolved(data: bytes, source: str, *, offline: bool = False) -> Config:
         FetchError: something it refers to cannot be had.
         NeedNetwork: `offline`, and any part of it needs the network.
     """
-    config = resolve(Answer(source, data), Fetcher(offline=offline)).config
+    config = follow(data, source, Fetcher(offline=offline), logged=True).self_contained()
     log.report(check_merged(config))
     if offline and (paths := needs_network(config)):
         raise NeedNetwork(f"the network is needed by {', '.join(map(format_path, paths))}", paths)
@@ -87,13 +86,12 @@ def apply(
             log.notice(
                 "systemctl is not here: units are enabled by presets alone, which count at a first boot"
             )
-    fetcher = Fetcher(offline=offline)
     host = Host(
         run=run,
         # By its own name: systemctl takes drop-ins below a link for a way out of the tree.
         root=Root(os.path.realpath(root)),
         devices=BlockDevices(),
-        fetch=fetcher.with_settings(settings_of(config, fetcher)),
+        fetch=configured(Fetcher(offline=offline), config),
     )
     with log.prefix(FILES.name):
         perform(FILES, _supported(config, users=users), host, StateStore(), leaving_out=left_out)

@@ -1,72 +1,74 @@
-"""Follow a config's references until one config is left.
+"""Merge a config with the configs that it refers to, until one config is left.
 
     rendered = render(config, fetch)
     rendered.config        # merged, in the newest form
     rendered.references    # the tree of what was fetched
 
-How bytes are had is the caller's business: `fetch` takes a `Source` and returns its
-decompressed, verified bytes, or raises.
+The caller's `fetch` takes a `Source` and returns its decompressed, verified bytes, or
+raises. `ignition.config.fetching.follow` calls `render` with a real fetcher.
 
-Two deliberate differences from the reference: a config that refers to itself, and a
-referenced document of zero bytes, are errors. There the one never ends, and the
-other silently discards all of the user's config.
+Two deliberate differences from the reference: a config that refers to itself and a
+referenced document of zero bytes are errors. The reference never ends on the former, and
+silently discards the user's config on the latter.
 
-Source: config-spec section 9.
+Source: docs/reference/config-language.md, "Rendering references".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ignition.config.merge import merge
 from ignition.config.origins import Document, Merged, Tree
 from ignition.config.parse import Parsed, parse
-from ignition.config.resources import source_of
+from ignition.config.source import source_of
 from ignition.configpath import ConfigPath, format_path
 from ignition.errors import ConfigError, EmptyConfig, IgnitionError
 from ignition.host.source import Source
 from ignition.schemas.config import Config
 from ignition.schemas.resource import Resource
 
-__all__ = ["MAX_DEPTH", "Configure", "Fetch", "Reference", "Rendered", "embed_authorities", "render"]
+__all__ = ["MAX_DEPTH", "Configure", "Fetch", "Reference", "Rendered", "render"]
 
 Fetch: TypeAlias = Callable[[Source], bytes]
-"""Gets the bytes of a source, decompressed and verified; raises `FetchError` or `NeedNetwork`."""
+"""Return the bytes of a source, decompressed and verified; raises `FetchError` or `NeedNetwork`."""
 
 Configure: TypeAlias = Callable[[Config], None]
-"""Takes timeouts, proxies and certificate authorities for what is fetched next from a config."""
+"""Use the timeouts, proxies and certificate authorities of a config for the next fetches."""
 
 MAX_DEPTH = 64
-"""References deeper than this are taken for endless."""
+"""Maximum nesting of references; deeper ones are an error."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One config that was fetched because another one refers to it.
+    """A config that was fetched because another config refers to it.
 
     Attributes:
-        path: where the other one refers to it.
-        source: what was fetched.
-        parsed: what it says by itself, and the report on it.
-        references: what it refers to in turn.
+        path: the place of the reference in the other config.
+        source: the source that was fetched.
+        parsed: the fetched config, before merging, with its report.
+        data: the fetched document.
+        references: the references of the fetched config.
     """
 
     path: ConfigPath
     source: Source
     parsed: Parsed
+    data: bytes = field(default=b"", repr=False)
     references: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """One config without open references, and how it came about.
+    """A config whose references are merged.
 
     Attributes:
-        config: the result; its `merge` list still names what was merged.
-        references: the tree of what was fetched.
-        tree: which documents were merged in which order, for `ignition.config.origins`.
+        config: the merged config; its `merge` list still names the merged references.
+        references: the fetched configs, as a tree.
+        tree: the documents in the order of merging, for `ignition.config.origins`.
     """
 
     config: Config
@@ -75,7 +77,7 @@ class Rendered:
 
     @property
     def every(self) -> tuple[Reference, ...]:
-        """All references, each followed by its own: in the order in which they were fetched."""
+        """All references in the order in which they were fetched."""
         return tuple(_every(self.references))
 
 
@@ -93,18 +95,18 @@ def render(
     source: str = "the config",
     data: bytes = b"",
 ) -> Rendered:
-    """Replace and merge until nothing is left to be fetched.
+    """Fetch and merge references until none is left.
 
     Args:
         config: the config, in the newest form.
-        fetch: gets the bytes of a source.
-        configure: is called with each config whose settings hold for the next fetches.
-        source: names the config in messages and origins.
-        data: the config's text, for origins.
+        fetch: returns the bytes of a source.
+        configure: called with each config whose network settings apply to the next fetches.
+        source: name of the config in messages and origins.
+        data: text of the config, for origins.
 
     Raises:
-        ConfigError: a referenced document is invalid or empty, or references never end.
-        IgnitionError: whatever `fetch` raises, with the reference's path if it has none.
+        ConfigError: a referenced document is invalid or empty, or the references do not end.
+        IgnitionError: raised by `fetch`; the reference's path is added if the error has none.
     """
     return _Renderer(fetch, configure).render(Document(config, source, data), ())
 
@@ -126,16 +128,16 @@ class _Renderer:
             self.configure(merge(merged.config, child.config))
             rendered = self.render(child, (*above, source))
             merged = Merged(merge(merged.config, rendered.config), merged, rendered.tree)
-            done.append(Reference(path, source, parsed, rendered.references))
+            done.append(Reference(path, source, parsed, child.data, rendered.references))
         return Rendered(merged.config, tuple(done), merged)
 
     def replace(self, document: Document, resource: Resource, above: tuple[Source, ...]) -> Rendered:
-        """Everything that the document says is discarded, its other references too."""
+        """Fetch the replacement; the document and its other references are discarded."""
         path = ("ignition", "config", "replace")
         source, parsed, child = self.get(document, resource, path, above)
         self.configure(child.config)
         rendered = self.render(child, (*above, source))
-        reference = Reference(path, source, parsed, rendered.references)
+        reference = Reference(path, source, parsed, child.data, rendered.references)
         return Rendered(rendered.config, (reference,), rendered.tree)
 
     def get(
@@ -149,7 +151,7 @@ class _Renderer:
             data = self.fetch(source)
             parsed = parse(data, source=name)
         except EmptyConfig as empty:
-            hint = 'a config that says nothing is {"ignition": {"version": "3.0.0"}}'
+            hint = 'write {"ignition": {"version": "3.0.0"}} for a config without settings'
             error = ConfigError(f"the config from {name} is empty", hint=hint)
             error.path = path
             raise error from empty
@@ -160,38 +162,12 @@ class _Renderer:
 
 
 def _check_end(name: str, source: Source, above: tuple[Source, ...]) -> None:
-    """References come to an end: none leads back to where it came from, none goes too deep."""
+    """Raise if the references form a cycle or are nested too deep."""
     if any(source.url == other.url and source.headers == other.headers for other in above):
-        hint = "a config that merges or replaces itself, over however many others, never ends"
-        raise ConfigError(f"the reference {name} leads back to a config that led to it", hint=hint)
+        hint = "remove the reference, or let it point to a config that does not refer back"
+        raise ConfigError(f"cannot follow the reference {name}: it is part of a cycle", hint=hint)
     if len(above) >= MAX_DEPTH:
-        hint = "do the references lead in a circle, by URLs that change?"
-        raise ConfigError(f"configs refer to each other more than {MAX_DEPTH} levels deep", hint=hint)
-
-
-def embed_authorities(config: Config, fetch: Fetch) -> Config:
-    """Put the certificate authorities into the config, so that later stages need no network for them.
-
-    Raises:
-        IgnitionError: whatever `fetch` raises, with the bundle's path if it has none.
-    """
-    tls = config.ignition.security.tls
-    if not tls.certificate_authorities:
-        return config
-    bundles = tuple(
-        _embedded(bundle, index, fetch) for index, bundle in enumerate(tls.certificate_authorities)
-    )
-    security = config.ignition.security.but(tls=tls.but(certificate_authorities=bundles))
-    return config.but(ignition=config.ignition.but(security=security))
-
-
-def _embedded(bundle: Resource, index: int, fetch: Fetch) -> Resource:
-    from ignition.dataurl import encode
-
-    try:
-        contents = fetch(source_of(bundle))
-    except IgnitionError as error:
-        path = ("ignition", "security", "tls", "certificateAuthorities", index)
-        error.path = error.path or path
-        raise
-    return Resource.of({"source": encode(contents), "verification": bundle.verification})
+        hint = "check whether the references form a cycle of changing URLs"
+        raise ConfigError(
+            f"cannot follow the reference {name}: more than {MAX_DEPTH} levels of references", hint=hint
+        )

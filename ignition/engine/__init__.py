@@ -17,7 +17,7 @@ from ignition import log
 from ignition.boot import pending_stages, record, state, timing
 from ignition.boot.record import Record
 from ignition.boot.state import State, StateStore
-from ignition.config.fetching import settings_of
+from ignition.config.fetching import configured
 from ignition.config.json import cache
 from ignition.config.merge import merge
 from ignition.configpath import ConfigPath, format_path
@@ -246,16 +246,16 @@ def act(boot: Boot, stage: Stage) -> None:
 
 def copy_record(stage: Stage, config: Config, host: Host) -> None:
     """After a failure, copy the record into the target root if that is mounted."""
-    from ignition.stages.files.keep_record import keep_failed
+    from ignition.stages.files.keep_record import copy_after_failure
 
-    keep_failed(stage.name, config, host.root)
+    copy_after_failure(stage.name, config, host.root)
 
 
 def host_for(boot: Boot) -> Host:
     """Return the host for the stages; downloads follow the network settings of the user's config."""
     fetcher = boot.provider.fetcher()
     if boot.user is not None:
-        fetcher = fetcher.with_settings(settings_of(boot.user, fetcher))
+        fetcher = configured(fetcher, boot.user)
     return Host(
         run=record.watched(run_command),
         root=Root(boot.options.root, record.add_change),

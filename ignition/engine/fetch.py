@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 from ignition import log
 from ignition.boot.state import FetchedConfig, State
-from ignition.config.fetching import settings_of
+from ignition.config.fetching import follow
 from ignition.config.origins import Tree
-from ignition.config.parse import parse
-from ignition.config.render import Rendered, embed_authorities, render
+from ignition.config.render import Rendered
 from ignition.errors import NoProvider
 from ignition.host import Run
 from ignition.host.source import Source
@@ -99,20 +98,9 @@ def acquire(machine: Platform, provider: Provider) -> Answer:
 
 def resolve(answer: Answer, fetcher: Fetcher) -> Fetched:
     """Parse a config and follow its references with the settings that it gives."""
-    from hashlib import sha512
-
-    log.debug(f"{answer.source}: SHA-512 of the config is {sha512(answer.data).hexdigest()}")
-    parsed = parse(answer.data, source=answer.source)
-    log.report(parsed.report)
-    network, name = Network(fetcher), f"the config from {answer.source}"
-    network.configure(parsed.config)
-    rendered = render(parsed.config, network.get, network.configure, source=name, data=answer.data)
-    for reference in rendered.every:
-        log.report(reference.parsed.report)
-    network.configure(rendered.config)
-    config = embed_authorities(rendered.config, network.get)
-    parts = (FetchedConfig("user", answer.source, referenced=False), *referenced(rendered))
-    return Fetched(config, parts, rendered.tree)
+    followed = follow(answer.data, answer.source, fetcher, logged=True)
+    parts = (FetchedConfig("user", answer.source, referenced=False), *referenced(followed.rendered))
+    return Fetched(followed.self_contained(), parts, followed.rendered.tree)
 
 
 def referenced(rendered: Rendered) -> tuple[FetchedConfig, ...]:
@@ -125,18 +113,3 @@ def path_of(source: Source) -> str:
     from ignition.url import parse_url
 
     return "" if source.url.startswith("data:") else parse_url(source.url).path
-
-
-@dataclass
-class Network:
-    """The fetcher in force while references are followed; each config may bring other settings."""
-
-    fetcher: Fetcher
-
-    def configure(self, config: Config) -> None:
-        """Use the settings of this config for what is fetched next."""
-        self.fetcher = self.fetcher.with_settings(settings_of(config, self.fetcher))
-
-    def get(self, source: Source) -> bytes:
-        """The bytes of a source."""
-        return self.fetcher.bytes(source)

@@ -16,7 +16,7 @@ from ignition.configpath import format_path
 from ignition.errors import IgnitionError
 from ignition.text import printable
 from ignition.verbs.console import complain, contents, say
-from ignition.verbs.resolve import account, followed
+from ignition.verbs.resolve import account
 
 if TYPE_CHECKING:
     from ignition.boot.state import State
@@ -69,25 +69,26 @@ def parser() -> argparse.ArgumentParser:
 def given(options: argparse.Namespace) -> tuple[Config, Fetch, State]:
     """The config, what gets its resources, and what earlier stages left."""
     from ignition.boot import state
-    from ignition.config.fetching import settings_of
+    from ignition.config.fetching import configured, follow
     from ignition.config.validate import check_merged
     from ignition.engine import read_cache
     from ignition.resource import Fetcher
     from ignition.verbs.resolve import over_base
 
+    fetcher = Fetcher(offline=options.offline)
     if options.config is None:
         user = read_cache(options.config_cache or CACHE)
-        fetcher = Fetcher(offline=options.offline)
         config = over_base(user, "/", options.platform)
-        return config, fetcher.with_settings(settings_of(user, fetcher)), state.read(STATE)
+        return config, configured(fetcher, user), state.read(STATE)
     try:
         data = contents(options.config)
     except OSError as error:
         raise IgnitionError(f"{options.config} cannot be read: {error.strerror}") from error
-    downloads, parsed, rendered = followed(data, options.config, offline=options.offline)
-    for report in (parsed.report, check_merged(rendered.config)):
+    followed = follow(data, options.config, fetcher)
+    config = followed.rendered.config
+    for report in (followed.parsed.report, check_merged(config)):
         complain("".join(f"{printable(str(entry))}\n" for entry in report))
-    return rendered.config, downloads.fetcher, state.State()
+    return config, followed.fetcher, state.State()
 
 
 def foreseen(config: Config, fetch: Fetch, state: State, root: str, system: str = "/") -> Iterator[Outlook]:

@@ -8,7 +8,6 @@ would apply goes to stdout. Its secrets are in it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -19,13 +18,11 @@ from ignition.text import printable
 from ignition.verbs.console import complain, contents, say
 
 if TYPE_CHECKING:
-    from ignition.config.parse import Parsed
-    from ignition.config.render import Reference, Rendered
-    from ignition.host.source import Source
-    from ignition.resource import Fetcher
+    from ignition.config.fetching import Followed
+    from ignition.config.render import Reference
     from ignition.schemas.config import Config
 
-__all__ = ["account", "followed", "main", "over_base"]
+__all__ = ["account", "main", "over_base"]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -68,67 +65,25 @@ def resolved(data: bytes, name: str, *, offline: bool) -> Config:
     Raises:
         IgnitionError: it is wrong, or something cannot be had.
     """
-    from ignition.config.render import embed_authorities
+    from ignition.config.fetching import follow
     from ignition.config.validate import check_merged
+    from ignition.resource import Fetcher
 
-    downloads, parsed, rendered = followed(data, name, offline=offline)
-    complain(
-        "".join(f"{printable(line)}\n" for line in tree(name, data, parsed, rendered, downloads.digests))
-    )
-    config = embed_authorities(rendered.config, downloads.get)
+    followed = follow(data, name, Fetcher(offline=offline))
+    complain("".join(f"{printable(line)}\n" for line in tree(name, data, followed)))
+    config = followed.self_contained()
     complain("".join(f"{printable(line)}\n" for line in warnings("the result: ", check_merged(config))))
     return config
 
 
-def followed(data: bytes, name: str, *, offline: bool) -> tuple[Downloads, Parsed, Rendered]:
-    """Parse a config and follow its references, with the network settings that it brings.
-
-    Raises:
-        IgnitionError: it is wrong, or something cannot be had.
-    """
-    from ignition.config.parse import parse
-    from ignition.config.render import render
-    from ignition.resource import Fetcher
-
-    parsed = parse(data, source=name)
-    downloads = Downloads(Fetcher(offline=offline))
-    downloads.configure(parsed.config)
-    rendered = render(parsed.config, downloads.get, downloads.configure, source=name, data=data)
-    downloads.configure(rendered.config)
-    return downloads, parsed, rendered
-
-
-@dataclass
-class Downloads:
-    """What was fetched, with the settings of the config that asked for it."""
-
-    fetcher: Fetcher
-    digests: dict[Source, str] = field(default_factory=dict)
-    """The SHA-256 of each source's bytes, in the form that `verification.hash` takes."""
-
-    def configure(self, config: Config) -> None:
-        """Fetch with the settings of this config from now on."""
-        from ignition.config.fetching import settings_of
-
-        self.fetcher = self.fetcher.with_settings(settings_of(config, self.fetcher))
-
-    def get(self, source: Source) -> bytes:
-        """The bytes of a source, verified."""
-        data = self.fetcher.bytes(source)
-        self.digests[source] = _digest(data)
-        return data
-
-
-def tree(
-    name: str, data: bytes, parsed: Parsed, rendered: Rendered, digests: dict[Source, str]
-) -> Iterator[str]:
+def tree(name: str, data: bytes, followed: Followed) -> Iterator[str]:
     """The documents, each below the one that refers to it."""
-    yield f"{name}: spec {parsed.spec}, {_digest(data)}"
-    yield from warnings("  ", parsed.report)
-    yield from _branches(rendered.references, digests, "")
+    yield f"{name}: spec {followed.parsed.spec}, {_digest(data)}"
+    yield from warnings("  ", followed.parsed.report)
+    yield from _branches(followed.rendered.references, "")
 
 
-def _branches(references: Sequence[Reference], digests: dict[Source, str], indent: str) -> Iterator[str]:
+def _branches(references: Sequence[Reference], indent: str) -> Iterator[str]:
     from ignition.resource.redact import redact
 
     for index, reference in enumerate(references):
@@ -136,9 +91,9 @@ def _branches(references: Sequence[Reference], digests: dict[Source, str], inden
         source, below = reference.source, indent + ("    " if last else "│   ")
         verified = ", verified" if source.hash else ""
         yield f"{indent}{'└── ' if last else '├── '}{format_path(reference.path)}: {redact(source.url)}"
-        yield f"{below}spec {reference.parsed.spec}, {digests[source]}{verified}"
+        yield f"{below}spec {reference.parsed.spec}, {_digest(reference.data)}{verified}"
         yield from warnings(below, reference.parsed.report)
-        yield from _branches(reference.references, digests, below)
+        yield from _branches(reference.references, below)
 
 
 def warnings(prefix: str, report: Report) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Following references: order, settings, discarding, and the ends that the reference does not find."""
+"""Following references: order, network settings, replacement, cycles and depth."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import pytest
 
 from ignition.config.origins import origins
 from ignition.config.parse import parse
-from ignition.config.render import MAX_DEPTH, embed_authorities, render
+from ignition.config.render import MAX_DEPTH, render
 from ignition.configpath import format_path
-from ignition.dataurl import decode
 from ignition.errors import ConfigError, FetchError, IgnitionError, NeedNetwork
 from ignition.host.source import Source
 from ignition.schemas.config import Config
-from ignition.schemas.resource import Verification
 from ignition.schemas.spec import LATEST
 
 
@@ -32,7 +30,7 @@ def user(name: str, **fields: Any) -> dict[str, Any]:
 
 
 class Web:
-    """What can be fetched, and what was, in order."""
+    """Documents by URL; remembers the fetched URLs in order."""
 
     def __init__(self, **pages: bytes) -> None:
         self.pages = {f"http://{name}": page for name, page in pages.items()}
@@ -49,13 +47,13 @@ def root(data: bytes) -> Config:
     return parse(data).config
 
 
-def test_a_config_without_references_is_itself() -> None:
+def test_config_without_references_is_unchanged() -> None:
     config = root(document(passwd=user("a")))
     rendered = render(config, Web())
     assert (rendered.config, rendered.references, rendered.every) == (config, (), ())
 
 
-def test_children_win_over_parents_and_later_ones_over_earlier_ones() -> None:
+def test_child_overrides_parent_and_later_child_overrides_earlier() -> None:
     web = Web(
         a=document("http://c", passwd=user("u", shell="a", gecos="a", uid=1)),
         b=document(passwd=user("u", shell="b")),
@@ -76,7 +74,7 @@ def test_children_win_over_parents_and_later_ones_over_earlier_ones() -> None:
     assert rendered.config.ignition.version == LATEST.version
 
 
-def test_replacing_discards_everything_even_what_would_be_merged() -> None:
+def test_replacement_discards_config_and_its_merge_list() -> None:
     web = Web(new=document("http://more", passwd=user("new")), more=document(passwd=user("more")))
     top = root(document("http://never", replace="http://new", passwd=user("old")))
     rendered = render(top, web)
@@ -84,13 +82,13 @@ def test_replacing_discards_everything_even_what_would_be_merged() -> None:
     assert web.fetched == ["http://new", "http://more"]
 
 
-def test_the_list_of_what_was_merged_stays() -> None:
+def test_rendered_config_keeps_merge_list() -> None:
     web = Web(a=document("http://b"), b=document())
     config = render(root(document("http://a")), web).config
     assert [resource.source for resource in config.ignition.config.merge] == ["http://a", "http://b"]
 
 
-def test_the_settings_in_force_are_those_of_the_merged_config_so_far() -> None:
+def test_settings_in_force_are_those_of_config_merged_so_far() -> None:
     def timeouts(total: int) -> dict[str, Any]:
         return {"timeouts": {"httpTotal": total}}
 
@@ -109,7 +107,7 @@ def test_the_settings_in_force_are_those_of_the_merged_config_so_far() -> None:
     assert seen == [(1, 1, None), (2, 1, 3), (3, 1, 3)]
 
 
-def test_replacing_takes_settings_from_the_new_config_only() -> None:
+def test_replacement_takes_settings_from_new_config_only() -> None:
     web = Web(new=document())
     seen: list[int | None] = []
     top = root(document(replace="http://new", ignition={"timeouts": {"httpTotal": 9}}))
@@ -117,7 +115,7 @@ def test_replacing_takes_settings_from_the_new_config_only() -> None:
     assert seen == [None]
 
 
-def test_what_has_to_be_known_to_fetch_is_handed_over() -> None:
+def test_fetch_receives_headers_compression_and_hash() -> None:
     resource = {
         "source": "http://a",
         "compression": "gzip",
@@ -129,7 +127,7 @@ def test_what_has_to_be_known_to_fetch_is_handed_over() -> None:
     assert web.sources == [Source("http://a", (("A", "b"),), "gzip", "sha256-" + "A" * 64)]
 
 
-def test_a_child_may_be_of_any_version() -> None:
+def test_child_of_other_version_is_upgraded() -> None:
     web = Web(a=document(version="3.0.0", storage={"files": [{"path": "/a", "mode": 0o4755}]}))
     (file,) = render(root(document("http://a", version="3.6.0")), web).config.storage.files
     assert file.mode == 0o755
@@ -146,18 +144,18 @@ def test_a_child_may_be_of_any_version() -> None:
         ),
     ],
 )
-def test_going_in_a_circle_is_an_error(pages: dict[str, bytes], top: bytes) -> None:
-    with pytest.raises(ConfigError, match="leads back"):
+def test_reference_cycle_is_refused(pages: dict[str, bytes], top: bytes) -> None:
+    with pytest.raises(ConfigError, match="cycle"):
         render(root(top), Web(**pages))
 
 
-def test_the_same_document_twice_side_by_side_is_none() -> None:
+def test_same_document_in_two_branches_is_no_cycle() -> None:
     web = Web(a=document("http://c"), b=document("http://c"), c=document(passwd=user("c")))
     rendered = render(root(document("http://a", "http://b")), web)
     assert [one.name for one in rendered.config.passwd.users] == ["c"]
 
 
-def test_references_that_never_end_are_an_error() -> None:
+def test_references_deeper_than_limit_are_refused() -> None:
     def fetch(source: Source) -> bytes:
         return document(f"http://{int(source.url.removeprefix('http://')) + 1}")
 
@@ -166,7 +164,7 @@ def test_references_that_never_end_are_an_error() -> None:
 
 
 @pytest.mark.parametrize("top", [document("http://a"), document(replace="http://a"), document(replace="")])
-def test_an_empty_document_is_an_error_and_discards_nothing_silently(top: bytes) -> None:
+def test_referenced_document_of_zero_bytes_is_refused(top: bytes) -> None:
     def fetch(source: Source) -> bytes:
         return b""
 
@@ -175,7 +173,7 @@ def test_an_empty_document_is_an_error_and_discards_nothing_silently(top: bytes)
     assert format_path(raised.value.path or ()).startswith("$.ignition.config.")
 
 
-def test_an_invalid_document_is_an_error_that_names_the_reference() -> None:
+def test_invalid_referenced_document_error_names_reference() -> None:
     web = Web(a=document("http://b"), b=document(storage={"files": [{"path": "x"}]}))
     with pytest.raises(ConfigError) as raised:
         render(root(document("http://a")), web, source="user.ign")
@@ -186,7 +184,7 @@ def test_an_invalid_document_is_an_error_that_names_the_reference() -> None:
 
 
 @pytest.mark.parametrize("error", [FetchError("no"), NeedNetwork("no", [("a",)])])
-def test_what_fetching_raises_goes_through_with_the_place(error: IgnitionError) -> None:
+def test_fetch_error_gets_path_of_reference(error: IgnitionError) -> None:
     def fetch(source: Source) -> bytes:
         raise error
 
@@ -196,14 +194,14 @@ def test_what_fetching_raises_goes_through_with_the_place(error: IgnitionError) 
     assert raised.value.path == ("ignition", "config", "merge", 0)
 
 
-def test_the_tree_tells_what_was_fetched_and_what_is_wrong_with_it() -> None:
+def test_rendered_references_form_tree_with_reports() -> None:
     web = Web(a=document("http://b"), b=document(nonsense=1))
     (first,) = render(root(document("http://a")), web).references
     assert (first.source.url, [one.source.url for one in first.references]) == ("http://a", ["http://b"])
     assert [entry.code for entry in first.references[0].parsed.report] == ["unused-key"]
 
 
-def test_origins_are_kept() -> None:
+def test_origins_of_rendered_config_name_documents() -> None:
     pages = {
         "a": document("http://b", passwd=user("u", uid=1)),
         "b": document(passwd={"users": [{"name": "v"}, {"name": "u", "shell": "/s"}]}),
@@ -226,28 +224,3 @@ def test_origins_are_kept() -> None:
     assert origin("passwd", "users", 1, "name") == [(b, "$.passwd.users.0.name", pages["b"])]
     assert [source for source, _, _ in origin("passwd", "users", 0)] == ["top", a, b]
     assert origin("passwd", "users", 2) == []
-
-
-def test_authorities_are_put_into_the_config() -> None:
-    bundle = {
-        "source": "http://ca",
-        "compression": "gzip",
-        "verification": {"hash": "sha512-" + "a" * 128},
-        "httpHeaders": [{"name": "A", "value": "b"}],
-    }
-    tls = {"security": {"tls": {"certificateAuthorities": [bundle]}}}
-    config = embed_authorities(root(document(ignition=tls)), lambda source: b"PEM\n")
-    (embedded,) = config.ignition.security.tls.certificate_authorities
-    assert decode(embedded.source or "") == b"PEM\n"
-    assert (embedded.compression, embedded.http_headers) == (None, ())
-    assert embedded.verification == Verification(hash="sha512-" + "a" * 128)
-
-
-def test_an_authority_that_cannot_be_had_is_named() -> None:
-    def fetch(source: Source) -> bytes:
-        raise FetchError("no")
-
-    tls = {"security": {"tls": {"certificateAuthorities": [{"source": "http://ca"}]}}}
-    with pytest.raises(FetchError) as raised:
-        embed_authorities(root(document(ignition=tls)), fetch)
-    assert format_path(raised.value.path or ()) == "$.ignition.security.tls.certificateAuthorities.0"

@@ -281,7 +281,7 @@ def _found(host: Host, alias: str, listed: Sequence[wipefs.Signature]) -> Found:
 def _key(host: Host, volume: Luks, state: State, path: ConfigPath) -> bytes | None:
     if not volume.key_file.source:
         return state.luks_key(volume.name)
-    from ignition.config.resources import source_of
+    from ignition.config.source import source_of
 
     try:
         key = host.fetch.bytes(source_of(volume.key_file))

@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ignition.boot.state import State
-from ignition.config.resources import source_of
+from ignition.config.source import source_of
 from ignition.configpath import ConfigPath, format_path
 from ignition.errors import FetchError, IgnitionError, text_of
 from ignition.host import Host

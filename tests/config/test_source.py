@@ -1,16 +1,16 @@
-"""Resource → source."""
+"""Conversion of a resource into a source."""
 
 from __future__ import annotations
 
 import pytest
 
-from ignition.config.resources import source_of
+from ignition.config.source import source_of
 from ignition.errors import FetchError
 from ignition.host.source import Source
 from ignition.schemas.resource import HttpHeader, Resource, Verification
 
 
-def test_all_that_has_to_be_known() -> None:
+def test_source_has_url_headers_compression_and_hash() -> None:
     resource = Resource(
         source="http://a",
         compression="gzip",
@@ -20,13 +20,13 @@ def test_all_that_has_to_be_known() -> None:
     assert source_of(resource) == Source("http://a", (("A", "b"), ("C", "d")), "gzip", "sha512-x")
 
 
-def test_nothing_is_an_empty_source() -> None:
+def test_source_of_empty_resource_has_empty_url() -> None:
     assert source_of(Resource.empty()) == Source("")
 
 
 @pytest.mark.parametrize(
     "header", [HttpHeader(name="A"), HttpHeader(name="A", value=""), HttpHeader(value="b")]
 )
-def test_a_header_is_complete(header: HttpHeader) -> None:
+def test_header_without_name_or_value_is_refused(header: HttpHeader) -> None:
     with pytest.raises(FetchError, match="header"):
         source_of(Resource(source="http://a", http_headers=(header,)))
