@@ -1,94 +1,96 @@
-"""`ignition initramfs`: pack the engine for an initramfs, or look into a finished image.
+"""`ignition initramfs`: pack the engine for an initramfs, or check a finished image.
 
-dracut's module calls it while building the image:
+dracut's module calls it while it builds the image:
 
-    ignition initramfs --output DIR     pack below DIR and try the result out; prints the
+    ignition initramfs --output DIR     pack into DIR, run the packed engine once, and print the
                                         files of the system that have to be installed too
-    ignition initramfs --check IMAGE    fail unless the image holds all that was packed
-    ignition initramfs --sizes          pack aside and print the sizes as JSON
+    ignition initramfs --check IMAGE    fail unless the image has all packed files
+    ignition initramfs --sizes          pack into a temporary directory and print the sizes as JSON
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ignition.errors import IgnitionError, UsageError
-from ignition.verbs import go_flags
-from ignition.verbs.go_flags import Flag
+from ignition.errors import IgnitionError
+from ignition.text import os_error_text
+from ignition.verbs.console import complain, say
+
+if TYPE_CHECKING:
+    import argparse
 
 __all__ = ["main"]
 
-FLAGS: Final = (
-    Flag("output", "pack the engine below this directory, the root of an initramfs"),
-    Flag("check", "look into this initramfs image"),
-    Flag("sizes", "print how much the engine adds to an initramfs", boolean=True),
-)
-
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the one given flag says; returns the exit status."""
+    """Perform the one action that the arguments name; returns the exit status."""
+    options = parser().parse_args(arguments)
     try:
-        values, rest = go_flags.parse(FLAGS, arguments)
-        action = chosen(values, rest)
-    except go_flags.HelpWanted:
-        sys.stderr.write(go_flags.usage("ignition initramfs", FLAGS))
-        return 0
-    except UsageError as error:
-        sys.stderr.write(f"{error}\n{go_flags.usage('ignition initramfs', FLAGS)}")
-        return error.exit_code
-    try:
-        action()
+        if options.output is not None:
+            output(options.output)
+        elif options.check is not None:
+            check(options.check)
+        else:
+            sizes()
     except IgnitionError as error:
-        sys.stderr.write(f"ignition initramfs: {error}\n")
+        complain(f"ignition initramfs: {error}\n")
         if error.hint:
-            sys.stderr.write(f"{error.hint}\n")
+            complain(f"  hint: {error.hint}\n")
         return error.exit_code
     except OSError as error:
-        sys.stderr.write(f"ignition initramfs: {error}\n")
+        complain(f"ignition initramfs: {os_error_text(error)}\n")
         return 1
     return 0
 
 
-def chosen(values: Mapping[str, str], rest: Sequence[str]) -> Callable[[], None]:
-    """The one action that the flags ask for.
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    import argparse
 
-    Raises:
-        UsageError: none, or more than one.
-    """
-    actions: dict[str, Callable[[], None]] = {
-        "output": lambda: output(values["output"]),
-        "check": lambda: check(values["check"]),
-        "sizes": sizes,
-    }
-    given = [name for name in actions if values[name] not in {"", "false"}]
-    if len(given) != 1 or rest:
-        raise UsageError("exactly one of --output, --check and --sizes is needed, and nothing else")
-    return actions[given[0]]
+    command = argparse.ArgumentParser(
+        prog="ignition initramfs",
+        description="Pack the engine for an initramfs, or check a finished image.",
+        allow_abbrev=False,
+    )
+    action = command.add_mutually_exclusive_group(required=True)
+    action.add_argument(
+        "--output", metavar="DIR", type=_not_empty, help="pack the engine into DIR, the root of an initramfs"
+    )
+    action.add_argument("--check", metavar="IMAGE", type=_not_empty, help="check a finished initramfs image")
+    action.add_argument(
+        "--sizes", action="store_true", help="print the size of the engine in an initramfs as JSON"
+    )
+    return command
+
+
+def _not_empty(path: str) -> str:
+    if not path:
+        raise ValueError
+    return path
 
 
 def output(directory: str) -> None:
-    """Pack, and print what the packed engine needs of the system."""
+    """Pack the engine, and print the files of the system that it needs."""
     from pathlib import Path
 
     from ignition.initramfs.collect import collect
 
     for path in collect(Path(directory).absolute()):
-        sys.stdout.write(f"{path}\n")
+        say(f"{path}\n")
 
 
 def check(image: str) -> None:
-    """Look into an image."""
+    """Check that an image has all packed files."""
     from pathlib import Path
 
-    from ignition.initramfs.image import check as look
+    from ignition.initramfs.image import check as count_checked
 
-    sys.stdout.write(f"{image}: all {look(Path(image))} files of the engine are there\n")
+    say(f"{image}: all {count_checked(Path(image))} files of the engine found\n")
 
 
 def sizes() -> None:
-    """Pack into a temporary directory and measure."""
+    """Pack into a temporary directory, and print the sizes as JSON."""
     import dataclasses
     import json
     import tempfile
@@ -100,4 +102,4 @@ def sizes() -> None:
     with tempfile.TemporaryDirectory() as directory:
         tree = Path(directory)
         found = measure(tree, collect(tree))
-    sys.stdout.write(json.dumps(dataclasses.asdict(found), indent=2) + "\n")
+    say(json.dumps(dataclasses.asdict(found), indent=2) + "\n")

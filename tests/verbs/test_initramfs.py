@@ -1,4 +1,4 @@
-"""`ignition initramfs`: one of three things, told apart by its one flag."""
+"""`ignition initramfs`: its command line, and one of its three actions."""
 
 from __future__ import annotations
 
@@ -29,19 +29,23 @@ if TYPE_CHECKING:
         ["--output"],
     ],
 )
-def test_anything_but_exactly_one_action_is_a_usage_error(
+def test_command_line_without_exactly_one_action_is_exit_status_2(
     arguments: Sequence[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert initramfs.main(arguments) == 2
-    assert "Usage of ignition initramfs:" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        initramfs.main(arguments)
+    assert ended.value.code == 2
+    assert "usage: ignition initramfs" in capsys.readouterr().err
 
 
-def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert initramfs.main(["--help"]) == 0
-    assert "-output" in capsys.readouterr().err
+def test_help_is_exit_status_0(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        initramfs.main(["--help"])
+    assert ended.value.code == 0
+    assert "--output DIR" in capsys.readouterr().out
 
 
-def test_output_prints_what_else_is_needed(
+def test_output_prints_needed_system_files(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     asked: list[Path] = []
@@ -60,12 +64,15 @@ def test_output_prints_what_else_is_needed(
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (IgnitionError("no bundle", hint="install it"), "ignition initramfs: no bundle\ninstall it\n"),
+        (
+            IgnitionError("no bundle", hint="install it"),
+            "ignition initramfs: no bundle\n  hint: install it\n",
+        ),
         (IgnitionError("no bundle"), "ignition initramfs: no bundle\n"),
-        (PermissionError(13, "Permission denied", "/x"), "Permission denied: '/x'\n"),
+        (PermissionError(13, "Permission denied", "/x"), "ignition initramfs: /x: permission denied\n"),
     ],
 )
-def test_a_failure_is_told_and_is_one(
+def test_failure_prints_message_and_is_exit_status_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, said: str
 ) -> None:
     def fails(_: Path) -> list[str]:
@@ -78,15 +85,15 @@ def test_a_failure_is_told_and_is_one(
     assert printed.out == ""
 
 
-def test_check_looks_into_the_image(
+def test_check_counts_files_of_image(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(image, "check", lambda path: 7 if path == Path("i.img") else 0)
     assert initramfs.main(["--check", "i.img"]) == 0
-    assert capsys.readouterr().out == "i.img: all 7 files of the engine are there\n"
+    assert capsys.readouterr().out == "i.img: all 7 files of the engine found\n"
 
 
-def test_sizes_are_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sizes_prints_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(collect, "collect", lambda _: ["/lib"])
     measured = sizes.Sizes(files=2, unpacked=30, compressed=10, largest=(("/a", 20),))
     monkeypatch.setattr(sizes, "measure", lambda tree, files: measured if files == ["/lib"] else None)
