@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ignition.config.json.decode import Malformed, Raw, load
+from ignition.config.json.decode import load
 from ignition.config.json.shape import ABOUT_KEYS, Misfit, decode, irregularities, shape_of
+from ignition.config.json.values import Malformed, Raw
 from ignition.config.upgrade import upgrade
 from ignition.config.validate import check_config, duplicates
 from ignition.configpath import format_path

@@ -192,8 +192,9 @@ def _refuse(constant: str) -> None:
 
 def _fault(data: bytes, line: int) -> tuple[int, int]:
     """Return the line and the column of the first byte that is not JSON; 0 in an empty text."""
-    from ignition.config.json.decode import Malformed
-    from ignition.config.json.positions import NOWHERE, position_of_fault, scan
+    from ignition.config.json.positions import NOWHERE, position_of_fault
+    from ignition.config.json.scan import scan
+    from ignition.config.json.values import Malformed
 
     place = NOWHERE
     try:

@@ -158,9 +158,9 @@ MATRIX = (
     page(b"#cloud-config\nusers: []\n", "this is a cloud-init config"),
     page(b"#!/bin/sh\nreboot\n", "this is a script"),
     page(b"variant: flatcar\nversion: 1.0.0\n", "this is a Butane config"),
-    page(b" \n\t ", "the text ends too early"),
+    page(b" \n\t ", "unexpected end of the text"),
     page(b"\xef\xbb\xbf" + CONFIG, "byte order mark"),
-    page(CONFIG[:20], "the text ends too early"),
+    page(CONFIG[:20], "unexpected end of the text"),
     page(b"{}", "no usable version"),
     page(b"\x1f\x8b\x08\0\0\0\0\0", "gzip-compressed"),
     Case(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from typing import Any
 
-from ignition.config.json.decode import Number, Pairs, Raw, repaired
+from ignition.config.json.values import Number, Pairs, Raw, repaired
 from ignition.configpath import ConfigPath
 from ignition.diagnostics import Entry, Severity
 from ignition.schemas.base import Node

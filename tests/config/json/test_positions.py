@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ignition.config.json.decode import Malformed, load
-from ignition.config.json.positions import NOWHERE, Places, position_of_fault, scan
+from ignition.config.json.decode import load
+from ignition.config.json.positions import NOWHERE, Places, position_of_fault
+from ignition.config.json.scan import scan
+from ignition.config.json.values import Malformed
 from ignition.configpath import ConfigPath
 from ignition.diagnostics import Position
 
