@@ -22,7 +22,7 @@ from ignition.stages.files.tree.staging import Piece
 
 if TYPE_CHECKING:
     from ignition.preview.tree import PreviewRoot
-    from ignition.stages.files.systemd.enablement import Known
+    from ignition.stages.files.systemd.enablement import KnownUnit
     from ignition.stages.files.tree.step import ResolvedNode
 
 __all__ = ["accounts", "enablement", "make_accounts", "node", "unit_files"]
@@ -211,7 +211,7 @@ def _is_mask(root: Root, place: str) -> bool:
     return is_link and posixpath.normpath(root.readlink(place)) == "/dev/null"
 
 
-def enablement(config: Config, known: Mapping[str, Known], troubles: Mapping[str, str]) -> Iterator[Effect]:
+def enablement(config: Config, known: Mapping[str, KnownUnit], troubles: Mapping[str, str]) -> Iterator[Effect]:
     """What becomes of the links that start units. `troubles` tells which will not start, and why."""
     for index, unit in enumerate(config.systemd.units):
         if unit.enabled is None:

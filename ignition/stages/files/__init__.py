@@ -14,8 +14,10 @@ from ignition.stages.files.accounts.rollback import Rollback
 from ignition.stages.files.accounts.step import Passwd
 from ignition.stages.files.keep_record import KeepRecord
 from ignition.stages.files.result import OutputFiles, Result
-from ignition.stages.files.sync import Relabel, Sync
-from ignition.stages.files.systemd.enablement import Enablement, Units
+from ignition.stages.files.selinux import Relabel
+from ignition.stages.files.sync import Sync
+from ignition.stages.files.systemd.enablement import Enablement
+from ignition.stages.files.systemd.unit_files import Units
 from ignition.stages.files.tree.step import Nodes
 from ignition.stages.lazy import Later
 
@@ -28,10 +30,10 @@ def _crypttab() -> Step[Any]:
     return Crypttab()
 
 
-def _listed() -> Step[Any]:
-    from ignition.stages.files.mdadm_conf import Listed
+def _mdadm_conf() -> Step[Any]:
+    from ignition.stages.files.mdadm_conf import MdadmConf
 
-    return Listed()
+    return MdadmConf()
 
 
 STEPS: Final[tuple[Step[Any], ...]] = (
@@ -41,7 +43,7 @@ STEPS: Final[tuple[Step[Any], ...]] = (
     Units(),
     Enablement(),
     Later("crypttab", lambda config: config.storage.luks, _crypttab),
-    Later("mdadm", lambda config: config.storage.raid, _listed),
+    Later("mdadm", lambda config: config.storage.raid, _mdadm_conf),
     OutputFiles(),
     Result(),
     KeepRecord(),

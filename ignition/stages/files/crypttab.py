@@ -1,11 +1,11 @@
-"""Encrypted volumes in the running system: their keys in `/etc/luks`, and a line each in `/etc/crypttab`.
+"""The step that writes LUKS keys to `/etc/luks` and one line for each volume to `/etc/crypttab`.
 
-systemd's generator makes units of the lines, which open the volumes at every boot. Source: engine.md 9.5,
-points 6 and 7, and crypttab(5). A line is named by its first word, so a second run finds its own lines, where
-the reference adds them again (engine.md 14, point 9). A key that is there is never replaced by another one.
+systemd-cryptsetup-generator creates units from the lines, which open the volumes at every boot (crypttab(5);
+docs/reference/stages.md, "files stage"). The first word identifies a line, so a second run finds its own
+lines; the reference adds them again. An existing key is never replaced by another one.
 
-A volume that Clevis unlocks has no key here, and one that a crypto card unlocks has two: in `/etc/luks` the
-one that systemd gives to cryptsetup, and in the repository of zkey the volume key itself, for the card alone.
+A volume that Clevis unlocks has no key file. A volume with a CEX key has two: in `/etc/luks` the passphrase
+that systemd gives to cryptsetup, and in the zkey repository the secure key, which only the card can use.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from ignition.stages import Action, Plan
 from ignition.stages.disks.luks import cex, clevis
 from ignition.tools import cryptsetup
 
-__all__ = ["Crypttab", "Facts", "WriteCrypttab", "WriteKey", "key_file", "line_for", "with_lines"]
+__all__ = ["Crypttab", "CrypttabFacts", "WriteCrypttab", "WriteKey", "key_file", "line_for", "with_lines"]
 
 PATH: ConfigPath = ("storage", "luks")
 TABLE: Final = "/etc/crypttab"
 PRIVATE: Final = 0o600
 PRIVATE_DIRECTORY: Final = 0o700
 NO_KEY: Final = "none"
-"""In a line: whoever opens the volume asks for its key, and Clevis answers."""
+"""Key field of a volume that Clevis unlocks: the prompt for its key is answered by Clevis."""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What has to be known.
+class CrypttabFacts:
+    """Facts about the LUKS volumes and the target root's keys.
 
     Attributes:
         uuids: the UUIDs of the volumes, in config order.
-        keys: path → what the disks stage left for it. Secret.
-        there: path → the key that is in place already. Secret.
-        table: the text of `/etc/crypttab`; `None` if there is none.
+        keys: key file path → the key that the disks stage persisted. Secret.
+        there: key file path → the key that exists in the target root. Secret.
+        table: the text of `/etc/crypttab`; None if it does not exist.
     """
 
     uuids: tuple[str, ...]
@@ -55,7 +55,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class WriteKey:
-    """Put a key of a volume where it is looked for."""
+    """Write a key file of a LUKS volume."""
 
     path: ConfigPath
     name: str
@@ -65,11 +65,10 @@ class WriteKey:
     secret: ClassVar = True
 
     def describe(self) -> str:
-        """Whose key, and where."""
-        return f'writing the key of the encrypted volume {self.name} to "{self.file}"'
+        return f'writing the key of LUKS volume "{self.name}" to "{self.file}"'
 
     def perform(self, host: Host) -> None:
-        """For root alone, and so is the directory if it is new."""
+        """Write it, and its directory if that is new, accessible by root only."""
         directory = posixpath.dirname(self.file)
         host.root.make_directories(posixpath.dirname(directory))
         host.root.make_directories(directory, PRIVATE_DIRECTORY)
@@ -78,34 +77,32 @@ class WriteKey:
 
 @dataclass(frozen=True)
 class WriteCrypttab:
-    """Write the table of encrypted volumes."""
+    """Write /etc/crypttab."""
 
     text: str
     path: ConfigPath = PATH
 
     def describe(self) -> str:
-        """Where."""
         return f'writing "{TABLE}"'
 
     def perform(self, host: Host) -> None:
-        """Whole, and for root alone."""
+        """Write it atomically, accessible by root only."""
         host.root.write(TABLE, self.text.encode("utf-8", "surrogateescape"), mode=PRIVATE)
 
 
 class Crypttab:
-    """The system opens the volumes of the config by itself."""
+    """The step that makes the running system open the volumes of the config."""
 
     name = "crypttab"
 
     def wanted(self, config: Config) -> bool:
-        """Whether the config has encrypted volumes."""
         return bool(config.storage.luks)
 
-    def observe(self, config: Config, host: Host, state: State) -> Facts:
-        """The volumes as they are, what the disks stage left, and what the root has.
+    def observe(self, config: Config, host: Host, state: State) -> CrypttabFacts:
+        """Read the volumes' UUIDs, the persisted keys, and the key files of the target root.
 
         Raises:
-            StateError: the disks stage left no key, and none is in place from an earlier run.
+            StateError: a key was not persisted and has no file from an earlier run.
         """
         root, volumes = host.root, config.storage.luks
         left: dict[str, bytes] = {}
@@ -116,21 +113,21 @@ class Crypttab:
                     there[path] = root.read(path)
                 elif key is None:
                     name = volume.name
-                    error = StateError(f"the disks stage has left no key for the encrypted volume {name}")
+                    error = StateError(f'the state has no key for LUKS volume "{name}"')
                     error.path = (*PATH, index)
                     raise error
                 if key is not None:
                     left[path] = key
         aliases = [host.devices.alias(volume.device or "") for volume in volumes]
-        return Facts(
+        return CrypttabFacts(
             uuids=tuple(host.run(cryptsetup.uuid(alias)).stdout.strip() for alias in aliases),
             keys=left,
             there=there,
             table=root.read_text(TABLE) if root.is_file(TABLE) else None,
         )
 
-    def plan(self, config: Config, facts: Facts) -> Plan:
-        """Keys first: a line without its key stops the boot."""
+    def plan(self, config: Config, facts: CrypttabFacts) -> Plan:
+        """Write keys first, because a line without its key stops the boot."""
         volumes = config.storage.luks
         refusals = tuple(_refusals(volumes, facts))
         if refusals:
@@ -145,11 +142,11 @@ class Crypttab:
         text = with_lines(facts.table or "", lines)
         if text != facts.table:
             actions.append(WriteCrypttab(text))
-        return Plan(tuple(actions), keeps=() if actions else (f"{TABLE} has all volumes of the config",))
+        return Plan(tuple(actions), keeps=() if actions else (f"{TABLE} lists all volumes",))
 
 
 def _files(volume: Luks) -> Iterator[str]:
-    """Where keys of a volume are in the running system."""
+    """Yield the key file paths of a volume in the target root."""
     if not volume.clevis.present:
         yield key_file(volume.name)
     if volume.cex.enabled:
@@ -157,7 +154,7 @@ def _files(volume: Luks) -> Iterator[str]:
 
 
 def _keys(volume: Luks, state: State) -> Iterator[tuple[str, bytes | None]]:
-    """The same with what the disks stage has left for them."""
+    """Yield the key file paths with the keys that the disks stage persisted."""
     for path in _files(volume):
         if path == key_file(volume.name):
             yield path, state.luks_key(volume.name)
@@ -166,19 +163,19 @@ def _keys(volume: Luks, state: State) -> Iterator[tuple[str, bytes | None]]:
 
 
 def key_file(name: str) -> str:
-    """Where the key of a volume is in the running system."""
+    """Return the key file path of a volume in the target root."""
     return f"{distro.LUKS_KEY_DIRECTORY}/{name}"
 
 
 def line_for(volume: Luks, uuid: str) -> str:
-    """The line of a volume: name, device, key, options."""
+    """Return the line of a volume: name, device, key, options."""
     key = NO_KEY if volume.clevis.present else key_file(volume.name)
     options = "luks,_netdev,x-initrd.attach" if clevis.netdev(volume.clevis) else "luks,x-initrd.attach"
     return f"{volume.name} UUID={uuid} {key} {options}"
 
 
 def with_lines(text: str, lines: Iterable[str]) -> str:
-    """A table with these lines: each in the place of one with its name, else at the end."""
+    """Return the table with these lines; each replaces the line with its name or is appended."""
     table = text.split("\n")
     if table[-1] == "":
         table.pop()
@@ -192,10 +189,10 @@ def with_lines(text: str, lines: Iterable[str]) -> str:
     return "".join(f"{each}\n" for each in table)
 
 
-def _refusals(volumes: Iterable[Luks], facts: Facts) -> Iterator[Refusal]:
+def _refusals(volumes: Iterable[Luks], facts: CrypttabFacts) -> Iterator[Refusal]:
     for index, volume in enumerate(volumes):
         for path in _files(volume):
             key, there = facts.keys.get(path), facts.there.get(path)
             if key is not None and there is not None and key != there:
-                reason = f"{path} exists already, with another key"
-                yield Refusal((*PATH, index, "name"), reason, "remove it if no volume needs it any more")
+                reason = f"{path} exists with another key"
+                yield Refusal((*PATH, index, "name"), reason, f"remove {path} if no volume uses it")

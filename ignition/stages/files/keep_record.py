@@ -1,6 +1,6 @@
-"""The record of all that was done, kept in the target: for whoever asks later what made this machine.
+"""The step that copies the provisioning record into the target root.
 
-Each boot that provisions has a file of its own, named by the boot's id, which the result file names too.
+Each boot that provisions has its own file, named after the boot id, which is also in the result file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ignition.boot import record
 from ignition.boot.record import Record
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.errors import IgnitionError
+from ignition.errors import IgnitionError, text_of
 from ignition.host import Host
 from ignition.host.root import Root
 from ignition.schemas.config import Config
@@ -25,47 +25,47 @@ from ignition.stages import Plan
 if TYPE_CHECKING:
     from ignition.preview.effects import Effect
 
-__all__ = ["Keep", "KeepRecord", "keep", "keep_failed"]
+__all__ = ["CopyRecord", "KeepRecord", "copy_after_failure", "copy_record"]
 
 PRIVATE: Final = 0o600
 PRIVATE_DIRECTORY: Final = 0o700
 ON_ROOT: Final = frozenset({"mount", "files", "umount"})
-"""The stages that run when the target's root is there."""
+"""Stages that run while the target root is mounted."""
 
 CHUNK: Final = 1 << 20
 
 
-def keep(kept: Record, root: Root) -> None:
-    """Copy the record into the target, and have what follows written there too.
+def copy_record(written: Record, root: Root) -> None:
+    """Copy the record into the target root, and write further lines to the copy too.
 
-    It is put beside records of other boots, and in the place of one of this boot: an earlier try of this
-    stage may have left it, and the record holds that too.
+    Records of other boots stay. A copy of this boot, from an earlier try of this stage, is replaced: the
+    record contains its lines.
     """
     directory = distro.record_directory()
-    place = root.resolve(f"{directory}/{kept.name}.jsonl")
+    place = root.resolve(f"{directory}/{written.name}.jsonl")
     root.make_directories(posixpath.dirname(directory))
     root.make_directories(directory, PRIVATE_DIRECTORY)
-    # What the record does to itself is no change of the machine that it would have to tell.
+    # Writing the copy is not an action that the record has to list.
     unwatched = Root(root.path)
-    with unwatched.replace(place, mode=PRIVATE) as copy, open(kept.path, "rb") as file:
+    with unwatched.replace(place, mode=PRIVATE) as copy, open(written.path, "rb") as file:
         while chunk := file.read(CHUNK):
             copy.write(chunk)
     root.touch(directory)
     root.touch(place)
     with unwatched.open(place, append=True) as file:
-        kept.keep(place, os.dup(file.fileno()))
+        written.keep(place, os.dup(file.fileno()))
 
 
-def keep_failed(stage: str, config: Config, root: Root) -> None:
-    """After a failure, leave the record in the target if its place can be reached; without it, nothing fails.
+def copy_after_failure(stage: str, config: Config, root: Root) -> None:
+    """After a failure, copy the record if its directory is reachable; a failing copy is only logged.
 
-    While the mount stage mounts, or the umount stage unmounts, a file system over that place, it would be
-    left below it.
+    Nothing is copied while the mount or umount stage changes what is mounted over the directory: the
+    copy would be hidden below a mount point.
     """
     from ignition.stages.mount import mountable
 
-    kept = record.current()
-    if kept is None or kept.is_kept or stage not in ON_ROOT:
+    written = record.current()
+    if written is None or written.is_kept or stage not in ON_ROOT:
         return
     directory = f"{distro.record_directory()}/"
     if stage != "files" and any(
@@ -73,49 +73,47 @@ def keep_failed(stage: str, config: Config, root: Root) -> None:
     ):
         return
     try:
-        keep(kept, root)
+        copy_record(written, root)
     except (OSError, IgnitionError) as error:
-        log.notice(f"the record is in {kept.path} alone: {error}")
+        log.notice(f"cannot copy the record {written.path} into the target root: {text_of(error)}")
 
 
 @dataclass(frozen=True)
-class Keep:
-    """Keep the record that is being written."""
+class CopyRecord:
+    """Copy the record of this boot."""
 
     path: ConfigPath = ()
 
     def describe(self) -> str:
-        """Where."""
-        return f'keeping the record in "{distro.record_directory()}"'
+        return f'copying the record to "{distro.record_directory()}"'
 
     def perform(self, host: Host) -> None:
-        """Without it, the machine is still as its config says: that stops no boot."""
-        kept = record.current()
-        if kept is None:
+        """Copy it; a failure is only logged, because the machine still matches its config."""
+        written = record.current()
+        if written is None:
             return
         try:
-            keep(kept, host.root)
+            copy_record(written, host.root)
         except (OSError, IgnitionError) as error:
-            log.notice(f"the record stays in {kept.path}, it cannot be kept in the target: {error}")
+            log.notice(f"cannot copy the record {written.path} into the target root: {text_of(error)}")
 
 
 class KeepRecord:
-    """Wherever a record is written: not where a config is applied to a tree that does not boot."""
+    """The step for machines that boot; `ignition apply` writes no record."""
 
     name = "record"
 
     def wanted(self, config: Config) -> bool:
-        """Whether there is one."""
         del config
         return record.current() is not None
 
     def observe(self, config: Config, host: Host, state: State) -> None:
-        """Nothing has to be known."""
+        """Observe nothing."""
 
     def plan(self, config: Config, facts: None) -> Plan:
-        """Keep it before labels are set and everything is written back, for both have to reach it."""
+        """Copy it before labels are set and filesystems are synced, so that both include the copy."""
         del config, facts
-        return Plan((Keep(),))
+        return Plan((CopyRecord(),))
 
     def effects(self, config: Config, facts: None, host: Host) -> Iterable[Effect]:
         """None; a preview writes no record."""

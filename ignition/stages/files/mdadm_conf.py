@@ -1,9 +1,9 @@
-"""The arrays of the config in the target's own `mdadm.conf`, if it has one.
+"""The step that lists the config's RAID arrays in the target root's `mdadm.conf`, if that file exists.
 
-Without such a file mdadm finds arrays by what their members say. With one, that may be switched off
-(`AUTO -all`), and what makes the system's own initramfs takes the arrays that are listed: Debian's asks for
-that. So each array gets the line that mdadm itself prints, once however often the stage runs. A file that
-the config writes is the config's matter. The reference writes no such line. Source: mdadm.conf(5).
+Without the file, mdadm assembles arrays from their superblocks. With it, that may be disabled (`AUTO -all`),
+and Debian's initramfs contains only arrays that are listed. So each array gets the line that mdadm prints,
+once, however often the stage runs. A file that the config itself writes is not changed. The reference writes
+no such line. Source: mdadm.conf(5).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from ignition.tools import mdadm
 if TYPE_CHECKING:
     from ignition.preview.effects import Effect
 
-__all__ = ["Facts", "ListArrays", "Listed", "is_listed"]
+__all__ = ["ListArrays", "MdadmConf", "MdadmConfFacts", "is_listed"]
 
 PATH: ConfigPath = ("storage", "raid")
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What has to be known.
+class MdadmConfFacts:
+    """Facts about the target root's mdadm.conf.
 
     Attributes:
-        file: the target's file, in the target root; "" if nothing is to be written there.
+        file: its path in the target root; "" if it is not to be changed.
         missing: indices of the arrays that it does not list.
     """
 
@@ -49,18 +49,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class ListArrays:
-    """Add arrays to the target's file; the rest of it stays as it is, and so do its mode and owner."""
+    """Append arrays to mdadm.conf; other lines, mode and owner stay."""
 
     file: str
     arrays: tuple[Raid, ...]
     path: ConfigPath = PATH
 
     def describe(self) -> str:
-        """The arrays and the file."""
-        return f'listing the arrays {", ".join(array.name for array in self.arrays)} in "{self.file}"'
+        return f'adding RAID arrays {", ".join(array.name for array in self.arrays)} to "{self.file}"'
 
     def perform(self, host: Host) -> None:
-        """Ask mdadm for the lines, and write the file anew."""
+        """Ask mdadm for the lines and rewrite the file."""
         text = host.root.read_text(self.file)
         for array in self.arrays:
             text += "\n" if text and not text.endswith("\n") else ""
@@ -71,7 +70,7 @@ class ListArrays:
 
 
 def is_listed(line: str, text: str) -> bool:
-    """Whether a file has a line for the array of this line: what counts is the UUID."""
+    """Whether a file has a line with the UUID of this line."""
     found = _uuid(line)
     lines = (each for each in text.splitlines() if not each.lstrip().startswith("#"))
     return any(_uuid(each) == found for each in lines)
@@ -82,36 +81,34 @@ def _uuid(line: str) -> str:
     return re.sub("[^0-9a-f]", "", found[1].lower()) if found else ""
 
 
-class Listed:
-    """The system finds the arrays of the config under their names."""
+class MdadmConf:
+    """The step after which the running system finds the arrays under their names."""
 
     name = "mdadm"
 
     def wanted(self, config: Config) -> bool:
-        """Whether the config has arrays."""
         return bool(config.storage.raid)
 
-    def observe(self, config: Config, host: Host, state: State) -> Facts:
-        """The target's file, and which arrays it lists; not those that are still to be made, in a preview."""
+    def observe(self, config: Config, host: Host, state: State) -> MdadmConfFacts:
+        """Find mdadm.conf and the arrays that it does not list."""
         del state
         written = {_followed(host.root, file.path) for file in config.storage.files}
         place = next((each for each in distro.MDADM_CONFS if host.root.is_file(each)), "")
         file = _followed(host.root, place) if place else ""
         if not file or file in written:
-            return Facts()
+            return MdadmConfFacts()
         text = host.root.read_text(file)
         lines = (_line(host, array) for array in config.storage.raid)
         missing = (index for index, line in enumerate(lines) if not (line and is_listed(line, text)))
-        return Facts(file, tuple(missing))
+        return MdadmConfFacts(file, tuple(missing))
 
-    def plan(self, config: Config, facts: Facts) -> Plan:
-        """Add what is missing."""
+    def plan(self, config: Config, facts: MdadmConfFacts) -> Plan:
         if not facts.missing:
             return Plan()
         arrays = tuple(config.storage.raid[index] for index in facts.missing)
         return Plan((ListArrays(facts.file, arrays),))
 
-    def effects(self, config: Config, facts: Facts, host: Host) -> Iterator[Effect]:
+    def effects(self, config: Config, facts: MdadmConfFacts, host: Host) -> Iterator[Effect]:
         """The lines."""
         del host
         from ignition.preview.effects import Does, Effect
@@ -122,7 +119,7 @@ class Listed:
 
 
 def _followed(root: Root, path: str) -> str:
-    """Where a path leads in the root, all links followed."""
+    """Resolve all symlinks of a path in the target root."""
     for _ in range(MOST_LINKS):
         path = root.resolve(path)
         there = root.find(path)

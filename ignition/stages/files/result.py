@@ -1,7 +1,7 @@
-"""What the machine keeps: files that the platform brought, and the record of this provisioning.
+"""The step that writes the result file, `/etc/.ignition-result.json`.
 
-The result file tells programs of the running system whether and when the machine was provisioned, and
-with a config of the user or not. Its form is the reference's. Source: engine.md 5.
+The file tells programs of the running system when the machine was provisioned, and whether a user config
+was given. Its form is the reference's (docs/reference/stages.md, "Result file").
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from ignition.stages import Plan
 if TYPE_CHECKING:
     from ignition.preview.effects import Effect
 
-__all__ = ["Facts", "OutputFiles", "Result", "WriteOutput", "WriteResult", "go_json", "rfc3339"]
+__all__ = ["OutputFiles", "Result", "ResultFacts", "WriteOutput", "WriteResult", "go_json", "rfc3339"]
 
 ESCAPED: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
-"""Characters that Go's encoder writes as escapes, so that JSON can stand inside of HTML."""
+"""Characters that Go's JSON encoder escapes for use in HTML."""
 
 ANY_STATUS: Final = tuple(range(256))
 
@@ -77,14 +77,14 @@ class OutputFiles:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the result file says.
+class ResultFacts:
+    """The contents of the result file.
 
     Attributes:
         boot_id: the id of this boot.
-        date: now, as RFC 3339 has it, in the local time zone.
-        user_config: whether the user gave a config.
-        previous: the text of a result file that is there already.
+        date: the time, RFC 3339, in the local time zone.
+        user_config: whether a user config was given.
+        previous: the text of an existing result file, or None.
     """
 
     boot_id: str
@@ -95,57 +95,54 @@ class Facts:
 
 @dataclass(frozen=True)
 class WriteResult:
-    """Write the result file; one that is there already becomes a part of it."""
+    """Write the result file; an existing one becomes its `previousReport`."""
 
-    facts: Facts
+    facts: ResultFacts
     path: ConfigPath = ()
 
     def describe(self) -> str:
-        """Where to."""
         return f'writing the result to "{distro.RESULT_FILE}"'
 
     def perform(self, host: Host) -> None:
-        """On a live image an old result is nothing unusual and is dropped."""
+        """Write it; on a live image an existing result is dropped."""
         result: dict[str, Any] = {
             "provisioningBootID": self.facts.boot_id,
             "provisioningDate": self.facts.date,
             "userConfigProvided": self.facts.user_config,
         }
         if self.facts.previous is not None and not _is_live_image(host):
-            log.warning("this system was provisioned before; the earlier result is kept in the new one")
+            log.warning("this system was provisioned before; the earlier result is kept as previousReport")
             result["previousReport"] = _parsed(self.facts.previous)
         host.root.write(distro.RESULT_FILE, go_json(result).encode("utf-8", "surrogateescape"), mode=0o600)
 
 
 class Result:
-    """The last word on what was done; written on every machine."""
+    """The step that writes the result file on every machine."""
 
     name = "result"
 
     def wanted(self, config: Config) -> bool:
-        """Always, unless the distributor has no use for it."""
+        """Always, unless the distribution disabled the file."""
         del config
         return bool(distro.RESULT_FILE)
 
-    def observe(self, config: Config, host: Host, state: State) -> Facts:
-        """This boot, now, and what an earlier one left."""
+    def observe(self, config: Config, host: Host, state: State) -> ResultFacts:
         del config
         with open(host.system.rstrip("/") + distro.boot_id_path(), encoding="ascii") as file:
             boot_id = file.read().strip()
         previous = host.root.exists(distro.RESULT_FILE)
-        return Facts(
+        return ResultFacts(
             boot_id=boot_id,
             date=rfc3339(time.time()),
             user_config=any(fetched.kind == "user" for fetched in state.fetched),
             previous=host.root.read_text(distro.RESULT_FILE) if previous else None,
         )
 
-    def plan(self, config: Config, facts: Facts) -> Plan:
-        """Write it."""
+    def plan(self, config: Config, facts: ResultFacts) -> Plan:
         del config
         return Plan((WriteResult(facts),))
 
-    def effects(self, config: Config, facts: Facts, host: Host) -> Iterator[Effect]:
+    def effects(self, config: Config, facts: ResultFacts, host: Host) -> Iterator[Effect]:
         """What happens to the record."""
         del config, host
         from ignition.preview.effects import Does, Effect
@@ -155,11 +152,11 @@ class Result:
 
 
 def _is_live_image(host: Host) -> bool:
-    """The distribution's program `is-live-image` says so by its exit status."""
+    """Ask the distribution's program `is-live-image`; exit status 0 means yes."""
     try:
-        return host.run(Command(("is-live-image",), "asking for a live image", ok=ANY_STATUS)).status == 0
+        return host.run(Command(("is-live-image",), "checking for a live image", ok=ANY_STATUS)).status == 0
     except IgnitionError as error:
-        log.notice(f"whether this is a live image is not known: {error}")
+        log.notice(f"cannot check for a live image, assuming it is none: {error}")
         return False
 
 
@@ -168,18 +165,18 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise IgnitionError(
-            f"{distro.RESULT_FILE} of an earlier run cannot be read",
-            hint="remove the file if this system is to be provisioned again",
+            f"cannot read {distro.RESULT_FILE} of an earlier run: not JSON",
+            hint=f"remove {distro.RESULT_FILE} to provision this system again",
         ) from error
 
 
 def go_json(value: Any) -> str:
-    """JSON as Go's encoder indents and escapes it, with a newline at the end."""
+    """Return JSON as Go's encoder indents and escapes it, with a final newline."""
     return json.dumps(value, indent=2, ensure_ascii=False).translate(ESCAPED) + "\n"
 
 
 def rfc3339(seconds: float) -> str:
-    """A time since the epoch in the local zone: `2026-08-02T12:30:00+02:00`, `Z` for UTC."""
+    """Format seconds since the epoch in the local zone: `2026-08-02T12:30:00+02:00`, `Z` for UTC."""
     local = time.localtime(seconds)
     zone = time.strftime("%z", local)
     suffix = "Z" if local.tm_gmtoff == 0 else f"{zone[:3]}:{zone[3:5]}"

@@ -50,7 +50,7 @@ def mode(host: FakeHost, path: str) -> int:
     return stat.S_IMODE(local(host, path).stat().st_mode)
 
 
-def test_lines_and_keys(host: FakeHost) -> None:
+def test_crypttab_and_key_files_are_written(host: FakeHost) -> None:
     write(host)
     assert local(host, "/etc/crypttab").read_text() == VAULT + OWN
     assert {name: local(host, f"/etc/luks/{name}").read_bytes() for name in KEYS} == KEYS
@@ -59,21 +59,21 @@ def test_lines_and_keys(host: FakeHost) -> None:
     ]
 
 
-def test_a_table_that_is_there_is_added_to_and_made_private(host: FakeHost) -> None:
+def test_existing_crypttab_is_extended_and_made_private(host: FakeHost) -> None:
     host.root.write("/etc/crypttab", b"# ours\nswap /dev/x /dev/urandom swap")
     write(host)
     assert local(host, "/etc/crypttab").read_text() == f"# ours\nswap /dev/x /dev/urandom swap\n{VAULT}{OWN}"
     assert mode(host, "/etc/crypttab") == 0o600
 
 
-def test_however_often_it_runs_lines_are_there_once(host: FakeHost) -> None:
+def test_repeated_runs_write_each_line_once(host: FakeHost) -> None:
     write(host)
     before = tree_of(host.root.path)
     write(host)
     assert tree_of(host.root.path) == before
 
 
-def test_a_second_run_without_the_state_changes_nothing(host: FakeHost) -> None:
+def test_second_run_without_state_changes_nothing(host: FakeHost) -> None:
     """The stage that has passed has cleared the keys."""
     write(host)
     before = tree_of(host.root.path)
@@ -81,7 +81,7 @@ def test_a_second_run_without_the_state_changes_nothing(host: FakeHost) -> None:
     assert tree_of(host.root.path) == before
 
 
-def test_a_volume_made_anew_gets_its_line_in_the_old_one_s_place(host: FakeHost) -> None:
+def test_recreated_volume_replaces_its_line(host: FakeHost) -> None:
     host.root.write("/etc/crypttab", f"{VAULT.replace('1111', '9999')}\n# end\n{OWN}".encode())
     write(host)
     assert local(host, "/etc/crypttab").read_text() == f"{VAULT}\n# end\n{OWN}"
@@ -96,22 +96,20 @@ def refused(host: FakeHost, left: State) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_another_key_in_its_place_is_not_replaced(host: FakeHost) -> None:
+def test_existing_other_key_is_refused(host: FakeHost) -> None:
     host.root.write("/etc/luks/vault", b"the only key of another volume")
-    assert refused(host, state()) == [
-        "$.storage.luks.0.name: /etc/luks/vault exists already, with another key"
-    ]
+    assert refused(host, state()) == ["$.storage.luks.0.name: /etc/luks/vault exists with another key"]
 
 
-def test_a_key_that_nobody_left_is_missed_before_anything_is_written(host: FakeHost) -> None:
+def test_missing_key_fails_before_any_write(host: FakeHost) -> None:
     before = tree_of(host.root.path)
-    with pytest.raises(StateError, match="left no key for the encrypted volume vault") as caught:
+    with pytest.raises(StateError, match='no key for LUKS volume "vault"') as caught:
         write(host, state(own=b"x"))
     assert caught.value.path == ("storage", "luks", 0)
     assert tree_of(host.root.path) == before
 
 
-def test_a_state_that_cannot_be_read_is_an_error_that_shows_nothing(host: FakeHost) -> None:
+def test_malformed_key_in_state_prints_no_contents(host: FakeHost) -> None:
     with pytest.raises(StateError) as caught:
         write(host, State(luks_keys={"vault": "secret key"}))
     assert "secret key" not in str(caught.value)
@@ -133,11 +131,11 @@ def test_a_state_that_cannot_be_read_is_an_error_that_shows_nothing(host: FakeHo
         (Clevis(custom=ClevisCustom(pin="own", config="{}")), "v UUID=u none luks,x-initrd.attach"),
     ],
 )
-def test_a_line(wanted: Clevis, expected: str) -> None:
+def test_line_for_volume_has_name_device_key_options(wanted: Clevis, expected: str) -> None:
     assert line_for(Luks(name="v", clevis=wanted), "u") == expected
 
 
-def test_a_volume_that_clevis_unlocks_has_no_key_here(host: FakeHost) -> None:
+def test_clevis_volume_has_no_key_file(host: FakeHost) -> None:
     """Be there one in the state, since the config names it, or none any more."""
     volumes = [{"name": "vault", "device": "/dev/vdb", "clevis": {"tpm2": True}}]
     for left in (state(vault=b"secret key"), State(luks_keys={"vault": KEY_REMOVED}), State()):
@@ -149,7 +147,7 @@ def test_a_volume_that_clevis_unlocks_has_no_key_here(host: FakeHost) -> None:
 CARD_FILES = {"ignition-luks-vault.info": b"about", "ignition-luks-vault.skey": b"\0\1"}
 
 
-def test_the_key_of_a_crypto_card_goes_to_its_repository(host: FakeHost) -> None:
+def test_cex_key_is_written_to_zkey_repository(host: FakeHost) -> None:
     volumes = [{"name": "vault", "device": "/dev/vdb", "cex": {"enabled": True}}]
     left = state(vault=b"no secret") + State(
         luks_volume_keys={name: dataurl.encode(data) for name, data in CARD_FILES.items()}
@@ -165,9 +163,9 @@ def test_the_key_of_a_crypto_card_goes_to_its_repository(host: FakeHost) -> None
     assert local(host, "/etc/crypttab").read_text() == VAULT
 
 
-def test_a_crypto_card_s_key_that_nobody_left_is_missed(host: FakeHost) -> None:
+def test_missing_cex_key_is_an_error(host: FakeHost) -> None:
     volumes = [{"name": "vault", "device": "/dev/vdb", "cex": {"enabled": True}}]
-    with pytest.raises(StateError, match="left no key for the encrypted volume vault"):
+    with pytest.raises(StateError, match='no key for LUKS volume "vault"'):
         run_steps([Crypttab()], config_of(storage={"luks": volumes}), host, state(vault=b"no secret"))
 
 
@@ -181,13 +179,13 @@ def test_a_crypto_card_s_key_that_nobody_left_is_missed(host: FakeHost) -> None:
         ("  a\tUUID=0 none\nb x\n", "a UUID=1 /etc/luks/a luks,x-initrd.attach\nb x\n"),
     ],
 )
-def test_a_line_is_known_by_its_first_word(text: str, expected: str) -> None:
+def test_crypttab_line_is_identified_by_first_word(text: str, expected: str) -> None:
     lines = [line_for(Luks(name="a"), "1")]
     assert with_lines(text, lines) == expected
     assert with_lines(expected, lines) == expected
 
 
-def test_keys_are_in_no_repr_and_no_line(host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
+def test_keys_are_not_in_repr_or_description(host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "ignition")
     step, left = Crypttab(), state()
     config: Any = config_of(storage={"luks": [{"name": "vault", "device": "/dev/vdb"}]})

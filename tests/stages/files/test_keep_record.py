@@ -15,7 +15,7 @@ from ignition.boot.record import Record
 from ignition.boot.state import State
 from ignition.host.root import Root
 from ignition.stages.files import STEPS
-from ignition.stages.files.keep_record import KeepRecord, keep, keep_failed
+from ignition.stages.files.keep_record import KeepRecord, copy_after_failure, copy_record
 from ignition.stages.files.sync import Sync
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import config_of, local, run_steps
@@ -49,7 +49,7 @@ def in_target(host: FakeHost, name: str = "this-boot") -> Path:
     return local(host, f"{KEPT}/{name}.jsonl")
 
 
-def test_all_that_was_written_and_all_that_follows(host: FakeHost, kept: Record) -> None:
+def test_record_copy_has_earlier_and_later_lines(host: FakeHost, kept: Record) -> None:
     kept.write({"text": "before"})
     run_steps([KeepRecord()], NOTHING, host)
     kept.write({"text": "after"})
@@ -59,99 +59,101 @@ def test_all_that_was_written_and_all_that_follows(host: FakeHost, kept: Record)
     told = texts(in_target(host))
     assert [line.get("text", line.get("action")) for line in told[1:-1]] == [
         "before",
-        'keeping the record in "/var/log/ignition"',
+        'copying the record to "/var/log/ignition"',
         "after",
     ]
     assert told[-1]["ended"] == "passed"
 
 
-def test_it_is_roots_alone(host: FakeHost, kept: Record) -> None:
-    keep(kept, host.root)
+def test_record_copy_is_private(host: FakeHost, kept: Record) -> None:
+    copy_record(kept, host.root)
     assert in_target(host).stat().st_mode & 0o7777 == 0o600
     assert in_target(host).parent.stat().st_mode & 0o7777 == 0o700
     assert local(host, "/var/log").stat().st_mode & 0o7777 == 0o755
 
 
-def test_what_other_boots_left_stays(host: FakeHost, kept: Record) -> None:
+def test_records_of_other_boots_stay(host: FakeHost, kept: Record) -> None:
     host.root.write(f"{KEPT}/other-boot.jsonl", b"earlier\n", mode=0o600)
-    keep(kept, host.root)
+    copy_record(kept, host.root)
     assert in_target(host, "other-boot").read_text() == "earlier\n"
 
 
-def test_what_a_failed_try_of_this_boot_left_is_in_the_new_one(host: FakeHost, kept: Record) -> None:
-    keep_failed("files", NOTHING, host.root)
+def test_record_copy_of_failed_try_is_replaced(host: FakeHost, kept: Record) -> None:
+    copy_after_failure("files", NOTHING, host.root)
     kept.end(OSError("no"))
     kept.close()
     failed = in_target(host).read_text()
     again = Record(kept.path)
     again.begin("files")
     with record.writing(again):
-        keep(again, host.root)
+        copy_record(again, host.root)
     again.end()
     again.close()
     assert in_target(host).read_text() == failed + "".join(Path(kept.path).read_text().partition(failed)[2])
     assert [line.get("ended") for line in texts(in_target(host))] == [None, "failed", None, "passed"]
 
 
-def test_labels_are_set_and_disks_written_after_it(host: FakeHost, kept: Record) -> None:
+def test_record_copy_is_labelled_and_synced(host: FakeHost, kept: Record) -> None:
     """What comes later is written back by itself."""
-    keep(kept, host.root)
+    copy_record(kept, host.root)
     assert any(f"{KEPT}/".startswith(f"{path}/") for path in host.root.touched)
     assert KEPT in Sync().observe(NOTHING, host, State())
     steps = [step.name for step in STEPS]
     assert steps.index("record") < steps.index("relabel") < steps.index("sync")
 
 
-def test_what_it_does_to_itself_is_no_change_of_the_machine(host: FakeHost, kept: Record) -> None:
+def test_record_does_not_list_its_own_copy(host: FakeHost, kept: Record) -> None:
     root = Root(host.root.path, record.add_change)
     object.__setattr__(host, "root", root)
     run_steps([KeepRecord()], NOTHING, host)
     assert [each["path"] for each in texts(in_target(host))[1]["changes"]] == ["/var", "/var/log", KEPT]
 
 
-def test_the_distributor_says_where(host: FakeHost, kept: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_record_directory_is_configurable(
+    host: FakeHost, kept: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("IGNITION_RECORD_DIRECTORY", "/etc/made-by")
     assert distro.record_directory() == "/etc/made-by"
-    keep(kept, host.root)
+    copy_record(kept, host.root)
     assert local(host, "/etc/made-by/this-boot.jsonl").exists()
     assert not local(host, "/var").exists()
 
 
-def test_a_link_on_the_way_does_not_leave_the_root(host: FakeHost, kept: Record, tmp_path: Path) -> None:
+def test_record_copy_through_symlink_stays_in_root(host: FakeHost, kept: Record, tmp_path: Path) -> None:
     local(host, "/var").mkdir()
     local(host, "/var/log").symlink_to("/elsewhere")
-    keep(kept, host.root)
+    copy_record(kept, host.root)
     assert local(host, "/elsewhere/ignition/this-boot.jsonl").exists()
 
 
-def test_a_target_that_cannot_take_it_stops_no_boot(
+def test_failed_record_copy_does_not_fail_stage(
     host: FakeHost, kept: Record, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log.setup(to_stdout=True)
     host.root.write("/var/log", b"a file")
     run_steps([KeepRecord()], NOTHING, host)
     kept.end()
-    assert f"the record stays in {kept.path}" in capsys.readouterr().out
+    assert f"cannot copy the record {kept.path}" in capsys.readouterr().out
     assert texts(Path(kept.path))[-1]["ended"] == "passed"
     assert local(host, "/var/log").read_text() == "a file"
 
 
-def test_a_boot_without_an_id_gets_a_name_by_its_time(
+def test_record_without_boot_id_is_named_by_time(
     host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IGNITION_BOOT_ID_PATH", str(tmp_path / "none"))
     kept = Record(str(tmp_path / "record.jsonl"))
     kept.begin("files")
-    keep(kept, host.root)
+    copy_record(kept, host.root)
     kept.close()
     (name,) = host.root.list(KEPT)
     assert name.startswith("unknown-boot-2")
 
 
-def test_nothing_is_kept_where_nothing_is_recorded(host: FakeHost) -> None:
+def test_no_record_no_copy(host: FakeHost) -> None:
     """As where a config is applied to the tree of an image: that has to come out the same every time."""
     run_steps([KeepRecord()], NOTHING, host)
-    keep_failed("files", NOTHING, host.root)
+    copy_after_failure("files", NOTHING, host.root)
     assert not local(host, "/var").exists()
 
 
@@ -169,20 +171,20 @@ class TestAfterAFailure:
             ("kargs", "/srv", False),
         ],
     )
-    def test_it_is_left_where_it_can_be_found(
+    def test_record_copy_after_failure_is_written_when_reachable(
         self, host: FakeHost, kept: Record, stage: str, mounted: str, kept_there: bool
     ) -> None:
         config = config_of(storage={"filesystems": [{"device": "/dev/a", "format": "ext4", "path": mounted}]})
-        keep_failed(stage, config, host.root)
+        copy_after_failure(stage, config, host.root)
         kept.end(OSError("no"))
         assert in_target(host).exists() is kept_there
         if kept_there:
             assert texts(in_target(host))[-1]["ended"] == "failed"
 
-    def test_a_target_that_cannot_take_it_hides_nothing(
+    def test_failed_record_copy_after_failure_is_logged(
         self, host: FakeHost, kept: Record, capsys: pytest.CaptureFixture[str]
     ) -> None:
         log.setup(to_stdout=True)
         host.root.write("/var", b"a file")
-        keep_failed("files", NOTHING, host.root)
-        assert f"the record is in {kept.path} alone" in capsys.readouterr().out
+        copy_after_failure("files", NOTHING, host.root)
+        assert f"cannot copy the record {kept.path} into" in capsys.readouterr().out

@@ -13,7 +13,7 @@ from ignition.errors import ActionFailed
 from ignition.host.command import Command, Ran
 from ignition.preview.effects import Does
 from ignition.preview.host import preview_host
-from ignition.stages.files.mdadm_conf import Listed, is_listed
+from ignition.stages.files.mdadm_conf import MdadmConf, is_listed
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import config_of, local, run_steps, tree_of
 
@@ -45,11 +45,11 @@ def _brief(command: Command) -> Ran:
 
 
 def write(host: FakeHost, **more: Any) -> None:
-    run_steps([Listed()], config_of(storage={"raid": ARRAYS, **more}), host)
+    run_steps([MdadmConf()], config_of(storage={"raid": ARRAYS, **more}), host)
 
 
 @pytest.mark.parametrize("file", [DEBIAN, OTHERS])
-def test_arrays_are_added_to_what_is_there(host: FakeHost, file: str) -> None:
+def test_arrays_are_appended_to_mdadm_conf(host: FakeHost, file: str) -> None:
     host.root.write(file, b"# ours\nHOMEHOST <system>\nAUTO -all", mode=0o640, owner=(7, 8))
     write(host)
     assert local(host, file).read_text().splitlines() == [
@@ -62,7 +62,7 @@ def test_arrays_are_added_to_what_is_there(host: FakeHost, file: str) -> None:
     assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o640, 7, 8)
 
 
-def test_however_often_it_runs_lines_are_there_once(host: FakeHost) -> None:
+def test_repeated_runs_write_each_line_once(host: FakeHost) -> None:
     host.root.write(DEBIAN, b"HOMEHOST <system>\n")
     write(host)
     before = tree_of(host.root.path)
@@ -77,18 +77,18 @@ def test_however_often_it_runs_lines_are_there_once(host: FakeHost) -> None:
         "array /dev/md/x\n   uuid=0A1B2C3D:11111111:22222222:33333333 name=y\n",
     ],
 )
-def test_an_array_that_is_listed_by_another_name_stays_so(host: FakeHost, line: str) -> None:
+def test_array_listed_under_other_name_is_kept(host: FakeHost, line: str) -> None:
     host.root.write(DEBIAN, line.encode())
     write(host)
     assert local(host, DEBIAN).read_text() == line + LINES["/dev/md/logs"] + "\n"
 
 
-def test_a_line_that_is_a_comment_lists_nothing() -> None:
+def test_commented_line_does_not_count() -> None:
     assert not is_listed(LINES["/dev/md/data"], f"  # {LINES['/dev/md/data']}\n")
     assert not is_listed(LINES["/dev/md/data"], LINES["/dev/md/logs"])
 
 
-def test_a_target_without_such_a_file_gets_none(host: FakeHost) -> None:
+def test_missing_mdadm_conf_is_not_created(host: FakeHost) -> None:
     """There mdadm finds arrays by itself, or is not there at all."""
     write(host)
     assert tree_of(host.root.path) == {}
@@ -96,7 +96,7 @@ def test_a_target_without_such_a_file_gets_none(host: FakeHost) -> None:
 
 
 @pytest.mark.parametrize("path", [DEBIAN, "/etc/here/mdadm.conf"])
-def test_a_file_that_the_config_writes_is_the_config_s_matter(host: FakeHost, path: str) -> None:
+def test_mdadm_conf_written_by_config_is_unchanged(host: FakeHost, path: str) -> None:
     """It would not be as the config says, and a second run would refuse it."""
     host.root.write(DEBIAN, b"mine\n")
     host.root.symlink("mdadm", "/etc/here")
@@ -104,7 +104,7 @@ def test_a_file_that_the_config_writes_is_the_config_s_matter(host: FakeHost, pa
     assert local(host, DEBIAN).read_text() == "mine\n"
 
 
-def test_links_are_followed_inside_the_root(host: FakeHost) -> None:
+def test_mdadm_conf_symlinks_are_resolved_in_root(host: FakeHost) -> None:
     host.root.write("/usr/share/mdadm.conf", b"")
     host.root.symlink("/usr/share/mdadm.conf", OTHERS)
     write(host)
@@ -112,7 +112,7 @@ def test_links_are_followed_inside_the_root(host: FakeHost) -> None:
     assert local(host, "/usr/share/mdadm.conf").read_text().splitlines() == list(LINES.values())
 
 
-def test_an_answer_that_cannot_be_understood_writes_nothing(host: FakeHost) -> None:
+def test_unparsable_mdadm_output_writes_nothing(host: FakeHost) -> None:
     host.root.write(DEBIAN, b"mine\n")
     (Path(host.system) / "dev/md/data").unlink()
     host.run.answer("mdadm", stdout="mdadm: no\n", having="/dev/md/data")
@@ -121,19 +121,17 @@ def test_an_answer_that_cannot_be_understood_writes_nothing(host: FakeHost) -> N
     assert local(host, DEBIAN).read_text() == "mine\n"
 
 
-def test_a_preview_tells_of_lines_for_arrays_that_are_still_to_be_made(
-    host: FakeHost, tmp_path: Path
-) -> None:
+def test_preview_shows_lines_of_arrays_to_be_created(host: FakeHost, tmp_path: Path) -> None:
     host.root.write(DEBIAN, b"mine\n")
     (Path(host.system) / "dev/md/data").unlink()
     config = config_of(storage={"raid": ARRAYS[:1]})
     seen = preview_host(host.root.path, host.run, host.fetch, host.system)
     seen.devices.will_make("/dev/md/data")
-    step = Listed()
+    step = MdadmConf()
     (effect,) = step.effects(config, step.observe(config, seen, State()), seen)
     assert (effect.does, effect.what) == (Does.CREATE, f"line of the array data in {DEBIAN}")
     assert host.run.argvs == []
 
 
-def test_configs_without_arrays_do_not_need_it() -> None:
-    assert not Listed().wanted(config_of())
+def test_step_is_wanted_only_with_arrays() -> None:
+    assert not MdadmConf().wanted(config_of())

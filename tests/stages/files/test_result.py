@@ -14,13 +14,13 @@ from ignition import distro
 from ignition.boot.state import FetchedConfig, OutputFile, State
 from ignition.errors import ActionFailed, IgnitionError
 from ignition.host.command import Command, Ran
-from ignition.stages.files.result import Facts, OutputFiles, Result, go_json, rfc3339
+from ignition.stages.files.result import OutputFiles, Result, ResultFacts, go_json, rfc3339
 from tests.host.fakes import FakeHost
 from tests.lab.performing import applied
 from tests.stages.files.lab import config_of, local, run_steps
 
 RESULT = "/etc/.ignition-result.json"
-FACTS = Facts("boot", "2026-08-02T12:00:00Z", user_config=True)
+FACTS = ResultFacts("boot", "2026-08-02T12:00:00Z", user_config=True)
 USER = State(fetched=(FetchedConfig("base", "system", False), FetchedConfig("user", "qemu", False)))
 
 
@@ -33,11 +33,11 @@ def host(tmp_path: Path) -> FakeHost:
     return host
 
 
-def write(host: FakeHost, facts: Facts) -> None:
+def write(host: FakeHost, facts: ResultFacts) -> None:
     applied(Result().plan(config_of(), facts), host)
 
 
-def test_the_file_is_the_references(host: FakeHost) -> None:
+def test_result_file_has_the_form_of_the_reference(host: FakeHost) -> None:
     write(host, FACTS)
     assert local(host, RESULT).read_text() == (
         '{\n  "provisioningBootID": "boot",\n  "provisioningDate": "2026-08-02T12:00:00Z",\n'
@@ -48,14 +48,14 @@ def test_the_file_is_the_references(host: FakeHost) -> None:
     assert host.run.argvs == []
 
 
-def test_what_it_says_is_observed(host: FakeHost) -> None:
+def test_result_facts_are_observed(host: FakeHost) -> None:
     facts = Result().observe(config_of(), host, USER)
     assert (facts.boot_id, facts.user_config, facts.previous) == ("b00t-1d", True, None)
     assert abs(time.mktime(time.strptime(facts.date[:19], "%Y-%m-%dT%H:%M:%S")) - time.time()) < 3600 * 2
     assert not Result().observe(config_of(), host, State(fetched=USER.fetched[:1])).user_config
 
 
-def test_an_earlier_result_is_kept_inside(host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
+def test_earlier_result_becomes_previous_report(host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
     host.run.answer("is-live-image", status=1)
     write(host, FACTS)
     run_steps((Result(),), config_of(), host, USER)
@@ -67,9 +67,7 @@ def test_an_earlier_result_is_kept_inside(host: FakeHost, caplog: pytest.LogCapt
     ]
 
 
-def test_on_a_live_image_an_earlier_result_is_dropped(
-    host: FakeHost, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_earlier_result_on_live_image_is_dropped(host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "ignition")
     host.run.answer("is-live-image", status=0)
     host.root.write(RESULT, b"not even JSON")
@@ -78,7 +76,9 @@ def test_on_a_live_image_an_earlier_result_is_dropped(
     assert all(record.levelname in {"INFO", "DEBUG"} for record in caplog.records)
 
 
-def test_without_the_program_it_is_no_live_image(host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_is_live_image_program_means_no_live_image(
+    host: FakeHost, caplog: pytest.LogCaptureFixture
+) -> None:
     def missing(command: Command) -> Ran:
         raise IgnitionError(f"the program {command.program} is not here")
 
@@ -87,17 +87,17 @@ def test_without_the_program_it_is_no_live_image(host: FakeHost, caplog: pytest.
     host.root.write(RESULT, b"{}")
     run_steps((Result(),), config_of(), host)
     assert '"previousReport": {}' in local(host, RESULT).read_text()
-    assert any("live image is not known" in record.message for record in caplog.records)
+    assert any("cannot check for a live image" in record.message for record in caplog.records)
 
 
-def test_an_earlier_result_that_cannot_be_read_is_an_error(host: FakeHost) -> None:
+def test_malformed_earlier_result_is_an_error(host: FakeHost) -> None:
     host.run.answer("is-live-image", status=1)
     host.root.write(RESULT, b"{broken")
-    with pytest.raises(ActionFailed, match=r"\.ignition-result\.json of an earlier run cannot be read"):
+    with pytest.raises(ActionFailed, match=r"cannot read /etc/\.ignition-result\.json of an earlier run"):
         run_steps((Result(),), config_of(), host)
 
 
-def test_json_is_escaped_as_go_does() -> None:
+def test_json_escapes_match_go() -> None:
     assert go_json({"a": '<b> & \u2028 ä "\\', "c": {}}) == (
         '{\n  "a": "\\u003cb\\u003e \\u0026 \\u2028 ä \\"\\\\",\n  "c": {}\n}\n'
     )
@@ -120,13 +120,13 @@ class TestDates:
             ("XXX+3:30", "2026-08-02T07:10:00-03:30"),
         ],
     )
-    def test_zones(self, zone: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_rfc3339_has_zone_offset(self, zone: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TZ", zone)
         time.tzset()
         assert rfc3339(1785667200) == expected
 
 
-def test_files_of_the_platform_are_written(host: FakeHost) -> None:
+def test_platform_files_are_written(host: FakeHost) -> None:
     host.fetch.resources["data:,x"] = b"x"
     host.root.write("/etc/platform", b"old")
     state = State(output_files=(OutputFile("/etc/platform", "data:,x", 0o600),))

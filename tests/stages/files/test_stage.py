@@ -82,7 +82,7 @@ def everything(host: FakeHost) -> dict[str, Any]:
     }
 
 
-def test_the_order_is_the_references() -> None:
+def test_step_order_is_the_reference_order() -> None:
     """But for what it does not have: half made users, the lines in mdadm.conf, and the record."""
     assert [step.name for step in STEPS] == [
         *("unfinished", "passwd", "nodes", "units", "enablement", "crypttab", "mdadm", "platform"),
@@ -90,7 +90,7 @@ def test_the_order_is_the_references() -> None:
     ]
 
 
-def test_a_config_that_asks_for_nothing_leaves_its_result(host: FakeHost) -> None:
+def test_empty_config_writes_result_file(host: FakeHost) -> None:
     before = tree_of(host.root.path)
     performed(STAGE, config_of(), host, State())
     assert set(tree_of(host.root.path)) - set(before) == {RESULT}
@@ -98,7 +98,7 @@ def test_a_config_that_asks_for_nothing_leaves_its_result(host: FakeHost) -> Non
 
 
 @pytest.mark.real_commands("useradd", "systemctl")
-def test_twice_is_once_with_the_real_programs(host: FakeHost) -> None:
+def test_second_run_with_real_programs_changes_nothing(host: FakeHost) -> None:
     object.__setattr__(host, "run", run)
     config = everything(host)
     config["passwd"]["users"].append({"name": "new", "groups": ["wheel"]})
@@ -111,7 +111,7 @@ def test_twice_is_once_with_the_real_programs(host: FakeHost) -> None:
     assert tree_of(host.root.path, but=[RESULT]) == first
 
 
-def test_processes_are_few(host: FakeHost) -> None:
+def test_stage_starts_few_processes(host: FakeHost) -> None:
     """An emulated machine takes a tenth of a second for each."""
     config = everything(host)
     config["passwd"]["users"].append({"name": "new", "groups": ["wheel"], "passwordHash": "$y$x"})
@@ -167,7 +167,7 @@ def count_changes(last: int) -> None:
         setattr(os, name, counted(getattr(os, name)))
 
 
-def test_a_kill_anywhere_and_another_run_give_the_same_tree(tmp_path: Path) -> None:
+def test_tree_after_kill_and_second_run_equals_clean_run(tmp_path: Path) -> None:
     undisturbed = new_host(tmp_path / "undisturbed")
     config = config_of(**everything(undisturbed))
     run_steps(STEPS, config, undisturbed)
@@ -184,7 +184,7 @@ def test_a_kill_anywhere_and_another_run_give_the_same_tree(tmp_path: Path) -> N
     pytest.fail("the work never ended")
 
 
-def test_only_what_was_killed_is_left_in_the_staging_directory(host: FakeHost) -> None:
+def test_killed_run_leaves_only_staging_directory(host: FakeHost) -> None:
     host.root.write("/.ignition-staging/0-contents", b"of an earlier run")
     run_steps(STEPS, config_of(**everything(host)), host)
     assert not host.root.exists("/.ignition-staging")

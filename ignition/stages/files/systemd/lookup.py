@@ -1,4 +1,4 @@
-"""Unit files of the target root: where a unit's name leads, and what will start it.
+"""Look up units in the target root: resolve names and aliases, find the symlinks that start them.
 
 Directories and precedence: systemd.unit(5), without those below `/run`, which do not outlive the initramfs.
 """
@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from ignition.host.root import Root
+from ignition.host.files.tree import Tree
+from ignition.schemas.unitfile import install_options
+from ignition.stages.files.systemd.directories import names_in
+from ignition.stages.files.systemd.presets import instance_of
 
-__all__ = ["UNITS", "Installed", "UnitFiles", "generator_source", "instance_of", "led_out"]
+__all__ = ["UNITS", "InstalledUnit", "UnitFiles", "escaping_link"]
 
 UNITS: Final = "/etc/systemd/system"
 DIRECTORIES: Final = (
@@ -25,37 +28,30 @@ DIRECTORIES: Final = (
     "/lib/systemd/system",
 )
 STARTERS: Final = (".wants", ".requires", ".upholds")
-"""The directories in which a link means: start this unit."""
+"""Suffixes of directories whose symlinks start units."""
 
 LINKING: Final = ("WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also")
-"""The options of an `[Install]` section by which enabling a unit does anything."""
+"""Options of an `[Install]` section that give enabling a unit an effect."""
 
 SCRIPTS: Final = tuple(f"/etc/rc{level}.d" for level in (2, 3, 4, 5))
-"""Where links start scripts of System V; source: systemd-sysv-generator(8)."""
+"""Directories of symlinks to System V scripts, see systemd-sysv-generator(8)."""
 
-QUADLETS: Final = ("/etc/containers/systemd", "/usr/share/containers/systemd")
-QUADLET_UNITS: Final = {
-    "container": "", "kube": "", "volume": "-volume", "network": "-network", "pod": "-pod", "image": "-image",
-    "build": "-build",
-}  # fmt: skip
-"""Kind of a file for Podman's generator → what its service's name ends in; source: podman-systemd.unit(5)."""
 
 MOST_ALIASES: Final = 8
-PLAIN: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:_.")
 
 
 @dataclass(frozen=True)
-class Installed:
-    """A unit that the root has.
+class InstalledUnit:
+    """A unit of the target root.
 
     Attributes:
-        name: the unit's own name, aliases resolved; what systemctl takes.
-        masked: it can never be started.
-        installable: its files say what is to start it once it is enabled.
-        needs_instance: it is a template that names no instance of its own.
-        is_default: it is the instance that its template names.
-        linked: something in `/etc` starts it already.
-        pinned: what starts it whether it is enabled or not; "" if nothing does.
+        name: the unit's own name with aliases resolved, as systemctl takes it.
+        masked: whether it is masked.
+        installable: whether an `[Install]` section gives enabling it an effect.
+        needs_instance: whether it is a template without a default instance.
+        is_default: whether it is the default instance of its template.
+        linked: whether a symlink in `/etc` starts it.
+        pinned: the symlink outside `/etc` that starts it in any case; "" if there is none.
     """
 
     name: str
@@ -67,40 +63,28 @@ class Installed:
     pinned: str = ""
 
 
-def instance_of(name: str) -> tuple[str, str] | None:
-    """`("getty@.service", "tty1")` for `getty@tty1.service`; `None` if the name holds no `@`.
-
-    The instance is what stands between the first `@` and the last dot.
-    """
-    prefix, at, rest = name.partition("@")
-    if not at:
-        return None
-    instance, _, extension = rest.rpartition(".")
-    return f"{prefix}@.{extension}", instance
-
-
 class UnitFiles:
-    """The units of a root, as they are when they are first asked for."""
+    """The units of a target root; directories are listed once and remembered."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Tree) -> None:
         self.root = root
         self._names: dict[str, dict[str, None]] = {}
 
-    def lookup(self, name: str) -> Installed | None:
-        """The unit of this name: its own file, its template's, or another unit of which it is an alias."""
+    def lookup(self, name: str) -> InstalledUnit | None:
+        """Return the unit of this name, from its own file, its template, or an alias; None if not found."""
         own = self._own_name(name) or self._declared.get(name)
         if own is None:
             script = self._scripts.get(name)
-            return Installed(name, installable=False, pinned=script) if script else None
+            return InstalledUnit(name, installable=False, pinned=script) if script else None
         path = next(self._files(own))
         if self._is_mask(path):
-            return Installed(own, masked=True)
+            return InstalledUnit(own, masked=True)
         if not self.root.is_file(path):
             return None
         install = self._install(own, path)
         split = instance_of(own)
         default = install.get("DefaultInstance", ())[-1:]
-        return Installed(
+        return InstalledUnit(
             own,
             installable=any(install.get(option) for option in LINKING),
             needs_instance=split is not None and not split[1] and not default,
@@ -110,7 +94,7 @@ class UnitFiles:
         )
 
     def _own_name(self, name: str) -> str | None:
-        """Follow aliases from name to name; `None` if it ends at nothing."""
+        """Resolve aliases; None if no unit file is found."""
         for _ in range(MOST_ALIASES):
             path = next(self._files(name), None)
             if path is None:
@@ -123,7 +107,7 @@ class UnitFiles:
         return None
 
     def _files(self, name: str) -> Iterator[str]:
-        """The unit files for a name in order of precedence, its template's last."""
+        """Yield the unit files for a name in order of precedence, the template's last."""
         split = instance_of(name)
         for candidate in (name, split[0]) if split and split[1] else (name,):
             for directory in DIRECTORIES:
@@ -131,9 +115,9 @@ class UnitFiles:
                     yield f"{directory}/{candidate}"
 
     def _alias_target(self, path: str) -> str | None:
-        """The unit name that a unit file leads to if it is a link to another unit; `None` otherwise.
+        """Return the unit name of a symlink to another unit file; None for anything else.
 
-        A link to a file elsewhere is a unit of its own name, whatever the file is called.
+        A symlink to a file outside the unit directories is a unit of its own name.
         """
         if not stat.S_ISLNK(self.root.lstat(path).st_mode) or self._is_mask(path):
             return None
@@ -141,24 +125,24 @@ class UnitFiles:
         return name if directory in DIRECTORIES else None
 
     def _is_mask(self, path: str) -> bool:
-        """A link to `/dev/null`, or an empty file; source: systemd.unit(5)."""
+        """Whether it is a symlink to `/dev/null` or an empty file, see systemd.unit(5)."""
         status = self.root.lstat(path)
         if stat.S_ISLNK(status.st_mode):
             return posixpath.normpath(self.root.readlink(path)).endswith("/dev/null")
         return status.st_size == 0
 
-    # What its files say.
+    # Contents of unit files.
 
     def _install(self, name: str, path: str) -> Mapping[str, list[str]]:
-        """The words of each option in the `[Install]` sections of a unit and its drop-ins."""
+        """Return the words of each `[Install]` option of a unit and its drop-ins."""
         found: dict[str, list[str]] = defaultdict(list)
         for file in (path, *self._dropins(name)):
-            for option, words in _install_section(self.root.read_text(file)):
+            for option, words in install_options(self.root.read_text(file)):
                 found[option] = [*found[option], *words] if words else []
         return found
 
     def _dropins(self, name: str) -> list[str]:
-        """In the order in which they are read; one of a name hides another of that name further down."""
+        """Return the drop-ins in the order in which they are read; a name hides lower ones of that name."""
         split = instance_of(name)
         found: dict[str, str] = {}
         for each in dict.fromkeys((name, *(split[:1] if split else ()))):
@@ -170,21 +154,21 @@ class UnitFiles:
 
     @cached_property
     def _declared(self) -> Mapping[str, str]:
-        """Alias → the unit that will have this name once it is enabled, by `Alias=` in `[Install]`."""
+        """Alias from `Alias=` → the unit that gets this name when it is enabled."""
         found: dict[str, str] = {}
         for directory in DIRECTORIES:
             for file in self._listed(directory):
                 path = f"{directory}/{file}"
                 text = self.root.read_text(path) if self.root.is_file(path) else ""
-                for option, words in _install_section(text) if "Alias" in text else ():
+                for option, words in install_options(text) if "Alias" in text else ():
                     if option == "Alias":
                         found = dict.fromkeys(words, file) | found
         return found
 
-    # What starts it.
+    # Symlinks that start units.
 
     def links(self, name: str) -> list[str]:
-        """What `systemctl disable` would remove in `/etc` of a unit, for a template also of its instances."""
+        """Return the symlinks in `/etc` that `systemctl disable` removes, also those of instances."""
         return self._links.get(name, [])
 
     @cached_property
@@ -204,13 +188,13 @@ class UnitFiles:
 
     @cached_property
     def _pinned(self) -> Mapping[str, str]:
-        """Unit → the link outside `/etc` that starts it."""
+        """Unit → the symlink outside `/etc` that starts it."""
         return {
             name: link for directory in reversed(DIRECTORIES[1:]) for name, link in self._started(directory)
         }
 
     def _started(self, directory: str) -> Iterator[tuple[str, str]]:
-        """The units that links below a directory start, with the links."""
+        """Yield the units that symlinks below a directory start, with the symlinks."""
         for below in self._listed(directory):
             if below.endswith(STARTERS):
                 for entry in self._listed(f"{directory}/{below}"):
@@ -220,7 +204,7 @@ class UnitFiles:
 
     @cached_property
     def _scripts(self) -> Mapping[str, str]:
-        """Unit → the link that starts its script of System V."""
+        """Unit → the symlink that starts its System V script."""
         return {
             f"{link[3:].removesuffix('.sh')}.service": f"{directory}/{link}"
             for directory in SCRIPTS
@@ -229,23 +213,22 @@ class UnitFiles:
         }
 
     def _listed(self, directory: str) -> Mapping[str, None]:
-        """The names in a directory, in order."""
         if directory not in self._names:
-            self._names[directory] = dict.fromkeys(_names_in(self.root, directory))
+            self._names[directory] = dict.fromkeys(names_in(self.root, directory))
         return self._names[directory]
 
 
-def led_out(root: Root) -> str | None:
-    """A directory of links that `systemctl --root` would look for outside of the root, if there is one.
+def escaping_link(root: Tree) -> str | None:
+    """Return a directory that `systemctl --root` would resolve outside of the target root, or None.
 
-    It has the running system resolve them, and there an absolute link leads elsewhere.
+    systemctl resolves these paths in the running system, where an absolute symlink has another target.
     """
-    names = [f"/{name}" for name in _names_in(root, UNITS) if name.endswith(STARTERS)]
+    names = [f"/{name}" for name in names_in(root, UNITS) if name.endswith(STARTERS)]
     found = (f"{UNITS}{name}" for name in ("", *names))
-    return None if root.path == "/" else next((each for each in found if _leads_out(root, each)), None)
+    return None if root.path == "/" else next((each for each in found if _escapes(root, each)), None)
 
 
-def _leads_out(root: Root, path: str) -> bool:
+def _escapes(root: Tree, path: str) -> bool:
     place = "/"
     for part in path.strip("/").split("/"):
         place = posixpath.join(place, part)
@@ -253,40 +236,14 @@ def _leads_out(root: Root, path: str) -> bool:
         if found and stat.S_ISLNK(found.st_mode):
             text = root.readlink(place)
             relative = posixpath.normpath(posixpath.join(posixpath.dirname(place)[1:], text))
-            if relative.startswith("/") or relative.split("/")[0] == ".." or _leads_out(root, relative):
+            if relative.startswith("/") or relative.split("/")[0] == ".." or _escapes(root, relative):
                 return True
             place = f"/{relative}"
     return False
 
 
-def generator_source(root: Root, name: str) -> str | None:
-    """The file from which generators will make this unit at boot; `None` if there is none."""
-    stem, _, extension = name.rpartition(".")
-    if extension in {"mount", "automount"}:
-        listed = (fields[1] for fields in _table(root, "/etc/fstab", 3) if fields[1].startswith("/"))
-        return "/etc/fstab" if stem in map(_escape_path, listed) else None
-    if extension == "swap":
-        listed = (_device(fields[0]) for fields in _table(root, "/etc/fstab", 3) if fields[2] == "swap")
-        return "/etc/fstab" if stem in map(_escape_path, listed) else None
-    if name.startswith("systemd-cryptsetup@"):
-        volumes = (_escape(fields[0]).replace("/", "-") for fields in _table(root, "/etc/crypttab", 2))
-        return "/etc/crypttab" if stem.partition("@")[2] in volumes else None
-    if extension == "service":
-        return next((file for file, made in _quadlets(root) if made == stem), None)
-    return None
-
-
-def _quadlets(root: Root) -> Iterator[tuple[str, str]]:
-    """The files for Podman's generator, and the stem of the service that it makes of each."""
-    for directory in QUADLETS:
-        for file in _names_in(root, directory):
-            stem, _, kind = file.rpartition(".")
-            if kind in QUADLET_UNITS:
-                yield f"{directory}/{file}", stem + QUADLET_UNITS[kind]
-
-
 def _instantiated(target: str, name: str) -> str:
-    """An alias of a template names the same instance of that template."""
+    """Return the instance of a template for an alias of it; other targets unchanged."""
     split, wanted = instance_of(target), instance_of(name)
     if split is None or split[1] or wanted is None:
         return target
@@ -294,64 +251,5 @@ def _instantiated(target: str, name: str) -> str:
 
 
 def _target(path: str, text: str) -> str:
-    """Where a link with this text leads, one step."""
+    """Return the path to which a symlink with this text points, one step."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(path), text))
-
-
-def _install_section(text: str) -> Iterator[tuple[str, list[str]]]:
-    """The options in the `[Install]` sections of a text, with their words; none set an option back."""
-    section = whole = ""
-    for line in text.split("\n"):
-        if line.strip().startswith(("#", ";")):
-            continue
-        whole += line.strip()
-        if whole.endswith("\\"):
-            whole = f"{whole[:-1]} "
-            continue
-        option, equals, words = whole.partition("=")
-        if whole.startswith("["):
-            section = whole
-        elif equals and section == "[Install]":
-            yield option.strip(), words.split()
-        whole = ""
-
-
-def _names_in(root: Root, directory: str) -> list[str]:
-    try:
-        return root.list(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _table(root: Root, path: str, fields: int) -> Iterator[list[str]]:
-    """The lines of a table like fstab that have at least so many fields."""
-    try:
-        text = root.read_text(path)
-    except FileNotFoundError:
-        return
-    for line in text.split("\n"):
-        split = line.split()
-        if len(split) >= fields and not split[0].startswith("#"):
-            yield split
-
-
-def _device(field: str) -> str:
-    """The path of a device of fstab, also of one that is named by a tag: `LABEL=swap`."""
-    tag, equals, value = field.partition("=")
-    known = equals and tag in {"LABEL", "UUID", "PARTLABEL", "PARTUUID"}
-    return f"/dev/disk/by-{tag.lower()}/" + value.strip('"') if known else field
-
-
-def _escape_path(path: str) -> str:
-    """As `systemd-escape --path`."""
-    trimmed = posixpath.normpath(path).strip("/")
-    return _escape(trimmed).replace("/", "-") if trimmed else "-"
-
-
-def _escape(text: str) -> str:
-    """As `systemd-escape`, slashes left for the caller."""
-    raw = text.encode("utf-8", "surrogateescape")
-    plain = [chr(byte) if chr(byte) in PLAIN or byte == ord("/") else f"\\x{byte:02x}" for byte in raw]
-    if plain and plain[0] == ".":
-        plain[0] = "\\x2e"
-    return "".join(plain)

@@ -85,7 +85,7 @@ def killing(number: int, first: int) -> Any:
 
 @pytest.mark.real_commands("useradd", "usermod", "groupadd")
 class TestForReal:
-    def test_killed_anywhere_and_run_again_it_comes_to_the_same_end(self, tmp_path: Path) -> None:
+    def test_accounts_after_kill_and_second_run_equal_a_clean_run(self, tmp_path: Path) -> None:
         undisturbed = new_host(tmp_path / "undisturbed")
         make_users(undisturbed, CONFIG)
         expected = tree_of(undisturbed.root.path)
@@ -102,7 +102,7 @@ class TestForReal:
                 make_users(host, CONFIG)
                 assert tree_of(host.root.path) == expected, f"killed in program {number} after {first} files"
 
-    def test_what_fails_fails_again(self, host: FakeHost) -> None:
+    def test_failed_accounts_fail_again_on_second_run(self, host: FakeHost) -> None:
         """The program writes the account, and then finds that there can be no home."""
         host.root.symlink("nowhere", "/srv")
         config = {"passwd": {"users": [{"name": "other"}, {"name": "new", "homeDir": "/srv/deep/new"}]}}
@@ -116,7 +116,7 @@ class TestForReal:
         assert local(host, "/nowhere/deep/new/.profile").read_text() == "skeleton"
         assert not host.root.exists(BACKUP)
 
-    def test_what_cannot_be_put_back_at_once_is_put_back_by_the_next_run(
+    def test_failed_restore_is_done_by_next_run(
         self, host: FakeHost, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         bad = {"name": "bad", "shell": "a:b"}
@@ -131,7 +131,7 @@ class TestForReal:
         assert sorted(os.listdir(local(host, "/home"))) == ["another", "core"]
         assert read_accounts(host.root).users.keys() == {"root", "core", "another", "distribution"}
 
-    def test_a_home_that_was_there_before_stays(self, host: FakeHost) -> None:
+    def test_existing_home_survives_rollback(self, host: FakeHost) -> None:
         host.root.write("/home/new/kept", b"")
         with pytest.raises(ActionFailed):
             make_users(host, {"passwd": {"users": [{"name": "new"}, {"name": "bad", "shell": "a:b"}]}})
@@ -139,7 +139,7 @@ class TestForReal:
         assert os.listdir(local(host, "/home/new")) == ["kept"]
 
 
-def test_the_place_of_homes_is_the_target_s(host: FakeHost) -> None:
+def test_parent_of_homes_is_read_from_target(host: FakeHost) -> None:
     host.root.write("/etc/default/useradd", b"# HOME=/no\nHOME=/var/people\n")
     object.__setattr__(host, "run", dying)
     with pytest.raises(Killed):
@@ -156,7 +156,7 @@ def refusing(*arguments: object) -> None:
     raise IgnitionError(f"no {arguments}")
 
 
-def test_what_is_in_use_since_is_not_put_back(host: FakeHost) -> None:
+def test_backup_older_than_a_new_user_is_not_restored(host: FakeHost) -> None:
     """A system that was used although this was never brought to its end."""
     object.__setattr__(host, "run", dying)
     with pytest.raises(Killed):
@@ -168,7 +168,7 @@ def test_what_is_in_use_since_is_not_put_back(host: FakeHost) -> None:
     assert host.root.read("/etc/passwd") == text
 
 
-def test_files_that_were_not_there_go_and_links_stay(host: FakeHost) -> None:
+def test_restore_removes_new_files_and_keeps_symlinks(host: FakeHost) -> None:
     host.root.rename("/etc/group", "/usr/group")
     host.root.symlink("/usr/group", "/etc/group")
     object.__setattr__(host, "run", dying)
@@ -180,13 +180,13 @@ def test_files_that_were_not_there_go_and_links_stay(host: FakeHost) -> None:
     assert host.root.readlink("/etc/group") == "/usr/group"
 
 
-def test_what_was_kept_and_cannot_be_read_is_an_error(host: FakeHost) -> None:
+def test_malformed_backup_is_an_error(host: FakeHost) -> None:
     host.root.write(BACKUP, b"")
     with pytest.raises(IgnitionError, match="not a backup of account files"):
         make_users(host, CONFIG)
 
 
-def test_nothing_to_change_leaves_nothing_to_put_back(host: FakeHost) -> None:
+def test_unchanged_accounts_write_no_backup(host: FakeHost) -> None:
     before = tree_of(host.root.path)
     make_users(host, {"passwd": {"users": [{"name": "core"}], "groups": [{"name": "wheel"}]}})
     assert tree_of(host.root.path) == before

@@ -78,7 +78,7 @@ def steps(made: Plan) -> tuple[Action, ...]:
         ),
     ],
 )
-def test_a_new_user_is_made_in_one_call(user: dict[str, Any], expected: tuple[str, ...]) -> None:
+def test_new_user_takes_one_useradd(user: dict[str, Any], expected: tuple[str, ...]) -> None:
     assert argv(plan(users=[{"name": "a", **user}])) == [(*NEW, *expected, "a")]
 
 
@@ -96,7 +96,7 @@ def test_a_new_user_is_made_in_one_call(user: dict[str, Any], expected: tuple[st
         ({"groups": ["wheel", "b"]}, ("--append", "--groups", "wheel,b")),
     ],
 )
-def test_an_existing_user_is_changed_where_it_differs(
+def test_existing_user_is_changed_only_where_it_differs(
     user: dict[str, Any], expected: tuple[str, ...]
 ) -> None:
     """Groups are added; the reference would take the others away (engine.md 14, point 8)."""
@@ -113,7 +113,7 @@ def test_an_existing_user_is_changed_where_it_differs(
         {"primaryGroup": "500", "gecos": "", "noCreateHome": True, "system": True},
     ],
 )
-def test_a_user_that_is_right_costs_no_process(user: dict[str, Any]) -> None:
+def test_unchanged_user_runs_no_program(user: dict[str, Any]) -> None:
     made = plan(users=[{"name": "core", **user}])
     assert made.actions == ()
     assert made.keeps == ('user "core" is unchanged',)
@@ -140,20 +140,20 @@ def test_a_user_that_is_right_costs_no_process(user: dict[str, Any]) -> None:
         ({"name": "new", "shouldExist": False}, None),
     ],
 )
-def test_groups(group: dict[str, Any], expected: tuple[str, ...] | None) -> None:
+def test_groups_are_created_changed_and_kept(group: dict[str, Any], expected: tuple[str, ...] | None) -> None:
     made = plan(groups=[group])
     assert argv(made) == ([expected] if expected else [])
     assert len(made.keeps) == (expected is None)
 
 
-def test_users_go_with_their_homes() -> None:
+def test_deleted_user_loses_its_home() -> None:
     gone = {"shouldExist": False, "sshAuthorizedKeys": ["key"]}
     assert argv(plan(users=[{"name": "core", **gone}, {"name": "nobody", **gone}])) == [
         ("userdel", "--remove", "--root", "/sysroot", "core")
     ]
 
 
-def test_groups_come_before_users_in_config_order() -> None:
+def test_groups_are_handled_before_users_in_config_order() -> None:
     made = plan(users=[{"name": "b"}, {"name": "a"}], groups=[{"name": "d"}, {"name": "c"}])
     assert [action.describe() for action in steps(made)] == [
         'creating group "d"',
@@ -164,7 +164,7 @@ def test_groups_come_before_users_in_config_order() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "--help", "a:b", "a,b", "a\nb", "../a"])
-def test_what_cannot_be_a_name_is_refused(name: str) -> None:
+def test_invalid_account_name_is_refused(name: str) -> None:
     made = plan(users=[{"name": name}], groups=[{"name": name}])
     assert [refusal.path for refusal in made.refusals] == [
         ("passwd", "groups", 0, "name"),
@@ -172,7 +172,7 @@ def test_what_cannot_be_a_name_is_refused(name: str) -> None:
     ]
 
 
-def test_what_cannot_be_an_id_is_refused() -> None:
+def test_invalid_account_id_is_refused() -> None:
     """The reference makes 18446744073709551611 of -5."""
     made = plan(users=[{"name": "a", "uid": -5}], groups=[{"name": "a", "gid": 2**32 - 1}])
     assert [str(refusal) for refusal in made.refusals] == [
@@ -181,7 +181,7 @@ def test_what_cannot_be_an_id_is_refused() -> None:
     ]
 
 
-def test_hashes_are_never_shown() -> None:
+def test_password_hashes_are_never_printed() -> None:
     made = plan(
         users=[{"name": "a", "passwordHash": "s3cret"}, {"name": "core", "passwordHash": "s3cret"}],
         groups=[{"name": "a", "passwordHash": "s3cret"}],
@@ -210,7 +210,7 @@ def write_keys(host: FakeHost, *keys: str, name: str = "core") -> None:
     run_steps((Passwd(),), config_of(passwd={"users": [user]}), host)
 
 
-def test_keys_are_the_users_own(host: FakeHost) -> None:
+def test_ssh_keys_belong_to_the_user(host: FakeHost) -> None:
     write_keys(host, "ssh-ed25519 one", "ssh-ed25519 two")
     path = "/home/core/.ssh/authorized_keys.d/ignition"
     assert local(host, path).read_text() == "ssh-ed25519 one\nssh-ed25519 two\n"
@@ -219,7 +219,9 @@ def test_keys_are_the_users_own(host: FakeHost) -> None:
     assert seen(host, "/home/core/.ssh") == ("drwx------", 500, 500)
 
 
-def test_a_distribution_may_want_the_plain_file(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ssh_keys_go_to_authorized_keys_when_distribution_wants(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("IGNITION_WRITE_AUTHORIZED_KEYS_FRAGMENT", "false")
     host.root.write("/home/core/.ssh/authorized_keys", b"old\n", owner=(500, 500))
     host.root.chown("/home/core/.ssh", (500, 500))
@@ -227,7 +229,7 @@ def test_a_distribution_may_want_the_plain_file(host: FakeHost, monkeypatch: pyt
     assert local(host, "/home/core/.ssh/authorized_keys").read_text() == "new\n"
 
 
-def test_keys_do_not_go_where_the_user_may_not_write(host: FakeHost) -> None:
+def test_ssh_keys_in_unwritable_directory_fail(host: FakeHost) -> None:
     host.root.symlink("/etc", "/home/core/.ssh")
     with pytest.raises(ActionFailed, match="permission denied") as caught:
         write_keys(host, "key")
@@ -235,7 +237,7 @@ def test_keys_do_not_go_where_the_user_may_not_write(host: FakeHost) -> None:
     assert not host.root.exists("/etc/authorized_keys.d")
 
 
-def test_what_was_mounted_below_a_home_becomes_the_users(host: FakeHost) -> None:
+def test_mounted_directories_in_home_get_its_owner(host: FakeHost) -> None:
     state = State(directories=("/home/core/data", "/home/core/data/deep", "/home/corex", "/var/x"))
     for directory in state.directories:
         host.root.make_directories(directory)
@@ -245,7 +247,7 @@ def test_what_was_mounted_below_a_home_becomes_the_users(host: FakeHost) -> None
     assert seen(host, "/home/corex") == seen(host, "/var/x") == ("drwxr-xr-x", 0, 0)
 
 
-def test_a_home_that_is_not_wanted_is_left_alone(host: FakeHost) -> None:
+def test_no_create_home_leaves_directories_alone(host: FakeHost) -> None:
     state = State(directories=("/home/core",))
     host.root.chown("/home/core", (0, 0))
     user = {"name": "core", "noCreateHome": True}
@@ -268,7 +270,7 @@ class TestForReal:
     def passwd(host: FakeHost, **sections: Any) -> None:
         run_steps((Passwd(),), config_of(passwd=sections), host)
 
-    def test_all_of_it_twice(self, host: FakeHost) -> None:
+    def test_accounts_second_run_changes_nothing(self, host: FakeHost) -> None:
         sections = {
             "groups": [{"name": "team", "gid": 1234}, {"name": "wheel", "gid": 11}, {"name": "gone"}],
             "users": [
@@ -309,7 +311,7 @@ class TestForReal:
         self.passwd(host, **sections)
         assert tree_of(host.root.path) == first
 
-    def test_deleting(self, host: FakeHost) -> None:
+    def test_accounts_are_deleted(self, host: FakeHost) -> None:
         self.passwd(
             host,
             users=[{"name": "core", "shouldExist": False}],
@@ -320,7 +322,7 @@ class TestForReal:
         assert set(found.groups) == {"root"}
         assert not host.root.exists("/home/core")
 
-    def test_an_unknown_group_names_the_user_in_the_config(self, host: FakeHost) -> None:
+    def test_unknown_group_failure_names_the_user(self, host: FakeHost) -> None:
         with pytest.raises(ActionFailed, match="group 'docker' does not exist") as caught:
             self.passwd(host, users=[{"name": "a"}, {"name": "b", "groups": ["docker"]}])
         assert caught.value.path == ("passwd", "users", 1)

@@ -11,8 +11,11 @@ import pytest
 from ignition.errors import ActionFailed
 from ignition.host.command import Command
 from ignition.host.run import run
-from ignition.stages.files.systemd.enablement import PRESETS, Enablement, Units, preset_lines
-from ignition.stages.files.systemd.lookup import UNITS, Installed, UnitFiles, generator_source, instance_of
+from ignition.stages.files.systemd.enablement import Enablement
+from ignition.stages.files.systemd.generators import generator_source
+from ignition.stages.files.systemd.lookup import UNITS, InstalledUnit, UnitFiles
+from ignition.stages.files.systemd.presets import PRESETS, instance_of, preset_lines
+from ignition.stages.files.systemd.unit_files import Units
 from ignition.tools import systemctl
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import config_of, local, run_steps, tree_of
@@ -40,7 +43,7 @@ def links(host: FakeHost) -> dict[str, str]:
 # Files.
 
 
-def test_units_and_dropins_are_written(host: FakeHost) -> None:
+def test_unit_files_and_dropins_are_written(host: FakeHost) -> None:
     write(
         host,
         {
@@ -63,7 +66,7 @@ def test_units_and_dropins_are_written(host: FakeHost) -> None:
     assert host.root.lstat(f"{UNITS}/a.service").st_mode & 0o7777 == 0o644
 
 
-def test_what_is_there_is_replaced_but_not_what_it_leads_to(host: FakeHost) -> None:
+def test_existing_unit_symlink_is_replaced_not_followed(host: FakeHost) -> None:
     host.root.write(f"{VENDOR}/a.service", b"vendor")
     host.root.symlink(f"{VENDOR}/a.service", f"{UNITS}/a.service")
     write(host, {"name": "a.service", "contents": STARTED})
@@ -71,7 +74,7 @@ def test_what_is_there_is_replaced_but_not_what_it_leads_to(host: FakeHost) -> N
     assert local(host, f"{UNITS}/a.service").read_text() == STARTED
 
 
-def test_masks(host: FakeHost) -> None:
+def test_units_are_masked_and_unmasked(host: FakeHost) -> None:
     for name in ("masked", "contents", "directory/below"):
         host.root.write(f"{UNITS}/{name}", b"")
     write(
@@ -84,7 +87,7 @@ def test_masks(host: FakeHost) -> None:
     write(host, {"name": "a.service", "mask": True})
 
 
-def test_only_masks_are_taken_away(host: FakeHost) -> None:
+def test_unmask_removes_only_masks(host: FakeHost) -> None:
     host.root.symlink("/dev/null", f"{UNITS}/masked.service")
     host.root.symlink("/lib/other.service", f"{UNITS}/linked.service")
     host.root.write(f"{UNITS}/file.service", b"")
@@ -115,19 +118,19 @@ def test_only_masks_are_taken_away(host: FakeHost) -> None:
         ([("e@a.b@c.service", True)], ["enable e@.service a.b@c"]),
     ],
 )
-def test_preset_lines(units: list[tuple[str, bool | None]], lines: list[str]) -> None:
+def test_preset_lines_match_the_reference(units: list[tuple[str, bool | None]], lines: list[str]) -> None:
     config = config_of(systemd={"units": [{"name": name, "enabled": enabled} for name, enabled in units]})
     assert preset_lines(config.systemd.units) == lines
 
 
-def test_presets_are_added_once_to_those_that_are_there(host: FakeHost) -> None:
+def test_presets_are_appended_once(host: FakeHost) -> None:
     host.root.write(PRESETS, b"disable *")
     for _ in range(2):
         write(host, {"name": "a.service", "enabled": True}, {"name": "b.service", "enabled": False})
         assert local(host, PRESETS).read_text() == "disable *\nenable a.service\ndisable b.service\n"
 
 
-def test_units_that_are_neither_enabled_nor_disabled_need_no_presets(host: FakeHost) -> None:
+def test_units_without_enabled_get_no_preset(host: FakeHost) -> None:
     write(host, {"name": "a.service", "contents": STARTED})
     assert not host.root.exists(PRESETS)
 
@@ -141,7 +144,7 @@ def test_units_that_are_neither_enabled_nor_disabled_need_no_presets(host: FakeH
         ("a@b@c.d.timer", ("a@.timer", "b@c.d")),
     ],
 )
-def test_instances(name: str, expected: tuple[str, str] | None) -> None:
+def test_instance_of_splits_names(name: str, expected: tuple[str, str] | None) -> None:
     assert instance_of(name) == expected
 
 
@@ -190,40 +193,40 @@ def distribution(host: FakeHost) -> FakeHost:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("plain.service", Installed("plain.service")),
-        ("other-name.service", Installed("plain.service")),
-        ("sshd.service", Installed("ssh.service")),
-        ("static.service", Installed("static.service", installable=False)),
-        ("extended.service", Installed("extended.service")),
-        ("getty@tty3.service", Installed("getty@tty3.service")),
-        ("autovt@tty3.service", Installed("getty@tty3.service")),
-        ("getty@.service", Installed("getty@.service")),
-        ("getty@tty1.service", Installed("getty@tty1.service", is_default=True)),
-        ("reset.service", Installed("reset.service", installable=False)),
-        ("unknown.service", Installed("unknown.service", installable=False)),
-        ("continued.service", Installed("continued.service")),
+        ("plain.service", InstalledUnit("plain.service")),
+        ("other-name.service", InstalledUnit("plain.service")),
+        ("sshd.service", InstalledUnit("ssh.service")),
+        ("static.service", InstalledUnit("static.service", installable=False)),
+        ("extended.service", InstalledUnit("extended.service")),
+        ("getty@tty3.service", InstalledUnit("getty@tty3.service")),
+        ("autovt@tty3.service", InstalledUnit("getty@tty3.service")),
+        ("getty@.service", InstalledUnit("getty@.service")),
+        ("getty@tty1.service", InstalledUnit("getty@tty1.service", is_default=True)),
+        ("reset.service", InstalledUnit("reset.service", installable=False)),
+        ("unknown.service", InstalledUnit("unknown.service", installable=False)),
+        ("continued.service", InstalledUnit("continued.service")),
         (
             "vendor.service",
-            Installed(
+            InstalledUnit(
                 "vendor.service",
                 installable=False,
                 pinned=f"{VENDOR}/sysinit.target.wants/vendor.service",
             ),
         ),
-        ("script.service", Installed("script.service", installable=False, pinned="/etc/rc3.d/S02script")),
-        ("worker@.service", Installed("worker@.service", needs_instance=True)),
-        ("odd.service", Installed("odd.service", installable=False)),
-        ("masked.service", Installed("masked.service", masked=True)),
-        ("empty.service", Installed("empty.service", masked=True)),
+        ("script.service", InstalledUnit("script.service", installable=False, pinned="/etc/rc3.d/S02script")),
+        ("worker@.service", InstalledUnit("worker@.service", needs_instance=True)),
+        ("odd.service", InstalledUnit("odd.service", installable=False)),
+        ("masked.service", InstalledUnit("masked.service", masked=True)),
+        ("empty.service", InstalledUnit("empty.service", masked=True)),
         ("missing.service", None),
         ("missing@x.service", None),
     ],
 )
-def test_where_names_lead(distribution: FakeHost, name: str, expected: Installed | None) -> None:
+def test_lookup_resolves_names(distribution: FakeHost, name: str, expected: InstalledUnit | None) -> None:
     assert UnitFiles(distribution.root).lookup(name) == expected
 
 
-def test_aliases_that_lead_in_a_circle_are_no_unit(host: FakeHost) -> None:
+def test_circular_aliases_are_no_unit(host: FakeHost) -> None:
     host.root.symlink("b.service", f"{UNITS}/a.service")
     host.root.symlink("a.service", f"{UNITS}/b.service")
     assert UnitFiles(host.root).lookup("a.service") is None
@@ -240,41 +243,41 @@ def link_own(host: FakeHost) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("linked.service", Installed("linked.service")),
+        ("linked.service", InstalledUnit("linked.service")),
         ("gone.service", None),
-        ("worker@own.service", Installed("worker@own.service")),
+        ("worker@own.service", InstalledUnit("worker@own.service")),
     ],
 )
-def test_where_links_of_the_administrator_lead(
-    distribution: FakeHost, name: str, expected: Installed | None
+def test_lookup_resolves_administrator_symlinks(
+    distribution: FakeHost, name: str, expected: InstalledUnit | None
 ) -> None:
     link_own(distribution)
     assert UnitFiles(distribution.root).lookup(name) == expected
 
 
 @pytest.mark.parametrize("link", ["plain.service", "other-name.service"])
-def test_links_by_any_name_start_a_unit(distribution: FakeHost, link: str) -> None:
+def test_symlinks_under_any_alias_start_the_unit(distribution: FakeHost, link: str) -> None:
     distribution.root.symlink(f"{VENDOR}/{link}", f"{UNITS}/multi-user.target.wants/{link}")
     for name in ("plain.service", "other-name.service"):
-        assert UnitFiles(distribution.root).lookup(name) == Installed("plain.service", linked=True)
+        assert UnitFiles(distribution.root).lookup(name) == InstalledUnit("plain.service", linked=True)
 
 
-def test_a_link_that_is_masked_starts_nothing(distribution: FakeHost) -> None:
+def test_masked_symlink_starts_nothing(distribution: FakeHost) -> None:
     distribution.root.symlink("/dev/null", f"{UNITS}/multi-user.target.wants/plain.service")
-    assert UnitFiles(distribution.root).lookup("plain.service") == Installed("plain.service")
+    assert UnitFiles(distribution.root).lookup("plain.service") == InstalledUnit("plain.service")
 
 
-def test_dropins_hide_others_of_their_name_and_are_read_by_name(distribution: FakeHost) -> None:
+def test_dropins_hide_lower_ones_and_are_sorted(distribution: FakeHost) -> None:
     wanted = b"[Install]\nWantedBy=multi-user.target\n"
     distribution.root.write(f"{VENDOR}/static.service.d/50.conf", wanted)
     lookup = UnitFiles(distribution.root).lookup("static.service")
-    assert lookup == Installed("static.service")
+    assert lookup == InstalledUnit("static.service")
     distribution.root.symlink("/dev/null", f"{UNITS}/static.service.d/50.conf")
     lookup = UnitFiles(distribution.root).lookup("static.service")
-    assert lookup == Installed("static.service", installable=False)
+    assert lookup == InstalledUnit("static.service", installable=False)
     distribution.root.write(f"{UNITS}/static.service.d/50.conf", b"[Install]\nWantedBy=\n")
     distribution.root.write(f"{VENDOR}/static.service.d/60.conf", wanted)
-    assert UnitFiles(distribution.root).lookup("static.service") == Installed("static.service")
+    assert UnitFiles(distribution.root).lookup("static.service") == InstalledUnit("static.service")
 
 
 @pytest.mark.parametrize(
@@ -294,7 +297,9 @@ def test_dropins_hide_others_of_their_name_and_are_read_by_name(distribution: Fa
         ("x.service", None),
     ],
 )
-def test_what_generators_will_make(distribution: FakeHost, name: str, source: str | None) -> None:
+def test_generator_source_finds_generated_units(
+    distribution: FakeHost, name: str, source: str | None
+) -> None:
     assert generator_source(distribution.root, name) == source
 
 
@@ -325,7 +330,7 @@ class TestForReal:
     def machine_id(self, real: FakeHost) -> None:
         real.root.write("/etc/machine-id", b"")
 
-    def test_every_kind_of_unit_will_be_started(self, real: FakeHost) -> None:
+    def test_every_kind_of_enabled_unit_is_started(self, real: FakeHost) -> None:
         names = [
             "plain.service",
             "sshd.service",
@@ -345,12 +350,12 @@ class TestForReal:
                 "getty.target.wants/getty@tty4.service": f"{VENDOR}/getty@.service",
             }
 
-    def test_a_unit_of_the_config_will_be_started(self, real: FakeHost) -> None:
+    def test_unit_of_config_is_started(self, real: FakeHost) -> None:
         unit = {"name": "own.service", "contents": STARTED, "enabled": True}
         run_steps((Units(), Enablement()), config_of(systemd={"units": [unit]}), real)
         assert links(real) == {"multi-user.target.wants/own.service": f"{UNITS}/own.service"}
 
-    def test_disabled_units_will_not_be_started(self, real: FakeHost) -> None:
+    def test_disabled_units_are_not_started(self, real: FakeHost) -> None:
         names = ["plain.service", "sshd.service", "getty@tty3.service", "getty@tty4.service"]
         enable(real, **dict.fromkeys(names, True))
         enable(real, **dict.fromkeys(["plain.service", "ssh.service", "getty@tty3.service"], False))
@@ -358,7 +363,7 @@ class TestForReal:
         enable(real, **{"getty@.service": False, "missing.service": False})
         assert links(real) == {}
 
-    def test_scripts_of_system_v_are_left_alone(self, real: FakeHost) -> None:
+    def test_system_v_scripts_are_left_alone(self, real: FakeHost) -> None:
         """The program looks for its helper in the initramfs and fails without it."""
         real.root.write("/etc/init.d/plain", b"#!/bin/sh\nexit 1\n", mode=0o755)
         enable(real, **{"plain.service": True})
@@ -366,7 +371,7 @@ class TestForReal:
 
     @pytest.mark.parametrize("mode", ["full", "enable-only"])
     @pytest.mark.parametrize("vendor", ["", "disable *\n", "enable *\n"])
-    def test_presets_undo_nothing(self, real: FakeHost, vendor: str, mode: str) -> None:
+    def test_preset_all_undoes_nothing(self, real: FakeHost, vendor: str, mode: str) -> None:
         """Where the machine-id is missing, systemd applies presets to all units in one of these modes."""
         real.root.write(
             "/usr/lib/systemd/system-preset/90.preset", f"enable getty@.service\n{vendor}".encode()
@@ -395,7 +400,7 @@ class TestForReal:
         assert not unwanted & links(real).keys()
 
     @pytest.mark.parametrize("machine_id", ["", "uninitialized\n", None])
-    def test_what_others_enable_with_them_stays_disabled(
+    def test_disabled_unit_named_in_also_stays_disabled(
         self, real: FakeHost, machine_id: str | None, caplog: pytest.LogCaptureFixture
     ) -> None:
         """As systemd-networkd does with the service that waits for it. That presets do so too is told."""
@@ -420,21 +425,21 @@ class TestForReal:
         assert told == ([] if machine_id == "" else ["waiting", "template@"])
         assert len(said) == len(told)
 
-    def test_a_default_instance_that_is_disabled_stays_so(self, real: FakeHost) -> None:
+    def test_disabled_default_instance_stays_disabled(self, real: FakeHost) -> None:
         """No other instance is enabled: the preset of the distribution would start it."""
         real.root.write("/usr/lib/systemd/system-preset/90.preset", b"enable getty@.service\n")
         enable(real, **{"getty@tty1.service": False})
         run(preset_all(real, "enable-only"))
         assert "getty.target.wants/getty@tty1.service" not in links(real)
 
-    def test_linked_units_and_instances_will_be_started(self, real: FakeHost) -> None:
+    def test_linked_units_and_instances_are_started(self, real: FakeHost) -> None:
         link_own(real)
         enable(real, **{"linked.service": True, "worker@own.service": True})
         found = links(real)
         assert found["multi-user.target.wants/linked.service"] == "/opt/other/bought.service"
         assert found["multi-user.target.wants/worker@own.service"] == f"{VENDOR}/worker@.service"
 
-    def test_a_unit_that_systemctl_refuses_is_named(self, real: FakeHost) -> None:
+    def test_unit_refused_by_systemctl_is_named(self, real: FakeHost) -> None:
         real.root.write(f"{UNITS}/sshd.service", STARTED.encode())
         real.root.symlink("/usr/lib/systemd/system/plain.service", f"{UNITS}/taken.service")
         real.root.write(f"{VENDOR}/bad.service", STARTED.encode() + b"Alias=taken.service\n")
@@ -452,7 +457,7 @@ class TestForReal:
         (f"{UNITS}/multi-user.target.wants", "/usr/wants", f"{UNITS}/multi-user.target.wants"),
     ],
 )
-def test_systemctl_is_not_led_out_of_the_target(
+def test_symlink_out_of_target_is_refused_before_systemctl(
     distribution: FakeHost, link: str, text: str, outside: str
 ) -> None:
     """It has the running system resolve such links: it would write there, and nothing would be enabled."""
@@ -461,12 +466,12 @@ def test_systemctl_is_not_led_out_of_the_target(
     for directory in ("/usr/etc/systemd/system", "/usr/wants"):
         distribution.root.make_directories(directory)
     distribution.root.symlink(text, link)
-    with pytest.raises(ActionFailed, match=f"would follow {outside} out of the target"):
+    with pytest.raises(ActionFailed, match=f"would follow the symlink {outside} out of the target"):
         enable(distribution, **{"plain.service": True})
     assert distribution.run.argvs == []
 
 
-def test_relative_links_between_directories_of_units_are_fine(distribution: FakeHost) -> None:
+def test_relative_symlinks_between_unit_directories_work(distribution: FakeHost) -> None:
     distribution.root.make_directories("/usr/etc/wants")
     distribution.root.remove("/etc/systemd")
     distribution.root.symlink("../usr/etc", "/etc/systemd")
@@ -475,7 +480,7 @@ def test_relative_links_between_directories_of_units_are_fine(distribution: Fake
     assert [argv[2:] for argv in distribution.run.argvs] == [("enable", "--", "plain.service")]
 
 
-def test_a_masked_unit_needs_no_disabling(distribution: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
+def test_masked_unit_needs_no_disabling(distribution: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
     """What would start it stays, for when the mask is taken away, as systemctl leaves it too."""
     distribution.root.symlink(f"{VENDOR}/ssh.service", f"{UNITS}/multi-user.target.wants/ssh.service")
     units = [
@@ -488,7 +493,7 @@ def test_a_masked_unit_needs_no_disabling(distribution: FakeHost, caplog: pytest
     assert [record for record in caplog.records if record.levelname == "WARNING"] == []
 
 
-def test_one_process_for_all(distribution: FakeHost) -> None:
+def test_units_are_enabled_with_one_process(distribution: FakeHost) -> None:
     distribution.root.symlink("x", f"{UNITS}/multi-user.target.wants/ssh.service")
     enable(
         distribution,
@@ -506,7 +511,7 @@ def test_one_process_for_all(distribution: FakeHost) -> None:
     ]
 
 
-def test_nothing_to_change_costs_no_process(distribution: FakeHost) -> None:
+def test_unchanged_units_run_no_process(distribution: FakeHost) -> None:
     enable(
         distribution, **{"plain.service": False, "missing.service": False, "var-lib-my\\x2ddata.mount": True}
     )
@@ -516,14 +521,14 @@ def test_nothing_to_change_costs_no_process(distribution: FakeHost) -> None:
 @pytest.mark.parametrize(
     ("name", "warning"),
     [
-        ("missing.service", "the target system has no such unit"),
-        ("two words.service", "systemd reads no unit of such a name"),
+        ("missing.service", "unit not found in the target root"),
+        ("two words.service", "this is not a valid unit name"),
         ("masked.service", "it is masked; set mask: false"),
-        ("static.service", "nothing in an [Install] section says what is to start it"),
-        ("worker@.service", "it is a template; enable an instance of it, as in worker@NAME.service"),
+        ("static.service", "it has no WantedBy= or RequiredBy= in an [Install] section"),
+        ("worker@.service", "it is a template; enable an instance such as worker@NAME.service"),
     ],
 )
-def test_a_unit_that_cannot_be_started_gets_a_warning(
+def test_enabled_unit_that_cannot_start_warns(
     distribution: FakeHost, name: str, warning: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     enable(distribution, **{name: True, "plain.service": True})
@@ -540,12 +545,12 @@ def test_a_unit_that_cannot_be_started_gets_a_warning(
         ("script.service", "/etc/rc3.d/S02script"),
     ],
 )
-def test_what_starts_all_the_same_is_told_and_needs_no_enabling(
+def test_unit_started_by_vendor_link_warns_and_is_not_enabled(
     distribution: FakeHost, name: str, link: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     enable(distribution, **{name: False})
     (said,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert f'unit "{name}" is disabled in the config, but {link} starts it all the same' in said
+    assert f'unit "{name}" is disabled in the config, but {link} starts it; set mask: true' in said
     caplog.clear()
     enable(distribution, **{name: True})
     assert [record for record in caplog.records if record.levelname == "WARNING"] == []
@@ -561,7 +566,7 @@ def test_own_names_are_added_to_the_presets_once(distribution: FakeHost) -> None
         ]
 
 
-def test_twice_is_once(distribution: FakeHost) -> None:
+def test_units_second_run_changes_nothing(distribution: FakeHost) -> None:
     units = [
         {"name": "plain.service", "enabled": True},
         {

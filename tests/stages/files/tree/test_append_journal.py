@@ -29,7 +29,7 @@ def append(host: FakeHost, *texts: str, **more: Any) -> None:
     run_steps((Nodes(),), config_of(storage={"files": [entry]}), host)
 
 
-def test_fragments_are_appended_once(host: FakeHost) -> None:
+def test_append_twice_appends_once(host: FakeHost) -> None:
     """The reference appends again in every run (engine.md 14, point 9)."""
     host.root.write("/etc/f", b"was there\n", mode=0o640, owner=(7, 8))
     append(host, "one\n", "two\n")
@@ -40,14 +40,14 @@ def test_fragments_are_appended_once(host: FakeHost) -> None:
     assert tree_of(host.root.path) == first
 
 
-def test_a_fragment_that_the_file_ended_with_before_is_appended(host: FakeHost) -> None:
+def test_append_of_text_that_file_ended_with_is_done(host: FakeHost) -> None:
     host.root.write("/etc/f", b"line\n")
     for _ in range(2):
         append(host, "line\n")
         assert local(host, "/etc/f").read_text() == "line\nline\n"
 
 
-def test_a_missing_file_is_made(host: FakeHost) -> None:
+def test_append_creates_missing_file(host: FakeHost) -> None:
     for _ in range(2):
         append(host, "one", mode=0o600, user={"id": 5})
         assert local(host, "/etc/f").read_text() == "one"
@@ -55,14 +55,14 @@ def test_a_missing_file_is_made(host: FakeHost) -> None:
         assert (status.st_mode & 0o7777, status.st_uid) == (0o600, 5)
 
 
-def test_other_fragments_are_appended_to_what_is_there(host: FakeHost) -> None:
+def test_append_of_other_fragment_is_added(host: FakeHost) -> None:
     append(host, "one ")
     append(host, "two ")
     append(host, "two ")
     assert local(host, "/etc/f").read_text() == "one two "
 
 
-def test_what_others_append_later_is_no_reason_to_append_again(host: FakeHost) -> None:
+def test_append_with_later_text_of_others_is_not_repeated(host: FakeHost) -> None:
     """Lines of encrypted volumes come after those of the config in /etc/crypttab, for example."""
     host.root.write("/etc/f", b"first ")
     append(host, "one ", "two ")
@@ -72,7 +72,7 @@ def test_what_others_append_later_is_no_reason_to_append_again(host: FakeHost) -
     assert local(host, "/etc/f").read_text() == "first one two later "
 
 
-def test_a_file_changed_since_gets_its_fragments_again(host: FakeHost) -> None:
+def test_append_to_changed_file_is_repeated(host: FakeHost) -> None:
     append(host, "one ")
     local(host, "/etc/f").write_text("replaced ")
     append(host, "one ")
@@ -80,25 +80,25 @@ def test_a_file_changed_since_gets_its_fragments_again(host: FakeHost) -> None:
     assert local(host, "/etc/f").read_text() == "replaced one "
 
 
-def test_other_names_of_the_file_see_the_addition(host: FakeHost) -> None:
+def test_append_keeps_hard_links(host: FakeHost) -> None:
     host.root.write("/etc/f", b"was there ")
     host.root.link("/etc/f", "/etc/g")
     append(host, "one")
     assert local(host, "/etc/g").read_text() == "was there one"
 
 
-def test_the_record_is_for_root_alone(host: FakeHost) -> None:
+def test_append_journal_is_private(host: FakeHost) -> None:
     append(host, "one")
     assert host.root.lstat(JOURNAL).st_mode & 0o7777 == 0o600
     assert json.loads(host.root.read(JOURNAL)) == {"/etc/f": 0}
 
 
-def test_no_append_leaves_no_record(host: FakeHost) -> None:
+def test_no_append_writes_no_journal(host: FakeHost) -> None:
     run_steps((Nodes(),), config_of(storage={"files": [{"path": "/f"}]}), host)
     assert os.listdir(host.root.path) == ["f"]
 
 
-def test_a_record_that_cannot_be_read_is_an_error(host: FakeHost) -> None:
+def test_malformed_append_journal_is_an_error(host: FakeHost) -> None:
     host.root.write(JOURNAL, b"{broken")
     with pytest.raises(ActionFailed, match=r"cannot read /etc/\.ignition-appended\.json") as caught:
         append(host, "one")
@@ -107,7 +107,7 @@ def test_a_record_that_cannot_be_read_is_an_error(host: FakeHost) -> None:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=6), st.binary(min_size=1, max_size=6), st.integers(0, 5))
-def test_a_run_cut_short_is_completed(tmp_path: Path, old: bytes, new: bytes, cut: int) -> None:
+def test_interrupted_append_is_completed(tmp_path: Path, old: bytes, new: bytes, cut: int) -> None:
     """Whatever the bytes are: also when what was appended looks like what was there."""
     root = Root(str(tmp_path))
     root.remove("/etc")

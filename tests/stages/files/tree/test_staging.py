@@ -48,7 +48,7 @@ def host(tmp_path: Path) -> FakeHost:
 
 
 @pytest.mark.parametrize(("setting", "limit"), [("", 8), ("3", 3)])
-def test_so_many_are_fetched_at_once(
+def test_downloads_setting_limits_parallel_fetches(
     host: FakeHost, setting: str, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IGNITION_DOWNLOADS", setting)
@@ -61,7 +61,7 @@ def test_so_many_are_fetched_at_once(
 
 
 @pytest.mark.parametrize("setting", ["0", "-1", "many", "²"])
-def test_a_setting_that_is_no_number_is_told(
+def test_downloads_setting_without_number_is_an_error(
     host: FakeHost, setting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IGNITION_DOWNLOADS", setting)
@@ -69,7 +69,7 @@ def test_a_setting_that_is_no_number_is_told(
         run_steps((Nodes(),), config_of(storage={"files": FILES}), host)
 
 
-def test_one_that_fails_among_many_leaves_the_tree_as_it_was(host: FakeHost) -> None:
+def test_failed_fetch_leaves_tree_unchanged(host: FakeHost) -> None:
     for number in range(20):
         host.fetch.resources[f"https://h/{number}"] = b"content"
     host.fetch.resources["https://h/7"] = FetchError("the sha512 of what came is another one")
@@ -79,7 +79,7 @@ def test_one_that_fails_among_many_leaves_the_tree_as_it_was(host: FakeHost) -> 
     assert os.listdir(host.root.path) == []
 
 
-def test_what_waits_can_be_read_by_nobody_else(host: FakeHost) -> None:
+def test_staging_directory_is_private(host: FakeHost) -> None:
     modes: list[tuple[int, int]] = []
 
     class Look:

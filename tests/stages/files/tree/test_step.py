@@ -83,7 +83,7 @@ def wanted(host: FakeHost, kind: str, *, overwrite: bool) -> dict[str, Any]:
     ("kind", "result"),
     [("file", b"new"), ("directory", []), ("link", "target")],
 )
-def test_with_overwrite_whatever_exists_goes(
+def test_overwrite_replaces_any_existing_object(
     host: FakeHost, existing: str, kind: str, result: object
 ) -> None:
     put(host, existing)
@@ -124,7 +124,7 @@ def test_with_overwrite_whatever_exists_goes(
         ("link", "pipe", REFUSED),
     ],
 )
-def test_without_overwrite_what_exists_stays(
+def test_without_overwrite_existing_object_is_refused(
     host: FakeHost, kind: str, existing: str, outcome: object
 ) -> None:
     put(host, existing)
@@ -140,14 +140,14 @@ def test_without_overwrite_what_exists_stays(
         assert seen(host, "/it") == outcome
 
 
-def test_an_existing_file_with_the_wanted_contents_is_right(host: FakeHost) -> None:
+def test_existing_file_with_equal_contents_is_kept(host: FakeHost) -> None:
     """The reference calls it an error (engine.md 14, point 12); a second run could never pass."""
     put(host, "file")
     place(host, files=[{"path": "/it", "contents": contents(host, "old"), "mode": 0o640}])
     assert seen(host, "/it") == ("-rw-r-----", 7, 8)
 
 
-def test_an_existing_file_with_other_contents_is_an_error_before_anything_is_written(host: FakeHost) -> None:
+def test_existing_file_with_other_contents_fails_before_any_write(host: FakeHost) -> None:
     put(host, "file")
     before = tree_of(host.root.path)
     with pytest.raises(ActionFailed, match="/it exists with other contents") as caught:
@@ -163,7 +163,7 @@ def test_an_existing_file_with_other_contents_is_an_error_before_anything_is_wri
     assert tree_of(host.root.path) == before
 
 
-def test_contents_that_differ_late_differ(host: FakeHost) -> None:
+def test_contents_that_differ_in_last_chunk_differ(host: FakeHost) -> None:
     put(host, "file")
     with pytest.raises(ActionFailed, match="other contents"):
         place(host, files=[{"path": "/it", "contents": contents(host, "olD")}])
@@ -172,7 +172,7 @@ def test_contents_that_differ_late_differ(host: FakeHost) -> None:
 # Contents.
 
 
-def test_nothing_is_placed_before_everything_was_fetched(host: FakeHost) -> None:
+def test_no_file_is_written_before_all_are_fetched(host: FakeHost) -> None:
     put(host, "directory", "/dir")
     before = tree_of(host.root.path)
     host.fetch.resources["https://example.com/broken"] = FetchError("gone")
@@ -189,7 +189,7 @@ def test_nothing_is_placed_before_everything_was_fetched(host: FakeHost) -> None
     assert tree_of(host.root.path) == before
 
 
-def test_wrong_contents_in_the_config_itself_name_their_place(host: FakeHost) -> None:
+def test_local_contents_with_wrong_hash_name_their_place(host: FakeHost) -> None:
     host.fetch.resources["data:,x"] = FetchError("the hash is another one")
     with pytest.raises(ActionFailed) as caught:
         place(
@@ -203,7 +203,7 @@ def test_wrong_contents_in_the_config_itself_name_their_place(host: FakeHost) ->
     assert os.listdir(host.root.path) == []
 
 
-def test_remote_contents_are_fetched_side_by_side(host: FakeHost) -> None:
+def test_remote_contents_are_fetched_in_parallel(host: FakeHost) -> None:
     import threading
 
     together = threading.Barrier(4, timeout=20)
@@ -222,7 +222,7 @@ def test_remote_contents_are_fetched_side_by_side(host: FakeHost) -> None:
     assert [local(host, f"/{number}").read_bytes() for number in range(4)] == [b"content"] * 4
 
 
-def test_the_source_goes_out_as_the_config_has_it(host: FakeHost) -> None:
+def test_source_is_requested_unchanged(host: FakeHost) -> None:
     host.fetch.resources["https://x/f"] = b""
     resource = {
         "source": "https://x/f",
@@ -235,25 +235,25 @@ def test_the_source_goes_out_as_the_config_has_it(host: FakeHost) -> None:
     assert (source.headers, source.compression, source.hash) == ((("A", "b"),), "gzip", "sha256-00")
 
 
-def test_a_header_without_value_is_refused(host: FakeHost) -> None:
+def test_header_without_value_is_refused(host: FakeHost) -> None:
     resource = {"source": "https://x/f", "httpHeaders": [{"name": "A"}]}
     (refusal,) = refusals(host, files=[{"path": "/f", "contents": resource}])
     assert refusal.startswith("$.storage.files.0.contents.httpHeaders: ")
 
 
-def test_fragments_follow_the_contents_in_order(host: FakeHost) -> None:
+def test_fragments_follow_contents_in_order(host: FakeHost) -> None:
     fragments = [contents(host, "two "), contents(host, "three")]
     place(host, files=[{"path": "/f", "contents": contents(host, "one "), "append": fragments}])
     assert local(host, "/f").read_text() == "one two three"
 
 
-def test_an_empty_source_is_an_empty_file(host: FakeHost) -> None:
+def test_empty_source_writes_empty_file(host: FakeHost) -> None:
     put(host, "file")
     place(host, files=[{"path": "/it", "overwrite": True, "contents": {"source": ""}}])
     assert local(host, "/it").read_bytes() == b""
 
 
-def test_contents_wait_on_the_mount_they_are_for(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_staging_directory_is_on_mount_of_file(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """The top of an image-based system cannot be written to."""
     host.root.make_directories("/etc/sub")
     monkeypatch.setattr(type(host.root), "writable", lambda self, path: path.startswith("/etc"))
@@ -262,16 +262,14 @@ def test_contents_wait_on_the_mount_they_are_for(host: FakeHost, monkeypatch: py
     assert [each.staging for each in facts.wanted] == [f"/etc/{STAGING}"]
 
 
-def test_a_file_system_that_cannot_be_written_to_is_refused(
-    host: FakeHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_on_read_only_filesystem_is_refused(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(host.root), "writable", lambda self, path: False)
     assert refusals(host, files=[{"path": "/f", "contents": contents(host, "x")}]) == [
         "$.storage.files.0: cannot write /f: read-only file system"
     ]
 
 
-def test_contents_do_not_wait_where_they_would_be_overwritten(
+def test_staging_directory_is_not_below_overwritten_directory(
     host: FakeHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host.root.make_directories("/etc/sub")
@@ -286,7 +284,7 @@ def test_contents_do_not_wait_where_they_would_be_overwritten(
 # Owners and modes.
 
 
-def test_owners_by_id_and_by_name_of_the_target_root(host: FakeHost) -> None:
+def test_owner_by_id_and_by_name_of_target(host: FakeHost) -> None:
     accounts(host)
     place(
         host,
@@ -299,7 +297,7 @@ def test_owners_by_id_and_by_name_of_the_target_root(host: FakeHost) -> None:
     assert seen(host, "/l") == ("lrwxrwxrwx", 14, 500)
 
 
-def test_owners_that_are_not_there_are_refused_all_at_once(host: FakeHost) -> None:
+def test_unknown_owners_are_all_refused(host: FakeHost) -> None:
     accounts(host)
     assert refusals(
         host,
@@ -313,7 +311,7 @@ def test_owners_that_are_not_there_are_refused_all_at_once(host: FakeHost) -> No
     assert sorted(os.listdir(host.root.path)) == ["etc", "home", "root"]
 
 
-def test_a_change_of_owner_keeps_the_special_bits(host: FakeHost) -> None:
+def test_changed_owner_keeps_special_bits(host: FakeHost) -> None:
     host.root.write("/f", b"", mode=0o4755)
     place(host, files=[{"path": "/f", "user": {"id": 5}}])
     assert seen(host, "/f") == ("-rwsr-xr-x", 5, 0)
@@ -321,7 +319,7 @@ def test_a_change_of_owner_keeps_the_special_bits(host: FakeHost) -> None:
     assert seen(host, "/f") == ("-rwxr-sr-x", 5, 6)
 
 
-def test_directories_above_belong_to_root(host: FakeHost) -> None:
+def test_new_parent_directories_belong_to_root(host: FakeHost) -> None:
     place(host, files=[{"path": "/a/b/f", "user": {"id": 5}}])
     assert [seen(host, path)[1] for path in ("/a", "/a/b", "/a/b/f")] == [0, 0, 5]
 
@@ -329,7 +327,7 @@ def test_directories_above_belong_to_root(host: FakeHost) -> None:
 # Links.
 
 
-def test_below_a_directory_that_passes_its_group_on_new_things_belong_to_it(host: FakeHost) -> None:
+def test_objects_below_setgid_directory_get_its_group(host: FakeHost) -> None:
     """inode(7), set-group-ID bit; contents that waited elsewhere get it too."""
     host.root.make_directories("/d")
     host.root.write("/d/old", b"old")
@@ -361,12 +359,12 @@ def test_below_a_directory_that_passes_its_group_on_new_things_belong_to_it(host
     assert seen(host, "/d/link") == ("lrwxrwxrwx", 0, 0)
 
 
-def test_the_text_of_a_link_is_kept(host: FakeHost) -> None:
+def test_symlink_text_is_verbatim(host: FakeHost) -> None:
     place(host, links=[{"path": "/l", "target": "../x/./y//"}])
     assert os.readlink(local(host, "/l")) == "../x/./y//"
 
 
-def test_a_new_link_is_root_s_whoever_owns_its_target(host: FakeHost) -> None:
+def test_new_symlink_belongs_to_root(host: FakeHost) -> None:
     host.root.write("/target", b"", owner=(3, 4))
     place(
         host,
@@ -379,7 +377,7 @@ def test_a_new_link_is_root_s_whoever_owns_its_target(host: FakeHost) -> None:
     assert seen(host, "/own") == ("lrwxrwxrwx", 5, 0)
 
 
-def test_a_link_that_is_right_gets_its_owner(host: FakeHost) -> None:
+def test_unchanged_symlink_gets_its_owner(host: FakeHost) -> None:
     """The reference leaves it as it is, against its documentation (engine.md 14, point 5)."""
     host.root.symlink("x//y", "/l")
     place(host, links=[{"path": "/l", "target": "x/y", "user": {"id": 5}}])
@@ -387,7 +385,7 @@ def test_a_link_that_is_right_gets_its_owner(host: FakeHost) -> None:
     assert os.readlink(local(host, "/l")) == "x//y"
 
 
-def test_a_hard_link_names_its_target_from_the_root(host: FakeHost) -> None:
+def test_hard_link_target_is_relative_to_root(host: FakeHost) -> None:
     """Also a relative one, as the reference executes it (engine.md 14, point 6)."""
     place(
         host,
@@ -400,7 +398,7 @@ def test_a_hard_link_names_its_target_from_the_root(host: FakeHost) -> None:
     assert host.root.lstat("/d/f").st_nlink == 3
 
 
-def test_hard_links_come_last_in_config_order(host: FakeHost) -> None:
+def test_hard_links_are_written_last(host: FakeHost) -> None:
     place(
         host,
         links=[
@@ -412,7 +410,7 @@ def test_hard_links_come_last_in_config_order(host: FakeHost) -> None:
     assert host.root.lstat("/b").st_nlink == 3
 
 
-def test_a_hard_link_that_is_another_file(host: FakeHost) -> None:
+def test_hard_link_over_other_file_fails(host: FakeHost) -> None:
     place(host, files=[{"path": "/f"}, {"path": "/g", "mode": 0o600}])
     link = {"path": "/g", "target": "/f", "hard": True}
     with pytest.raises(ActionFailed, match="/g exists and is not /f"):
@@ -421,7 +419,7 @@ def test_a_hard_link_that_is_another_file(host: FakeHost) -> None:
     assert host.root.lstat("/g").st_nlink == 2
 
 
-def test_a_hard_link_replaces_a_file_that_is_just_like_it(host: FakeHost) -> None:
+def test_hard_link_replaces_equal_file(host: FakeHost) -> None:
     """After a run that made the target anew; the second run would fail otherwise."""
     place(host, files=[{"path": "/f", "contents": contents(host, "x")}])
     host.root.write("/g", b"x")
@@ -429,13 +427,13 @@ def test_a_hard_link_replaces_a_file_that_is_just_like_it(host: FakeHost) -> Non
     assert host.root.lstat("/g").st_nlink == 2
 
 
-def test_a_hard_link_to_itself_loses_nothing(host: FakeHost) -> None:
+def test_hard_link_to_itself_keeps_the_file(host: FakeHost) -> None:
     host.root.write("/f", b"x")
     place(host, links=[{"path": "/f", "target": "f", "hard": True, "overwrite": True}])
     assert local(host, "/f").read_text() == "x"
 
 
-def test_a_hard_link_in_place_of_a_directory(host: FakeHost) -> None:
+def test_hard_link_over_directory_is_refused(host: FakeHost) -> None:
     place(host, files=[{"path": "/f"}], directories=[{"path": "/g/h"}])
     link = {"path": "/g", "target": "/f", "hard": True}
     assert refusals(host, links=[link]) == [
@@ -448,32 +446,32 @@ def test_a_hard_link_in_place_of_a_directory(host: FakeHost) -> None:
 # Places.
 
 
-def test_two_ways_to_one_place_are_refused(host: FakeHost) -> None:
+def test_two_entries_with_one_resolved_path_are_refused(host: FakeHost) -> None:
     host.root.symlink("/usr/lib", "/lib")
     assert refusals(host, files=[{"path": "/lib/f"}], directories=[{"path": "/usr/lib/f"}]) == [
         "$.storage.files.0.path: /lib/f resolves to /usr/lib/f, which $.storage.directories.0 also writes"
     ]
 
 
-def test_what_lies_below_a_file_of_the_config_is_refused(host: FakeHost) -> None:
+def test_entry_below_a_file_entry_is_refused(host: FakeHost) -> None:
     assert refusals(host, files=[{"path": "/f"}, {"path": "/f/g/h"}]) == [
         "$.storage.files.1.path: cannot create /f/g/h: $.storage.files.0 does not make /f a directory"
     ]
 
 
-def test_a_path_through_a_file_is_refused(host: FakeHost) -> None:
+def test_path_through_file_is_refused(host: FakeHost) -> None:
     host.root.write("/f", b"")
     (refusal,) = refusals(host, files=[{"path": "/f/below"}])
     assert refusal.startswith("$.storage.files.0.path: cannot resolve /f/below: ")
 
 
-def test_a_path_through_a_loop_is_refused(host: FakeHost) -> None:
+def test_path_through_symlink_loop_is_refused(host: FakeHost) -> None:
     host.root.symlink("loop", "/loop")
     (refusal,) = refusals(host, directories=[{"path": "/loop/below"}])
     assert "symbolic links" in refusal
 
 
-def test_what_lies_below_an_overwritten_directory_does_not_count(host: FakeHost) -> None:
+def test_objects_below_overwritten_directory_do_not_count(host: FakeHost) -> None:
     host.root.write("/d/f/was-a-directory", b"")
     host.root.symlink("/elsewhere", "/d/l")
     place(
@@ -486,7 +484,7 @@ def test_what_lies_below_an_overwritten_directory_does_not_count(host: FakeHost)
     assert not local(host, "/elsewhere").exists()
 
 
-def test_a_link_that_becomes_a_directory_is_not_followed(host: FakeHost) -> None:
+def test_overwritten_symlink_is_not_followed(host: FakeHost) -> None:
     host.root.symlink("/elsewhere", "/d")
     place(host, directories=[{"path": "/d", "overwrite": True}], files=[{"path": "/d/f"}])
     assert local(host, "/d/f").is_file()
@@ -494,7 +492,7 @@ def test_a_link_that_becomes_a_directory_is_not_followed(host: FakeHost) -> None
 
 
 @pytest.mark.parametrize("path", ["/var", "/var/lib", "/"])
-def test_no_mounted_file_system_is_overwritten(host: FakeHost, path: str) -> None:
+def test_overwrite_of_mount_point_is_refused(host: FakeHost, path: str) -> None:
     host.root.make_directories("/var/lib")
     filesystem = {"device": "/dev/vdb", "format": "ext4", "path": "/var/lib"}
     (refusal,) = refusals(host, directories=[{"path": path, "overwrite": True}], filesystems=[filesystem])
@@ -503,7 +501,7 @@ def test_no_mounted_file_system_is_overwritten(host: FakeHost, path: str) -> Non
     )
 
 
-def test_shallow_places_come_first_and_ties_keep_their_order() -> None:
+def test_shallow_paths_come_first_in_config_order() -> None:
     """More than twelve of them: the reference's sort is not stable then (engine.md 14, point 26)."""
     files = [{"path": f"/{number:02}"} for number in reversed(range(20))]
     config = config_of(
@@ -530,7 +528,7 @@ def test_shallow_places_come_first_and_ties_keep_their_order() -> None:
     ]
 
 
-def test_the_plan_says_what_it_will_do() -> None:
+def test_plan_describes_its_actions() -> None:
     config = config_of(
         storage={
             "files": [
@@ -561,7 +559,7 @@ def test_the_plan_says_what_it_will_do() -> None:
     assert "data:,x" not in repr(plan)
 
 
-def test_only_configs_with_nodes_want_the_step() -> None:
+def test_step_is_wanted_only_with_nodes() -> None:
     assert not Nodes().wanted(config_of(storage={"disks": [{"device": "/dev/vda"}]}))
     assert Nodes().wanted(config_of(storage={"links": [{"path": "/l", "target": "x"}]}))
 
@@ -602,7 +600,7 @@ def unique(entries: list[dict[str, Any]], taken: set[str]) -> list[dict[str, Any
     st.lists(links, max_size=3),
     st.lists(st.tuples(places, st.sampled_from(["file", "directory", "link"])), max_size=4),
 )
-def test_a_second_run_changes_nothing(
+def test_second_run_changes_nothing(
     files: list[dict[str, Any]],
     directories: list[dict[str, Any]],
     links: list[dict[str, Any]],

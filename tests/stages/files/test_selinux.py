@@ -11,7 +11,8 @@ import pytest
 from ignition.errors import IgnitionError
 from ignition.host.root import Root
 from ignition.host.selinux import file_contexts
-from ignition.stages.files.sync import Relabel, Sync, topmost
+from ignition.stages.files.selinux import Relabel, topmost
+from ignition.stages.files.sync import Sync
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import accounts, config_of, run_steps
 
@@ -43,7 +44,7 @@ def labelled(host: FakeHost, **sections: Any) -> list[str]:
         "SELINUX=permissive\nSELINUXTYPE=removed\n",
     ],
 )
-def test_without_selinux_nothing_is_labelled(host: FakeHost, text: str | None) -> None:
+def test_target_without_policy_is_not_labelled(host: FakeHost, text: str | None) -> None:
     """The reference fails on a root that has no policy (engine.md 14, point 28)."""
     if text:
         selinux(host, text)
@@ -53,7 +54,7 @@ def test_without_selinux_nothing_is_labelled(host: FakeHost, text: str | None) -
 
 
 @pytest.mark.parametrize("mode", ["permissive", "enforcing"])
-def test_the_policy_of_the_target_is_used(host: FakeHost, mode: str) -> None:
+def test_policy_of_target_is_used(host: FakeHost, mode: str) -> None:
     """Where one is enforced and is not there, setfiles says so."""
     contexts = "/etc/selinux/own/contexts/files/file_contexts"
     selinux(host, f"SELINUX={mode}\nSELINUXTYPE=own\n")
@@ -62,20 +63,20 @@ def test_the_policy_of_the_target_is_used(host: FakeHost, mode: str) -> None:
     assert file_contexts(host.root) == contexts
 
 
-def test_links_to_the_policy_are_not_followed_out_of_the_target(host: FakeHost) -> None:
+def test_policy_symlinks_stay_in_root(host: FakeHost) -> None:
     selinux(host, "SELINUX=enforcing\nSELINUXTYPE=own\n")
     host.root.write("/usr/share/selinux/own/contexts/files/file_contexts", b"")
     host.root.symlink("/usr/share/selinux/own", "/etc/selinux/own")
     assert file_contexts(host.root) == "/usr/share/selinux/own/contexts/files/file_contexts"
 
 
-def test_a_root_that_does_not_name_its_policy_is_an_error(host: FakeHost) -> None:
+def test_selinux_config_without_policy_is_an_error(host: FakeHost) -> None:
     selinux(host, "SELINUX=enforcing\n#SELINUXTYPE=targeted\n")
     with pytest.raises(IgnitionError, match="does not say which policy"):
         file_contexts(host.root)
 
 
-def test_all_that_was_touched_is_labelled_in_one_call(host: FakeHost) -> None:
+def test_written_paths_are_labelled_in_one_call(host: FakeHost) -> None:
     selinux(host)
     host.root.write("/var/new/f", b"")
     host.root.write("/etc/g", b"")
@@ -88,7 +89,7 @@ def test_all_that_was_touched_is_labelled_in_one_call(host: FakeHost) -> None:
     assert host.run.argvs == [("setfiles", "-vF0", "-r", at, contexts, "-f", "-")]
 
 
-def test_accounts_and_homes_are_labelled(host: FakeHost) -> None:
+def test_account_files_and_homes_are_labelled(host: FakeHost) -> None:
     accounts(host)
     selinux(host)
     host.root.touched.clear()
@@ -114,7 +115,7 @@ def label_all(host: FakeHost, *but: str) -> None:
             os.setxattr(path, "security.selinux", b"system_u:object_r:etc_t:s0\0", follow_symlinks=False)
 
 
-def test_what_an_earlier_run_could_not_label_is_labelled(host: FakeHost) -> None:
+def test_unlabelled_paths_of_earlier_run_are_labelled(host: FakeHost) -> None:
     """This run finds all of it as it should be, and the directories above too."""
     selinux(host)
     for path in (
@@ -135,7 +136,7 @@ def test_what_an_earlier_run_could_not_label_is_labelled(host: FakeHost) -> None
     assert labelled(host, storage=storage) == ["/etc/systemd/system-preset", "/srv/link", "/srv/new"]
 
 
-def test_a_file_system_without_labels_is_not_labelled_as_a_whole(
+def test_filesystem_without_labels_is_not_labelled_whole(
     host: FakeHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may hold a user's data, and much of it."""
@@ -157,7 +158,7 @@ def test_a_file_system_without_labels_is_not_labelled_as_a_whole(
     assert labelled(host) == ["/data/old/new"]
 
 
-def test_an_image_without_labels_gets_those_of_what_was_touched(host: FakeHost) -> None:
+def test_image_without_labels_gets_labels_of_written_paths(host: FakeHost) -> None:
     """It is labelled as a whole, at its next boot; that is not done here."""
     selinux(host)
     host.root.write("/srv/f", b"")
@@ -167,7 +168,7 @@ def test_an_image_without_labels_gets_those_of_what_was_touched(host: FakeHost) 
     assert labelled(host, storage={"files": [{"path": "/srv/f"}, {"path": "/srv/g"}]}) == ["/srv/f"]
 
 
-def test_a_home_that_is_no_directory_is_nobody_s(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_that_is_no_directory_is_skipped(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """Debian has system users whose home is /dev/null."""
     selinux(host)
     accounts(host)
@@ -184,7 +185,7 @@ def test_a_home_that_is_no_directory_is_nobody_s(host: FakeHost, monkeypatch: py
     assert synced == ["/"]
 
 
-def test_homes_may_be_on_a_file_system_of_their_own(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_homes_on_own_filesystem_are_synced(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that the initramfs mounted, and useradd alone has written to."""
     accounts(host)
     host.root.touched.clear()
@@ -195,18 +196,18 @@ def test_homes_may_be_on_a_file_system_of_their_own(host: FakeHost, monkeypatch:
     assert synced == ["/", "/home/core"]
 
 
-def test_nothing_touched_nothing_labelled(host: FakeHost) -> None:
+def test_nothing_written_labels_nothing(host: FakeHost) -> None:
     selinux(host)
     run_steps((Relabel(),), config_of(), host)
     assert host.run.commands == []
 
 
-def test_what_is_below_another_path_is_not_named_again() -> None:
+def test_topmost_drops_paths_below_others() -> None:
     assert topmost(["/a/b", "/a", "/a-b", "/c/d", "/c/d/e", "/a/b"]) == ("/a", "/a-b", "/c/d")
     assert topmost(["/", "/a"]) == ("/",)
 
 
-def test_all_file_systems_of_the_target_are_synced(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_target_filesystems_are_synced(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
     monkeypatch.setattr(type(host.root), "sync", lambda self, paths: synced.extend(paths))
     host.root.make_directories("/var/lib")
