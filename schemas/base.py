@@ -1,20 +1,18 @@
-"""`Node`, the base of all classes of the model: naming, immutability, comparison.
+"""`Node`, the base of all classes of the model: names, immutability, comparison.
 
-The model is what a config means; how a text becomes nodes is the decoder's business
-(`ignition.config.json.shape`), which follows the reference's own rules and makes them with
-`Node.of`. Whoever builds a config in Python uses the ordinary constructor instead, and
-gets pydantic's full check of types and names (`ignition.schemas.checked`). The boot
-path never does, and never imports pydantic: under emulation its import alone takes
-longer than everything else that a stage does before it begins.
+The decoder (`ignition.config.json.shape`) follows the reference's own rules and makes nodes with
+`Node.of`. Code that builds configs in Python uses the constructors, which check types and names
+with pydantic (`ignition.schemas.checked`). The boot path uses no constructor and never imports
+pydantic: under emulation that import takes longer than the rest of the start of a stage.
 
 Annotations of the classes are read at run time. Modules with nodes therefore do without
-`from __future__ import annotations`: real types are cheaper than texts to be evaluated.
+`from __future__ import annotations`: real types are cheaper than strings to be evaluated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self, dataclass_transform
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from ignition.schemas.marks import Secret
 
@@ -37,31 +35,26 @@ def json_name(attribute: str) -> str:
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-class NodeType(type):
-    """The type of the node classes: reads a class's annotations when the class is made."""
-
-    annotations: Mapping[str, Any]
-    """Attribute → its annotation, in the order of declaration, inherited ones first."""
-
-    _empty: Any
-
-    def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> None:
-        super().__init__(name, bases, body)
-        inherited: dict[str, Any] = {}
-        for base in reversed(bases):
-            inherited.update(getattr(base, "annotations", {}))
-        cls.annotations = inherited | body.get("__annotations__", {})
-        cls._empty = object.__new__(cls)  # type: ignore[arg-type]
-
-
-class Node(metaclass=NodeType):
+class Node:
     """One JSON object of a config: frozen, hashable, compared by value.
 
-    Attributes stand in the order in which the reference visits them, which is the
-    order of the entries of a report. Texts after the attributes describe the fields;
-    the published JSON Schemas quote them. An instance holds what was said; everything
-    else is the class's default.
+    Attributes are declared in the order in which the reference visits them, which is the order
+    of the entries of a report. Strings below the attributes describe the fields; the published
+    JSON Schemas quote them. An instance holds the attributes that were given; all others are
+    the class's defaults.
     """
+
+    annotations: ClassVar[Mapping[str, Any]] = {}
+    """Attribute → annotation in the order of declaration, inherited ones first."""
+
+    _empty: ClassVar[Any]
+
+    def __init_subclass__(cls) -> None:
+        inherited: dict[str, Any] = {}
+        for base in reversed(cls.__bases__):
+            inherited.update(getattr(base, "annotations", {}))
+        cls.annotations = inherited | cls.__annotations__
+        cls._empty = object.__new__(cls)
 
     def __init__(self, **attributes: Any) -> None:
         """Check the attributes and make the node.
@@ -123,8 +116,11 @@ class Node(metaclass=NodeType):
             return NotImplemented
         return self.__dict__ == other.__dict__ or self._values() == other._values()
 
-    def __hash__(self) -> int:
+    def _hash(self) -> int:
         return hash(self._values())
+
+    # Declared so that mypy takes the classes themselves, too, as arguments of cached functions.
+    __hash__: ClassVar[Callable[..., int]] = _hash
 
     def _values(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in type(self).annotations)
