@@ -17,9 +17,10 @@ from ignition.host.command import Command, Ran
 from ignition.host.source import Source
 
 if TYPE_CHECKING:
+    from ignition.host.files.tree import Tree
     from ignition.host.root import Root
 
-__all__ = ["Devices", "Fetch", "Host", "Run"]
+__all__ = ["DeviceView", "Devices", "Fetch", "Host", "Run", "View"]
 
 
 class Run(Protocol):
@@ -42,8 +43,8 @@ class Fetch(Protocol):
         """
 
 
-class Devices(Protocol):
-    """Block devices as the kernel and udev show them; `ignition.host.devices` has the real one."""
+class DeviceView(Protocol):
+    """Block devices for reading: the part of `Devices` that `observe` and previews use."""
 
     def wait(self, wanted: Mapping[str, ConfigPath]) -> None:
         """Return when each device path exists.
@@ -53,10 +54,17 @@ class Devices(Protocol):
         """
 
     def alias(self, device: str) -> str:
-        """A stable path under `/run/ignition/dev_aliases` for a device that exists."""
+        """Return a path of the device that programs are given.
+
+        The real one is a symlink under `/run/ignition/dev_aliases`; nothing on the device changes.
+        """
 
     def resolve(self, device: str) -> str:
         """The kernel's node for a device path, all links followed."""
+
+
+class Devices(DeviceView, Protocol):
+    """Block devices as the kernel and udev show them; `ignition.host.devices` has the real one."""
 
     def settle(self, devices: Iterable[str]) -> None:
         """Let udev look at the devices again and wait until it has."""
@@ -77,9 +85,34 @@ def _has_program(program: str) -> bool:
     return is_there(program)
 
 
+class View(Protocol):
+    """The machine for reading only. `Host` is a view of the machine; a preview has one of its own.
+
+    `run` is for queries: programs that change nothing.
+    """
+
+    @property
+    def run(self) -> Run: ...
+
+    @property
+    def root(self) -> Tree: ...
+
+    @property
+    def devices(self) -> DeviceView: ...
+
+    @property
+    def fetch(self) -> Fetch: ...
+
+    @property
+    def system(self) -> str: ...
+
+    @property
+    def has_program(self) -> Callable[[str], bool]: ...
+
+
 @dataclass(frozen=True)
 class Host:
-    """The only things a stage may touch.
+    """The only things a stage may touch. Attributes as in `View`, with the methods that change the machine.
 
     Attributes:
         run: starts programs.

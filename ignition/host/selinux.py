@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ignition.errors import IgnitionError
 
 if TYPE_CHECKING:
-    from ignition.host.root import Root
+    from ignition.host.files.tree import Tree
 
 __all__ = ["file_contexts", "is_unlabelled"]
 
@@ -23,7 +23,7 @@ LABEL: Final = "security.selinux"
 """The extended attribute that holds a label; source: xattr(7)."""
 
 
-def file_contexts(root: Root) -> str | None:
+def file_contexts(root: Tree) -> str | None:
     """The path, in the root, of the file that says which label each file has; `None` without SELinux.
 
     There are no links on the way: setfiles would follow them out of the root.
@@ -45,7 +45,7 @@ def file_contexts(root: Root) -> str | None:
     return None if mode == "permissive" and not root.is_file(contexts) else contexts
 
 
-def is_unlabelled(root: Root, place: str) -> bool:
+def is_unlabelled(root: Tree, place: str) -> bool:
     """Whether something stands at a path, all links resolved, that has no label and could have one."""
     try:
         os.getxattr(root.outside(place), LABEL, follow_symlinks=False)

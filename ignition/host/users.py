@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ignition.host.command import Secret
 
 if TYPE_CHECKING:
-    from ignition.host.root import Root
+    from ignition.host.files.tree import Tree
 
 __all__ = ["Accounts", "Group", "User", "read_accounts"]
 
@@ -59,7 +59,7 @@ class Accounts:
         return frozenset(group.name for group in self.groups.values() if user in group.members)
 
 
-def read_accounts(root: Root) -> Accounts:
+def read_accounts(root: Tree) -> Accounts:
     """The users and groups of `root`; a file that is not there has none."""
     return Accounts(
         users={user.name: user for user in reversed(list(_users(root)))},
@@ -67,7 +67,7 @@ def read_accounts(root: Root) -> Accounts:
     )
 
 
-def _users(root: Root) -> Iterator[User]:
+def _users(root: Tree) -> Iterator[User]:
     hashes = {fields[0]: fields[1] for fields in _lines(root, "/etc/shadow", 2)}
     for file in USER_FILES:
         for name, password, uid, gid, gecos, home, shell in _lines(root, file, 7):
@@ -76,7 +76,7 @@ def _users(root: Root) -> Iterator[User]:
                 yield User(name, int(uid), int(gid), gecos, home, shell, Secret(kept))
 
 
-def _groups(root: Root) -> Iterator[Group]:
+def _groups(root: Tree) -> Iterator[Group]:
     hashes = {fields[0]: fields[1] for fields in _lines(root, "/etc/gshadow", 2)}
     for file in GROUP_FILES:
         for name, password, gid, members in _lines(root, file, 4):
@@ -86,7 +86,7 @@ def _groups(root: Root) -> Iterator[Group]:
                 yield Group(name, int(gid), listed, Secret(kept))
 
 
-def _lines(root: Root, path: str, fields: int) -> Iterator[list[str]]:
+def _lines(root: Tree, path: str, fields: int) -> Iterator[list[str]]:
     """The lines of an account file that have at least so many fields, cut to that number."""
     try:
         text = root.read_text(path)

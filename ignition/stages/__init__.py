@@ -18,7 +18,7 @@ from ignition.boot import record
 from ignition.boot.state import State, StateStore
 from ignition.configpath import ConfigPath
 from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused, text_of
-from ignition.host import Host
+from ignition.host import Host, View
 from ignition.schemas.config import Config
 
 __all__ = [
@@ -81,7 +81,7 @@ class Step(Protocol[F]):
     def wanted(self, config: Config) -> bool:
         """Whether the config gives this step anything to do; if not, nothing is touched."""
 
-    def observe(self, config: Config, host: Host, state: State) -> F:
+    def observe(self, config: Config, host: View, state: State) -> F:
         """What the decision rests on. Reads only; asking programs is reading."""
 
     def plan(self, config: Config, facts: F) -> Plan:

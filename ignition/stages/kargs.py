@@ -11,7 +11,7 @@ from ignition.boot.state import State
 from ignition.bootloader.arguments import Wish, is_met
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
-from ignition.host import Host
+from ignition.host import Host, View
 from ignition.host.command import Command
 from ignition.schemas.config import Config
 from ignition.stages import Plan
@@ -67,7 +67,7 @@ class KernelArguments:
         """Whether the config names any."""
         return config.kernel_arguments.present
 
-    def observe(self, config: Config, host: Host, state: State) -> None:
+    def observe(self, config: Config, host: View, state: State) -> None:
         """Only the helper can look."""
 
     def plan(self, config: Config, facts: None) -> Plan:
@@ -94,7 +94,7 @@ class KernelArguments:
                 yield Effect((*PATH, key, index), Does.UNKNOWN, what, why)
 
 
-def command_line(host: Host) -> str:
+def command_line(host: View) -> str:
     """What the running kernel was started with."""
     path = host.system.rstrip("/") + distro.kernel_command_line_path()
     with open(path, encoding="utf-8", errors="replace") as file:

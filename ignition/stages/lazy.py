@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from ignition.boot.state import State
-from ignition.host import Host
+from ignition.host import View
 from ignition.schemas.config import Config
 from ignition.stages import Plan, Step
 
@@ -34,7 +34,7 @@ class Later:
         """Whether there is work, and the step wants it."""
         return bool(self._work(config)) and self.step.wanted(config)
 
-    def observe(self, config: Config, host: Host, state: State) -> Any:
+    def observe(self, config: Config, host: View, state: State) -> Any:
         """As the step."""
         return self.step.observe(config, host, state)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError, Refusal
-from ignition.host import Host, blocks
+from ignition.host import Host, View, blocks
 from ignition.host.command import CommandFailed
 from ignition.host.mounts import Mount, mounted
 from ignition.host.selinux import file_contexts
@@ -145,7 +145,7 @@ class LabelFilesystems:
         set_labels(host, (at for at in self.mountpoints if set(host.root.list(at)) <= {LOST_AND_FOUND}))
 
 
-def _missing(host: Host, path: ConfigPath, at: str) -> tuple[str, ...]:
+def _missing(host: View, path: ConfigPath, at: str) -> tuple[str, ...]:
     """The parts of the path that do not exist; those that do are directories, and no links to one."""
     parts = at.strip("/").split("/")
     places = [f"/{'/'.join(parts[: depth + 1])}" for depth in range(len(parts))]
@@ -172,7 +172,7 @@ class MountFilesystems:
         """Whether there is any."""
         return any(mountable(config))
 
-    def observe(self, config: Config, host: Host, state: State) -> frozenset[int]:  # noqa: ARG002
+    def observe(self, config: Config, host: View, state: State) -> frozenset[int]:  # noqa: ARG002
         """The indices of those which are mounted already."""
         visible = {each.target: each for each in mounted(host.system)}
         return frozenset(
@@ -229,7 +229,7 @@ def _level(mounts: Iterable[MountFilesystem], one: MountFilesystem) -> int:
     return sum(is_below(one.at, each.at) for each in mounts)
 
 
-def _is_mounted(host: Host, visible: Mapping[str, Mount], target: str, filesystem: Filesystem) -> bool:
+def _is_mounted(host: View, visible: Mapping[str, Mount], target: str, filesystem: Filesystem) -> bool:
     found = visible.get(target)
     if found is None:
         return False
@@ -249,7 +249,7 @@ class Labels:
         """Whether anything is mounted."""
         return any(mountable(config))
 
-    def observe(self, config: Config, host: Host, state: State) -> bool:
+    def observe(self, config: Config, host: View, state: State) -> bool:
         """Whether the target has SELinux."""
         del config, state
         return file_contexts(host.root) is not None

@@ -11,7 +11,7 @@ from ignition import log
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
-from ignition.host import Host
+from ignition.host import Host, View
 from ignition.host.command import CommandFailed
 from ignition.host.mounts import mounted, users
 from ignition.schemas.config import Config
@@ -62,12 +62,12 @@ class Unmount:
                 return
 
 
-def _still_mounted(host: Host, targets: Sequence[str]) -> list[str]:
+def _still_mounted(host: View, targets: Sequence[str]) -> list[str]:
     there = {each.target for each in mounted(host.system)}
     return [target for target in targets if target in there]
 
 
-def _busy(host: Host, targets: Sequence[str]) -> IgnitionError:
+def _busy(host: View, targets: Sequence[str]) -> IgnitionError:
     by = {target: ", ".join(users(host.system, target)) or "no process" for target in targets}
     return IgnitionError(
         "cannot unmount " + "; ".join(f"{target} (used by {names})" for target, names in by.items()),
@@ -84,7 +84,7 @@ class UnmountFilesystems:
         """Whether there is any."""
         return any(mountable(config))
 
-    def observe(self, config: Config, host: Host, state: State) -> tuple[str, ...]:  # noqa: ARG002
+    def observe(self, config: Config, host: View, state: State) -> tuple[str, ...]:  # noqa: ARG002
         """The targets that are mounted, deep ones first."""
         # Whatever is below a path is longer than it.
         paths = sorted((path for _, path, _ in mountable(config)), key=len, reverse=True)

@@ -13,7 +13,7 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Final
@@ -40,10 +40,12 @@ class Tree:
 
     Attributes:
         path: where the tree is mounted in the running system, absolute.
+        touched: paths that this run created or replaced; always empty where nothing can be changed.
     """
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path or "/")
+        self.touched: Mapping[str, None] = {}
         self._pinned: int | None = None
         self._kept: dict[str, _Kept] | None = None
 

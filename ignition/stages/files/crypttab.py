@@ -19,7 +19,7 @@ from ignition import distro
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import Refusal, StateError
-from ignition.host import Host
+from ignition.host import Host, View
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Luks
 from ignition.stages import Action, Plan
@@ -98,7 +98,7 @@ class Crypttab:
     def wanted(self, config: Config) -> bool:
         return bool(config.storage.luks)
 
-    def observe(self, config: Config, host: Host, state: State) -> CrypttabFacts:
+    def observe(self, config: Config, host: View, state: State) -> CrypttabFacts:
         """Read the volumes' UUIDs, the persisted keys, and the key files of the target root.
 
         Raises:

@@ -17,7 +17,7 @@ from ignition.boot.record import Record
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError, text_of
-from ignition.host import Host
+from ignition.host import Host, View
 from ignition.host.root import Root
 from ignition.schemas.config import Config
 from ignition.stages import Plan
@@ -107,7 +107,7 @@ class KeepRecord:
         del config
         return record.current() is not None
 
-    def observe(self, config: Config, host: Host, state: State) -> None:
+    def observe(self, config: Config, host: View, state: State) -> None:
         """Observe nothing."""
 
     def plan(self, config: Config, facts: None) -> Plan:

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 from ignition import distro
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.host import Host, blocks
-from ignition.host.files.tree import MOST_LINKS
-from ignition.host.root import Root
+from ignition.host import Host, View, blocks
+from ignition.host.files.tree import MOST_LINKS, Tree
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Raid
 from ignition.stages import Plan
@@ -89,7 +88,7 @@ class MdadmConf:
     def wanted(self, config: Config) -> bool:
         return bool(config.storage.raid)
 
-    def observe(self, config: Config, host: Host, state: State) -> MdadmConfFacts:
+    def observe(self, config: Config, host: View, state: State) -> MdadmConfFacts:
         """Find mdadm.conf and the arrays that it does not list."""
         del state
         written = {_followed(host.root, file.path) for file in config.storage.files}
@@ -118,7 +117,7 @@ class MdadmConf:
             yield Effect((*PATH, index), Does.CREATE, what)
 
 
-def _followed(root: Root, path: str) -> str:
+def _followed(root: Tree, path: str) -> str:
     """Resolve all symlinks of a path in the target root."""
     for _ in range(MOST_LINKS):
         path = root.resolve(path)
@@ -129,7 +128,7 @@ def _followed(root: Root, path: str) -> str:
     return path
 
 
-def _line(host: Host, array: Raid) -> str:
+def _line(host: View, array: Raid) -> str:
     device = mdadm.device_of(array.name)
     if not blocks.exists(host.system, device):
         return ""

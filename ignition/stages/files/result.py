@@ -16,7 +16,7 @@ from ignition import distro, log
 from ignition.boot.state import OutputFile, State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
-from ignition.host import Host
+from ignition.host import Host, View
 from ignition.host.command import Command
 from ignition.host.source import Source
 from ignition.resource.redact import redact
@@ -65,7 +65,7 @@ class OutputFiles:
         del config
         return True
 
-    def observe(self, config: Config, host: Host, state: State) -> tuple[OutputFile, ...]:
+    def observe(self, config: Config, host: View, state: State) -> tuple[OutputFile, ...]:
         """What the fetch stage left."""
         del config, host
         return state.output_files
@@ -126,7 +126,7 @@ class Result:
         del config
         return bool(distro.RESULT_FILE)
 
-    def observe(self, config: Config, host: Host, state: State) -> ResultFacts:
+    def observe(self, config: Config, host: View, state: State) -> ResultFacts:
         del config
         with open(host.system.rstrip("/") + distro.boot_id_path(), encoding="ascii") as file:
             boot_id = file.read().strip()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from ignition import distro
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.host import Host
-from ignition.host.root import Root
+from ignition.host import Host, View
+from ignition.host.files.tree import Tree
 from ignition.host.selinux import file_contexts, is_unlabelled
 from ignition.host.users import Accounts, read_accounts
 from ignition.schemas.config import Config
@@ -80,7 +80,7 @@ class Relabel:
         del config
         return True
 
-    def observe(self, config: Config, host: Host, state: State) -> SetLabels | None:
+    def observe(self, config: Config, host: View, state: State) -> SetLabels | None:
         """Find the policy, and the written paths that still exist; None without a policy."""
         del state
         contexts = file_contexts(host.root)
@@ -126,7 +126,7 @@ def _below(tops: frozenset[str], path: str) -> bool:
     return path in tops
 
 
-def _made_with(root: Root, path: str) -> str | None:
+def _made_with(root: Tree, path: str) -> str | None:
     """Return the topmost unlabelled directory above `path`, or `path`; None where nothing above has a label.
 
     An interrupted earlier run created it without labels, and this run found it unchanged.
@@ -149,13 +149,13 @@ def _written(config: Config) -> Iterator[str]:
     yield from (node.path for node in nodes)
 
 
-def _account_files(config: Config, root: Root) -> Iterator[str]:
+def _account_files(config: Config, root: Tree) -> Iterator[str]:
     if config.passwd.users or config.passwd.groups:
         names = (*ACCOUNT_FILES, ".pwd.lock")
         yield from (f"/etc/{name}" for name in root.list("/etc") if name.startswith(names))
 
 
-def homes_of(config: Config, root: Root) -> Iterator[str]:
+def homes_of(config: Config, root: Tree) -> Iterator[str]:
     kept = [
         user for user in config.passwd.users if user.should_exist is not False and not user.no_create_home
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.host import Host
+from ignition.host import Host, View
 from ignition.schemas.config import Config
 from ignition.stages import Plan
 
@@ -46,7 +46,7 @@ class Sync:
         del config
         return True
 
-    def observe(self, config: Config, host: Host, state: State) -> tuple[str, ...]:
+    def observe(self, config: Config, host: View, state: State) -> tuple[str, ...]:
         """Return a directory on each filesystem that may have been written to."""
         del state
         touched = {posixpath.dirname(path) for path in host.root.touched}

@@ -21,7 +21,8 @@ from ignition import log
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError, text_of
-from ignition.host import Host
+from ignition.host import Host, View
+from ignition.host.files.tree import Tree
 from ignition.host.root import Root
 from ignition.schemas.config import Config
 from ignition.stages import Action, Plan, act
@@ -84,7 +85,7 @@ def _back_up(root: Root, homes: Mapping[str, str]) -> None:
         os.fsync(file.fileno())
 
 
-def _copy_of(root: Root, path: str) -> dict[str, Any] | None:
+def _copy_of(root: Tree, path: str) -> dict[str, Any] | None:
     status = root.find(path)
     if status is None or not stat.S_ISREG(status.st_mode):
         return None
@@ -92,7 +93,7 @@ def _copy_of(root: Root, path: str) -> dict[str, Any] | None:
     return {"mode": stat.S_IMODE(status.st_mode), "owner": owner, "text": root.read_text(path)}
 
 
-def parent_of_homes(root: Root) -> str:
+def parent_of_homes(root: Tree) -> str:
     """Return the directory in which useradd creates homes (HOME in /etc/default/useradd, useradd(8))."""
     text = root.read_text(DEFAULTS) if root.is_file(DEFAULTS) else ""
     found = [line.removeprefix("HOME=").strip() for line in text.split("\n") if line.startswith("HOME=")]
@@ -137,7 +138,7 @@ class RestoreAccounts:
         root.remove(BACKUP)
 
 
-def _read_backup(root: Root) -> RestoreAccounts:
+def _read_backup(root: Tree) -> RestoreAccounts:
     try:
         backup = json.loads(root.read(BACKUP))
         return RestoreAccounts(dict(backup["files"]), tuple(backup["users"]), tuple(backup["homes"]))
@@ -157,7 +158,7 @@ class Rollback:
     def wanted(self, config: Config) -> bool:
         return bool(config.passwd.users or config.passwd.groups)
 
-    def observe(self, config: Config, host: Host, state: State) -> RestoreAccounts | None:
+    def observe(self, config: Config, host: View, state: State) -> RestoreAccounts | None:
         """Read the backup of an earlier run; None if there is no backup.
 
         Raises:

@@ -15,7 +15,7 @@ from ignition import distro, log
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
-from ignition.host import Host
+from ignition.host import Host, View
 from ignition.host.command import Command, Secret
 from ignition.host.users import Accounts, Group, User, read_accounts
 from ignition.schemas.config import Config
@@ -121,7 +121,7 @@ class Passwd:
     def wanted(self, config: Config) -> bool:
         return bool(config.passwd.users or config.passwd.groups)
 
-    def observe(self, config: Config, host: Host, state: State) -> AccountFacts:
+    def observe(self, config: Config, host: View, state: State) -> AccountFacts:
         del config
         return AccountFacts(
             root=host.root.path,

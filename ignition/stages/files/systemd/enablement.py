@@ -26,7 +26,7 @@ from ignition import log
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
-from ignition.host import Host
+from ignition.host import Host, View
 from ignition.host.command import CommandFailed
 from ignition.host.root import Root
 from ignition.schemas.config import Config
@@ -145,7 +145,7 @@ class Enablement:
     def wanted(self, config: Config) -> bool:
         return any(unit.enabled is not None for unit in config.systemd.units)
 
-    def observe(self, config: Config, host: Host, state: State) -> dict[str, KnownUnit]:
+    def observe(self, config: Config, host: View, state: State) -> dict[str, KnownUnit]:
         """Look the units up in the target root; the config's unit files are written by now."""
         del state
         files = UnitFiles(host.root)

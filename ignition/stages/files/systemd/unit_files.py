@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.host import Host
+from ignition.host import Host, View
 from ignition.schemas.config import Config
 from ignition.schemas.systemd import Unit
 from ignition.stages import Action, Plan
@@ -87,7 +87,7 @@ class Units:
     def wanted(self, config: Config) -> bool:
         return bool(config.systemd.units)
 
-    def observe(self, config: Config, host: Host, state: State) -> str:
+    def observe(self, config: Config, host: View, state: State) -> str:
         """Read the preset file."""
         del config, state
         return read_presets(host.root)

@@ -18,6 +18,7 @@ from ignition import distro
 from ignition.configpath import ConfigPath
 from ignition.errors import ActionFailed, IgnitionError
 from ignition.host import Host
+from ignition.host.files.tree import Tree
 from ignition.host.root import Root
 from ignition.host.source import Source
 from ignition.resource.redact import redact
@@ -171,7 +172,7 @@ def same_contents(root: Root, one: str, other: str) -> bool:
     return True
 
 
-def staging_directory(root: Root, place: str, removed: Iterable[str]) -> str | None:
+def staging_directory(root: Tree, place: str, removed: Iterable[str]) -> str | None:
     """Return the staging directory for `place`: on its mount, in the topmost writable directory.
 
     Image-based systems have a read-only top directory. Directories below a `removed` path do not
@@ -188,7 +189,7 @@ def staging_directory(root: Root, place: str, removed: Iterable[str]) -> str | N
     return None
 
 
-def _existing_above(root: Root, place: str) -> list[str]:
+def _existing_above(root: Tree, place: str) -> list[str]:
     """Return the existing directories above a resolved path, topmost first."""
     found = ["/"]
     for part in place.split("/")[1:-1]:

@@ -22,9 +22,9 @@ from ignition.boot.state import State
 from ignition.config.source import source_of
 from ignition.configpath import ConfigPath, format_path
 from ignition.errors import FetchError, IgnitionError, text_of
-from ignition.host import Host
+from ignition.host import Host, View
+from ignition.host.files.tree import Tree
 from ignition.host.root import Owner as Ids
-from ignition.host.root import Root
 from ignition.host.users import Accounts, read_accounts
 from ignition.schemas.config import Config
 from ignition.schemas.resource import Resource
@@ -139,7 +139,7 @@ class Nodes:
     def wanted(self, config: Config) -> bool:
         return bool(config.storage.directories or config.storage.files or config.storage.links)
 
-    def observe(self, config: Config, host: Host, state: State) -> TreeFacts:
+    def observe(self, config: Config, host: View, state: State) -> TreeFacts:
         """Resolve each path, and see which object exists there."""
         del state
         resolver = _Resolver(host.root)
@@ -195,7 +195,7 @@ class _Resolver:
     the path.
     """
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Tree) -> None:
         self.wanted: list[ResolvedNode] = []
         self.troubles: list[Refusal] = []
         self._root = root
