@@ -26,20 +26,21 @@ def load(place: str) -> Any:
 
 
 @contextmanager
-def requires(package: str, purpose: str, *, verb: str = "need") -> Iterator[None]:
+def requires(purpose: str, *packages: str, verb: str = "need") -> Iterator[None]:
     """Turn a missing third-party package inside the block into an error that names it.
 
     Args:
-        package: the top-level module that is imported inside, directly or not.
         purpose: what needs it, as the subject of a sentence: "http sources".
+        packages: the top-level modules that are imported inside, directly or not.
         verb: "needs" for a subject in the singular.
 
     Raises:
-        MissingPackage: the package cannot be imported. Other import errors pass through.
+        MissingPackage: a package cannot be imported. Other import errors pass through.
     """
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != package:
+        package = (error.name or "").partition(".")[0]
+        if package not in packages:
             raise
         raise MissingPackage(package, purpose, verb=verb) from error

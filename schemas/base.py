@@ -61,8 +61,12 @@ class Node:
 
         Raises:
             pydantic.ValidationError: a name is unknown, or a value is of the wrong type.
+            MissingPackage: pydantic is not installed.
         """
-        from ignition.schemas.checked import checked
+        from ignition.lazy import requires
+
+        with requires("constructors of config classes", "pydantic", "pydantic_core"):
+            from ignition.schemas.checked import checked
 
         self.__dict__.update(checked(type(self), attributes).__dict__)
 

@@ -117,7 +117,7 @@ def check(file: str, name: str | None) -> int:
         IgnitionError: the document is not JSON, its schema cannot be told, or jsonschema is missing.
     """
     data = contents(file)
-    with requires("jsonschema", "ignition schema --check", verb="needs"):
+    with requires("ignition schema --check", "jsonschema", verb="needs"):
         from ignition.schemas.violations import violations
     name, parts = matched(data, name, file)
     schema = published(cast(Any, name))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from ignition import log
 from ignition.errors import FetchError, NotFound
+from ignition.lazy import requires
 from ignition.resource import diagnosis, tls
 from ignition.resource.diagnosis import ExchangeFailed
 from ignition.resource.http import headers
@@ -238,5 +239,6 @@ def _load() -> type[Transport]:
         sys.modules["certifi"] = certifi
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Unable to find acceptable character detection")
-        from ignition.resource.http.transport import Transport
+        with requires("http sources", "requests", "urllib3", "idna"):
+            from ignition.resource.http.transport import Transport
     return Transport

@@ -143,8 +143,10 @@ def ascii_name(name: str) -> str:
     """
     if name.isascii():
         return name
-    import idna
+    from ignition.lazy import requires
 
+    with requires("international host names", "idna"):
+        import idna
     return idna.encode(name, uts46=True).decode("ascii")
 
 

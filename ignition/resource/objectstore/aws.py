@@ -16,6 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from ignition.errors import FetchError
+from ignition.lazy import requires
 from ignition.resource.credentials import AwsKeys
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 __all__ = ["Addresses", "signature"]
+
+PACKAGES: Final = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3")
+"""boto3 and the packages that it imports."""
 
 OPTIONS: Final[Mapping[str, object]] = {
     "config_file": os.devnull,
@@ -60,10 +64,11 @@ class Addresses:
         return self._url(region, "get_object", {**names, "VersionId": version} if version else names)
 
     def _url(self, region: str, method: str, names: Mapping[str, str]) -> str:
-        from botocore.exceptions import BotoCoreError, ParamValidationError
+        with requires("s3 sources", *PACKAGES):
+            from botocore.exceptions import BotoCoreError, ParamValidationError
 
         try:
-            with self._lock:
+            with self._lock, requires("s3 sources", *PACKAGES):
                 client = self._client(region)
                 # Of a client that does not sign, the "presigned" URL is the plain one.
                 return client.generate_presigned_url(method, Params=dict(names))
@@ -88,9 +93,10 @@ class Addresses:
 
 def signature(keys: AwsKeys, region: str, url: str) -> dict[str, str]:
     """The headers that sign a GET of an address, as of now."""
-    from botocore.auth import S3SigV4Auth
-    from botocore.awsrequest import AWSRequest
-    from botocore.credentials import Credentials
+    with requires("s3 sources", *PACKAGES):
+        from botocore.auth import S3SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
 
     request = AWSRequest(method="GET", url=url)
     credentials = Credentials(keys.access, keys.secret, keys.token or None)
