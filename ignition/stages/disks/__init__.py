@@ -1,46 +1,35 @@
-"""The disks stage: partition tables, arrays, encrypted volumes, filesystems.
+"""The disks stage: partition tables, RAID arrays, LUKS volumes, filesystems.
 
-Each step looks at what the one before it has made.
+Each step observes the machine after the step before it.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Final
 
-from ignition.stages import Step
+from ignition.schemas.config import Config
+from ignition.stages import LazyStep, Step
 from ignition.stages.disks.filesystems import Filesystems
 from ignition.stages.disks.partitions.step import Partitions
-from ignition.stages.disks.preflight.step import Supported
+from ignition.stages.disks.preflight.step import Preflight
 from ignition.stages.disks.raid.order import RANKS
-from ignition.stages.lazy import Later
 
 __all__ = ["STEPS"]
 
 
-def _arrays(rank: int) -> Step[Any]:
-    from ignition.stages.disks.raid.step import Arrays
-
-    return Arrays(rank)
+def _raid(config: Config) -> object:
+    return config.storage.raid
 
 
-def _pins() -> Step[Any]:
-    from ignition.stages.disks.luks.clevis import Pins
-
-    return Pins()
-
-
-def _volumes() -> Step[Any]:
-    from ignition.stages.disks.luks.step import Volumes
-
-    return Volumes()
+def _luks(config: Config) -> object:
+    return config.storage.luks
 
 
 STEPS: Final[tuple[Step[Any], ...]] = (
-    Supported(),
-    Later("clevis", lambda config: config.storage.luks, _pins),
+    Preflight(),
+    LazyStep("clevis", _luks, "ignition.stages.disks.luks.clevis:Pins"),
     Partitions(),
-    *(Later("raid", lambda config: config.storage.raid, partial(_arrays, rank)) for rank in range(RANKS)),
-    Later("luks", lambda config: config.storage.luks, _volumes),
+    *(LazyStep("raid", _raid, "ignition.stages.disks.raid.step:Arrays", (rank,)) for rank in range(RANKS)),
+    LazyStep("luks", _luks, "ignition.stages.disks.luks.step:Volumes"),
     Filesystems(),
 )

@@ -1,8 +1,8 @@
-"""The step that makes filesystems, or keeps those that are as the config says.
+"""The step that creates filesystems, or keeps those that match the config.
 
-One call of wipefs lists what is on all devices. Those with nothing on them, which is
-all of them on a fresh machine, need no second look and no wiping. The filesystems
-are made side by side, and udev looks at all of them once. Rules: engine.md 9.3.4.
+One wipefs call lists the signatures on all devices. Empty devices (all of them on a new machine) need neither
+blkid nor wiping. Filesystems are created in parallel, and udev processes all devices at once. Rules:
+docs/reference/stages.md, "disks stage: filesystems".
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ignition import log
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError, Refusal
-from ignition.host import Host, kernel
+from ignition.host import Host, View, kernel
 from ignition.host.command import CommandFailed
 from ignition.host.mounts import Use, remedy
 from ignition.schemas.config import Config
@@ -25,15 +25,10 @@ from ignition.stages import Action, Plan
 from ignition.stages.actions import in_parallel
 from ignition.stages.disks import signatures
 from ignition.stages.disks.kernel_modules import LoadModules
-from ignition.stages.disks.locked import RunLocked
 from ignition.stages.disks.preflight import device_conflicts
-from ignition.stages.disks.preflight.programs import lacking
-from ignition.stages.disks.udev import Settle
+from ignition.stages.disks.preflight.programs import missing_program
+from ignition.stages.disks.udev import RunLocked, Settle
 from ignition.tools import mkfs, wipefs
-
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
-    from ignition.preview.host import PreviewHost
 
 __all__ = [
     "PATH", "Decision", "DeviceFacts", "Do", "Filesystems", "decide", "decisions", "differences",
@@ -43,13 +38,13 @@ __all__ = [
 PATH: ConfigPath = ("storage", "filesystems")
 NO_FILESYSTEM: Final = frozenset({"none", ""})
 NOT_MADE: Final = "virtiofs"
-"""Shared by the machine's host: there is no device to make it on, only a tag to mount."""
+"""A filesystem shared by the hypervisor: it has a tag to mount instead of a device."""
 
 REPLACE: Final = "set wipeFilesystem: true to replace it, or correct the config"
 
 
 class Do(enum.Enum):
-    """What to do about a filesystem of the config."""
+    """The decision for one filesystem."""
 
     KEEP = "keep"
     MAKE = "make"
@@ -58,16 +53,16 @@ class Do(enum.Enum):
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """What has to be known of a device.
+    """Facts about the device of a filesystem.
 
     Attributes:
         node: its kernel node.
-        alias: the path that programs are given.
-        found: what is on it.
-        listed: types of all signatures on it, partition tables and doubtful ones too.
+        alias: the path for programs.
+        found: its signature.
+        listed: types of all signatures on it, partition tables and ambiguous ones included.
         in_use: why it is in use, or "".
-        is_mountable: whether the kernel can mount the wanted format without loading a module.
-        lacks: the program that would make it, if that is not here.
+        is_mountable: whether the kernel mounts the wanted format without loading a module.
+        lacks: the missing program that would create it, or "".
     """
 
     node: str
@@ -80,7 +75,7 @@ class DeviceFacts:
 
 
 def needs(config: Config) -> Iterator[tuple[str, ConfigPath]]:
-    """The programs without which it cannot be done, and what needs them; those in `makers` come on top."""
+    """Yield the programs that the step needs with the config paths; `makers` yields the others."""
     for index, filesystem in enumerate(config.storage.filesystems):
         if filesystem.format is not None and filesystem.format != NOT_MADE:
             yield from (("wipefs", (*PATH, index)), ("blkid", (*PATH, index)))
@@ -89,33 +84,33 @@ def needs(config: Config) -> Iterator[tuple[str, ConfigPath]]:
 
 
 def makers(config: Config) -> Iterator[tuple[str, ConfigPath]]:
-    """The programs that make the filesystems, if these are not there already, and what needs them."""
+    """Yield the mkfs programs for filesystems that do not exist yet, with the config paths."""
     for index, filesystem in enumerate(config.storage.filesystems):
         if filesystem.format in mkfs.FORMATS:
             yield mkfs.program_for(filesystem.format), (*PATH, index)
 
 
 def refusals(config: Config) -> Iterator[Refusal]:
-    """Formats that no step can make."""
+    """Refuse unsupported formats."""
     for index, filesystem in enumerate(config.storage.filesystems):
         if not is_supported(filesystem):
-            reason = f'the format "{filesystem.format}" is not supported'
+            reason = f'unsupported filesystem format "{filesystem.format}"'
             hint = f"use one of {', '.join(sorted(mkfs.FORMATS | {'none', NOT_MADE}))}"
             yield Refusal((*PATH, index, "format"), reason, hint)
 
 
 def is_supported(filesystem: Filesystem) -> bool:
-    """Whether there is a way to make it, or nothing to be made."""
+    """Whether the format is supported, or nothing is created."""
     return filesystem.format is None or filesystem.format in mkfs.FORMATS | NO_FILESYSTEM | {NOT_MADE}
 
 
 def decide(*, wipe: bool, matches: bool, is_empty: bool) -> Do:
-    """The decision for one filesystem.
+    """Decide what is done for one filesystem.
 
     Args:
         wipe: its `wipeFilesystem`.
-        matches: what is on the device is what the config says.
-        is_empty: there is nothing on the device.
+        matches: whether the signature on the device matches the config.
+        is_empty: whether the device has no signature.
     """
     if wipe:
         return Do.MAKE
@@ -125,49 +120,48 @@ def decide(*, wipe: bool, matches: bool, is_empty: bool) -> Do:
 
 
 def differences(wanted: Filesystem, found: wipefs.Signature) -> Iterator[str]:
-    """In what the signature on a device is not what the config says."""
+    """Yield each mismatch of the signature on a device."""
     format_ = "" if wanted.format in NO_FILESYSTEM else wanted.format
     if format_ != found.format:
-        yield f"format is {found.format or 'none'}, not {format_ or 'none'}"
+        yield f"found {found.format or 'no filesystem'}, want {format_ or 'none'}"
     if wanted.label is not None and wanted.label != found.label:
-        yield f'label is "{found.label}", not "{wanted.label}"'
+        yield f'label is "{found.label}", want "{wanted.label}"'
     if wanted.uuid is not None and _uuid(wanted, wanted.uuid) != _uuid(wanted, found.uuid):
-        yield f"uuid is {found.uuid or 'not set'}, not {wanted.uuid}"
+        yield f"uuid is {found.uuid or 'not set'}, want {wanted.uuid}"
 
 
 def _uuid(wanted: Filesystem, uuid: str) -> str:
     uuid = uuid.lower()
-    # libblkid writes volume ids of FAT with a dash that one may leave out.
+    # libblkid prints FAT volume ids with a dash, which is optional in configs.
     return uuid[:4] + uuid[5:] if wanted.format == "vfat" and uuid[4:5] == "-" else uuid
 
 
 class MakeFilesystem(RunLocked):
-    """Make a filesystem."""
+    """Create a filesystem."""
 
     def perform(self, host: Host) -> None:
-        """Run the program; of an error keep what it complains of."""
+        """Run the program; reduce its error output to the complaint."""
         try:
             super().perform(host)
         except CommandFailed as error:
             if complaint := mkfs.complaint(error.ran.stderr):
-                raise IgnitionError(f"{self.command.program} refuses: {complaint}") from error
+                raise IgnitionError(f"{self.command.program} failed: {complaint}") from error
             raise
 
 
 class Filesystems:
-    """The filesystems of the config."""
+    """The step for the filesystems of the config."""
 
     name = "filesystems"
 
     def wanted(self, config: Config) -> bool:
-        """Whether there is any device to look at."""
         return any(_on_devices(config))
 
-    def observe(self, config: Config, host: Host, state: State) -> dict[int, DeviceFacts]:  # noqa: ARG002
-        """Wait for the devices and see what is on them; by index of the filesystem."""
+    def observe(self, config: Config, host: View, state: State) -> dict[int, DeviceFacts]:  # noqa: ARG002
+        """Wait for the devices and read their signatures; returns facts by index of the filesystem."""
         there = dict(_on_devices(config))
         host.devices.wait({each.device: (*PATH, index) for index, each in there.items()})
-        # Later stages may know the devices by these names, so each gets one, whatever is done with it.
+        # Later stages may use these aliases, so every device gets one.
         aliases = {index: host.devices.alias(each.device) for index, each in there.items()}
         judged = {index: alias for index, alias in aliases.items() if there[index].format is not None}
         if not judged:
@@ -179,7 +173,7 @@ class Filesystems:
             index: DeviceFacts(
                 node=nodes[index],
                 alias=alias,
-                # What is wiped whatever it is need not be looked at any closer.
+                # A wiped device needs no closer look.
                 found=signatures.NOTHING
                 if there[index].wipe_filesystem
                 else _found(host, alias, listed[nodes[index]]),
@@ -192,7 +186,7 @@ class Filesystems:
         }
 
     def plan(self, config: Config, facts: dict[int, DeviceFacts]) -> Plan:
-        """Decide for each filesystem; one refusal refuses all."""
+        """Decide for each filesystem; one refusal refuses all filesystems."""
         decided = decisions(config, facts)
         keeps = tuple(each.kept() for each in decided if each.do is Do.KEEP)
         refused = (
@@ -200,63 +194,52 @@ class Filesystems:
             *device_conflicts.named_twice(each.named() for each in decided),
         )
         if refused:
-            return Plan(refusals=refused, keeps=keeps)
+            return Plan(refusals=refused, keeps=keeps, decisions=tuple(decided))
         made = [each for each in decided if each.do is Do.MAKE]
         return Plan(
             actions=tuple(_actions(made)),
             keeps=keeps,
             creates=frozenset(path for each in made for path in each.creates()),
+            decisions=tuple(decided),
         )
 
-    def effects(self, config: Config, facts: dict[int, DeviceFacts], host: Host) -> Iterator[Effect]:
-        """What happens to what is on each device."""
-        from ignition.preview import disks
 
-        return disks.filesystems(config, facts, host)
-
-    def foresee(self, config: Config, facts: dict[int, DeviceFacts], host: PreviewHost) -> None:
-        """The filesystems that will be new."""
-        from ignition.preview import disks
-
-        host.formatted.update(disks.formatted(config, facts))
-
-
-def _lacking(host: Host, format_: str) -> str:
+def _lacking(host: View, format_: str) -> str:
     program = mkfs.program_for(format_) if format_ in mkfs.FORMATS else ""
     return "" if host.has_program(program) else program
 
 
 def _on_devices(config: Config) -> Iterator[tuple[int, Filesystem]]:
     for index, filesystem in enumerate(config.storage.filesystems):
-        # What no step can make has been refused before; a preview goes on all the same.
+        # Unsupported formats were refused in preflight; a preview goes on without them.
         if filesystem.format != NOT_MADE and is_supported(filesystem):
             yield index, filesystem
 
 
-# What is there.
+# Facts.
 
 
-def _found(host: Host, alias: str, listed: Sequence[wipefs.Signature]) -> wipefs.Signature:
-    """The signature that counts: what libblkid says it is."""
+def _found(host: View, alias: str, listed: Sequence[wipefs.Signature]) -> wipefs.Signature:
+    """Return the signature that libblkid reports."""
     found = signatures.found(host, alias, listed)
     if found is not None:
         return found
-    # As the reference does when its careful probe fails: the first one counts.
+    # The reference takes the first one when libblkid's safe probe is ambiguous.
     several = [each for each in listed if not each.is_table]
     names = ", ".join(each.format for each in several)
-    log.warning(f"there are several signatures on {alias}: {names}; it is taken for {several[0].format}")
+    log.warning(f"several signatures on {alias}: {names}; using {several[0].format}")
     return several[0]
 
 
-# What is done.
+# Decisions and actions.
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is done about one filesystem, and why not.
+    """The decision for one filesystem, and its refusals.
 
     Attributes:
-        index: its place in the config.
+        index: its index in the config.
     """
 
     wanted: Filesystem
@@ -265,12 +248,10 @@ class Decision:
 
     @property
     def path(self) -> ConfigPath:
-        """Where in the config it stands."""
         return (*PATH, self.index)
 
     @property
     def do(self) -> Do:
-        """What to do."""
         return decide(
             wipe=self.wanted.wipe_filesystem is True,
             matches=not any(differences(self.wanted, self.facts.found)),
@@ -278,30 +259,30 @@ class Decision:
         )
 
     def refusals(self) -> Iterator[Refusal]:
-        """Why it will be neither made nor kept, all reasons."""
+        """Yield all reasons why it can neither be created nor kept."""
         device = self.wanted.device
         if self.do is Do.REFUSE:
             text = "; ".join(differences(self.wanted, self.facts.found))
-            several = f" (signatures there: {', '.join(self.facts.listed)})" if self.facts.listed[1:] else ""
-            reason = f"what is on {device} is not what the config says: {text}{several}"
+            several = f" (signatures: {', '.join(self.facts.listed)})" if self.facts.listed[1:] else ""
+            reason = f"existing filesystem on {device} does not match the config: {text}{several}"
             yield Refusal((*self.path, "wipeFilesystem"), reason, REPLACE)
         elif self.do is Do.MAKE and self.facts.in_use:
-            reason = f"a filesystem would be made on {device}, and it is {self.facts.in_use}"
+            reason = f"cannot create a filesystem on {device}: it is {self.facts.in_use}"
             yield Refusal(self.path, reason, remedy(self.facts.in_use))
         if self.do is Do.MAKE and self.facts.lacks:
-            yield lacking(self.facts.lacks, self.path)
+            yield missing_program(self.facts.lacks, self.path)
 
     def named(self) -> device_conflicts.Named:
-        """Its device."""
+        """Return its device."""
         return (*self.path, "device"), self.wanted.device, self.facts.node
 
     def kept(self) -> str:
-        """That it is kept, for the log."""
+        """Return the log line of a kept filesystem."""
         found = self.facts.found.format
-        return f"{self.wanted.device} has {found or 'no filesystem'} as the config says, it is kept"
+        return f"keeping {found or 'no filesystem'} on {self.wanted.device}"
 
     def make(self) -> MakeFilesystem | None:
-        """The action that makes it, if there is anything to make."""
+        """Return the action that creates it, or None for the format none."""
         wanted = self.wanted
         if wanted.format is None or wanted.format in NO_FILESYSTEM:
             return None
@@ -317,11 +298,11 @@ class Decision:
 
     @property
     def needs_module(self) -> bool:
-        """Whether it will be mounted, and the kernel has to learn how."""
+        """Whether mounting it needs a kernel module."""
         return self.wanted.is_mounted and not self.facts.is_mountable
 
     def creates(self) -> Iterator[str]:
-        """The device paths that there will be."""
+        """Yield the device paths that it gets."""
         if self.wanted.label:
             yield f"/dev/disk/by-label/{self.wanted.label}"
         if self.wanted.uuid:
@@ -329,7 +310,7 @@ class Decision:
 
 
 def decisions(config: Config, facts: Mapping[int, DeviceFacts]) -> list[Decision]:
-    """What is done about the filesystems of which there are facts; by index of the filesystem."""
+    """Return the decisions for all filesystems that have facts."""
     return [Decision(config.storage.filesystems[index], index, each) for index, each in facts.items()]
 
 

@@ -1,7 +1,7 @@
-"""Kernel modules: which ones a config needs that cannot be had, and those that are loaded while others work.
+"""Kernel modules: find the missing ones, and load modules of filesystems in parallel with other work.
 
-The kernel would load those of filesystems when they are first mounted; xfs alone takes it a good part
-of a second then, in which nothing else goes on.
+The kernel would load the module of a filesystem at its first mount, which takes a good part of a second
+for xfs, while nothing else runs.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ from typing import Final
 from ignition import log
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
-from ignition.host import Host, kernel
+from ignition.host import Host, View, kernel
 from ignition.schemas.config import Config
 from ignition.tools import modprobe
 
-__all__ = ["LoadModules", "Unable", "module_of", "unable"]
+__all__ = ["LoadModules", "UnsupportedFeature", "module_of", "unsupported"]
 
 RAID_MODULES: Final = {"raid4": "raid456", "raid5": "raid456", "raid6": "raid456"}
-"""Level → its kernel module, where that has another name. Source: the kernel's drivers/md."""
+"""RAID level → kernel module, where the names differ (drivers/md in the kernel)."""
 
 
 @dataclass(frozen=True)
-class Unable:
-    """Something that the config needs and the kernel cannot do.
+class UnsupportedFeature:
+    """A kernel feature that the config needs and the machine lacks.
 
     Attributes:
-        path: what needs it.
-        what: what the kernel cannot do: "mount btrfs".
-        module: the module by which it could.
+        path: the config path that needs it.
+        feature: the feature in words: "btrfs support".
+        module: the kernel module that provides it.
     """
 
     path: ConfigPath
-    what: str
+    feature: str
     module: str
 
 
 def module_of(level: str) -> str:
-    """The module that brings arrays of a level, in mdadm's own word for it."""
+    """Return the kernel module of a RAID level, which is given in mdadm's words."""
     return RAID_MODULES.get(level, level)
 
 
-def unable(config: Config, host: Host) -> Iterator[Unable]:
-    """All of it; nothing is loaded to find out."""
+def unsupported(config: Config, host: View) -> Iterator[UnsupportedFeature]:
+    """Yield all missing features; loads nothing."""
     storage = config.storage
     formats = {
         index: filesystem.format or ""
@@ -56,18 +56,20 @@ def unable(config: Config, host: Host) -> Iterator[Unable]:
     if storage.raid:
         yield from _arrays(config, host.system)
     if storage.luks and kernel.can_load(host.system, "dm_crypt") is False:
-        yield Unable(("storage", "luks", 0), "open encrypted volumes", "dm_crypt")
+        yield UnsupportedFeature(("storage", "luks", 0), "dm-crypt support", "dm_crypt")
 
 
-def _filesystems(formats: Mapping[int, str], system: str) -> Iterator[Unable]:
+def _filesystems(formats: Mapping[int, str], system: str) -> Iterator[UnsupportedFeature]:
     known = kernel.filesystems(system)
     for index, format_ in formats.items():
-        # A kernel that loads no modules has listed all that it can mount.
+        # A kernel without module support lists everything that it can mount.
         if format_ not in known and not kernel.can_load(system, format_):
-            yield Unable(("storage", "filesystems", index, "format"), f"mount {format_}", format_)
+            yield UnsupportedFeature(
+                ("storage", "filesystems", index, "format"), f"{format_} support", format_
+            )
 
 
-def _arrays(config: Config, system: str) -> Iterator[Unable]:
+def _arrays(config: Config, system: str) -> Iterator[UnsupportedFeature]:
     from ignition.tools import mdadm
 
     known = kernel.raid_levels(system) or frozenset()
@@ -75,26 +77,26 @@ def _arrays(config: Config, system: str) -> Iterator[Unable]:
         level = mdadm.LEVELS.get(array.level or "", array.level or "")
         module = module_of(level)
         if level not in known and not kernel.can_load(system, module):
-            yield Unable(("storage", "raid", index, "level"), f"run arrays of level {level}", module)
+            yield UnsupportedFeature(
+                ("storage", "raid", index, "level"), f"support for RAID level {level}", module
+            )
 
 
 @dataclass(frozen=True)
 class LoadModules:
-    """Load modules, which have the names of the filesystems.
+    """Load the modules of filesystems.
 
-    This only saves time, so it never fails: what is really missing is told by mount.
+    This only saves time, so it never fails: mount reports a module that is really missing.
     """
 
     path: ConfigPath
     modules: tuple[str, ...]
 
     def describe(self) -> str:
-        """The modules."""
         return modprobe.load(self.modules).why
 
     def perform(self, host: Host) -> None:
-        """Load them."""
         try:
             host.run(modprobe.load(self.modules))
         except IgnitionError as error:
-            log.debug(f"the kernel has to load them by itself: {error}")
+            log.debug(f"cannot load the modules, the kernel loads them on mount: {error}")

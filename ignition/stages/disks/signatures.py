@@ -1,11 +1,11 @@
-"""What is on devices, as libblkid sees it: one call of wipefs for all, a closer look only where needed."""
+"""Signatures on devices as libblkid finds them: one wipefs call for all, blkid only where needed."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from ignition.host import Host, Run, blocks
+from ignition.host import Run, View, blocks
 from ignition.host.command import Command, Ran
 from ignition.tools import blkid, wipefs
 
@@ -13,25 +13,25 @@ __all__ = ["ENCRYPTED", "MEMBER", "NOTHING", "Place", "ask_under", "found", "lis
 
 ENCRYPTED: Final = "crypto_LUKS"
 MEMBER: Final = "linux_raid_member"
-"""What libblkid calls an encrypted volume, and a member of an array."""
+"""libblkid's names of a LUKS volume and a RAID member."""
 
 NOTHING = wipefs.Signature("")
 
 Place = tuple[str, int, int]
-"""A part of a disk: the node of the disk; offset and size in bytes."""
+"""A region of a disk: the disk's node, offset and size in bytes."""
 
 NULL: Final = bytes(256 << 10)
 PLACES: Final = ((0, 256 << 10), (1 << 20, 4 << 10), (-(128 << 10), 128 << 10))
-"""Where libblkid looks for signatures (offset, length): the head, VMFS at 1 MiB, the tail."""
+"""The regions that libblkid searches (offset, length; bytes): the head, VMFS at 1 MiB, the tail."""
 
 
-def listed(host: Host, nodes: Collection[str]) -> Mapping[str, tuple[wipefs.Signature, ...]]:
-    """All signatures on the devices, also those that libblkid would not take for any, in one call."""
+def listed(host: View, nodes: Collection[str]) -> Mapping[str, tuple[wipefs.Signature, ...]]:
+    """List all signatures on the devices with one wipefs call, also those that blkid ignores."""
     return wipefs.parse(host.run(wipefs.show(nodes)).stdout, nodes)
 
 
-def found(host: Host, alias: str, signatures: Sequence[wipefs.Signature]) -> wipefs.Signature | None:
-    """The signature that counts, `NOTHING` if there is none, `None` if libblkid finds several.
+def found(host: View, alias: str, signatures: Sequence[wipefs.Signature]) -> wipefs.Signature | None:
+    """Return the signature of a device, `NOTHING` if there is none, None if libblkid finds several.
 
     Partition tables do not count.
     """
@@ -43,13 +43,13 @@ def found(host: Host, alias: str, signatures: Sequence[wipefs.Signature]) -> wip
 
 
 def under(run: Run, system: str, place: Place) -> blkid.Probe:
-    """What lies in a part of a disk where no partition is yet."""
+    """Probe a region of a disk that has no partition yet."""
     return blkid.parse(_probe(place), ask_under(run, system, place))
 
 
 def ask_under(run: Run, system: str, place: Place) -> Ran:
-    """As `under`, in blkid's own words."""
-    # Looking first saves a process for each of many partitions of new disks.
+    """Return blkid's output for a region of a disk."""
+    # Reading first saves a process for each of many partitions of new disks.
     return Ran(blkid.NOTHING) if _is_blank(system, place) else run(_probe(place))
 
 
@@ -59,7 +59,7 @@ def _probe(place: Place) -> Command:
 
 
 def _is_blank(system: str, place: Place) -> bool:
-    """Whether there are only zeros wherever a signature could be."""
+    """Whether all regions that may contain a signature are zero."""
     disk, offset, size = place
     for start, length in PLACES:
         within = start % size if start < 0 else start

@@ -1,4 +1,4 @@
-"""The action that lets udev catch up: once for a group of devices, not once for each."""
+"""Actions that coordinate with udev: wait for it, and keep it away while a program writes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from dataclasses import dataclass
 
 from ignition.configpath import ConfigPath
 from ignition.host import Host
+from ignition.stages.actions import RunCommand
 
-__all__ = ["Settle"]
+__all__ = ["RunLocked", "Settle"]
 
 
 @dataclass(frozen=True)
 class Settle:
-    """Let udev look at devices again, so that its links are true when later steps follow them.
+    """Trigger udev events for devices and wait, so that later steps find correct symlinks.
 
-    For a disk that covers its partitions: udev handles an event of a disk only after
-    all earlier ones of its partitions, and the kernel's are earlier than ours.
+    An event of a disk covers its partitions: udev handles it after all earlier events of the partitions,
+    and the kernel's events are earlier.
 
     Attributes:
         devices: kernel nodes.
@@ -25,9 +26,26 @@ class Settle:
     devices: tuple[str, ...]
 
     def describe(self) -> str:
-        """Which devices."""
-        return f"waiting for udev to look at {', '.join(self.devices)}"
+        return f"waiting for udev to process {', '.join(self.devices)}"
 
     def perform(self, host: Host) -> None:
-        """Trigger and wait."""
         host.devices.settle(self.devices)
+
+
+@dataclass(frozen=True)
+class RunLocked(RunCommand):
+    """Run a program that writes to devices, with the locks of their disks held.
+
+    Without the locks udev probes incomplete contents, creates symlinks that are wrong soon after, or makes
+    the kernel read a partition table again that the program relies on.
+
+    Attributes:
+        nodes: kernel nodes of the devices.
+    """
+
+    nodes: tuple[str, ...]
+
+    def perform(self, host: Host) -> None:
+        """Run it."""
+        with host.devices.locked(self.nodes):
+            host.run(self.command)

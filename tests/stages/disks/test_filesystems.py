@@ -40,7 +40,7 @@ def test_decision_table(wipe: bool, matches: bool, is_empty: bool, do: Do) -> No
     assert decide(wipe=wipe, matches=matches, is_empty=is_empty) is do
 
 
-def test_nothing_that_is_there_is_ever_replaced_without_leave() -> None:
+def test_existing_contents_are_replaced_only_when_allowed() -> None:
     for matches, is_empty in itertools.product((True, False), repeat=2):
         assert (decide(wipe=False, matches=matches, is_empty=is_empty) is Do.MAKE) <= is_empty
 
@@ -56,31 +56,33 @@ def test_nothing_that_is_there_is_ever_replaced_without_leave() -> None:
         ({"format": ""}, Signature("")),
     ],
 )
-def test_what_matches(wanted: dict[str, Any], found: Signature) -> None:
+def test_differences_of_matching_object_is_empty(wanted: dict[str, Any], found: Signature) -> None:
     assert list(differences(Filesystem(device="/dev/v", **wanted), found)) == []
 
 
 @pytest.mark.parametrize(
     ("wanted", "found", "expected"),
     [
-        ({"format": "ext4"}, Signature("xfs"), ["format is xfs, not ext4"]),
-        ({"format": "none"}, Signature("xfs"), ["format is xfs, not none"]),
-        ({"format": "ext4", "label": "A"}, Signature("ext4", "a"), ['label is "a", not "A"']),
-        ({"format": "ext4", "label": ""}, Signature("ext4", "a"), ['label is "a", not ""']),
-        ({"format": "ext4", "uuid": "1"}, Signature("ext4"), ["uuid is not set, not 1"]),
+        ({"format": "ext4"}, Signature("xfs"), ["found xfs, want ext4"]),
+        ({"format": "none"}, Signature("xfs"), ["found xfs, want none"]),
+        ({"format": "ext4", "label": "A"}, Signature("ext4", "a"), ['label is "a", want "A"']),
+        ({"format": "ext4", "label": ""}, Signature("ext4", "a"), ['label is "a", want ""']),
+        ({"format": "ext4", "uuid": "1"}, Signature("ext4"), ["uuid is not set, want 1"]),
         (
             {"format": "ext4", "uuid": "abcd-1234"},
             Signature("ext4", "", "abcd1234"),
-            ["uuid is abcd1234, not abcd-1234"],
+            ["uuid is abcd1234, want abcd-1234"],
         ),
         (
             {"format": "swap", "label": "s"},
             Signature(""),
-            ["format is none, not swap", 'label is "", not "s"'],
+            ["found no filesystem, want swap", 'label is "", want "s"'],
         ),
     ],
 )
-def test_what_does_not(wanted: dict[str, Any], found: Signature, expected: list[str]) -> None:
+def test_differences_lists_each_mismatch(
+    wanted: dict[str, Any], found: Signature, expected: list[str]
+) -> None:
     assert list(differences(Filesystem(device="/dev/v", **wanted), found)) == expected
 
 
@@ -134,11 +136,11 @@ def fs(number: int, format_: str | None, **more: Any) -> dict[str, Any]:
     return {"device": f"/dev/vdb{number}", "format": format_, **more}
 
 
-def test_fresh_devices_are_listed_once_and_not_wiped(host: FakeHost, sysfs: Sysfs) -> None:
+def test_empty_devices_are_listed_once_and_not_wiped(host: FakeHost, sysfs: Sysfs) -> None:
     found = plan(host, fs(1, "ext4", label="data"), fs(2, "xfs", uuid="AB"))
     assert described(found) == [
         "creating filesystems on /dev/vdb1, /dev/vdb2",
-        "waiting for udev to look at /dev/vdb1, /dev/vdb2",
+        "waiting for udev to process /dev/vdb1, /dev/vdb2",
     ]
     assert len(host.run.argvs) == 1
     applied(found, host)
@@ -150,9 +152,7 @@ def test_fresh_devices_are_listed_once_and_not_wiped(host: FakeHost, sysfs: Sysf
     assert found.creates == {"/dev/disk/by-label/data", "/dev/disk/by-uuid/AB"}
 
 
-def test_what_is_to_be_wiped_is_wiped_with_one_call_and_needs_no_second_look(
-    host: FakeHost, sysfs: Sysfs
-) -> None:
+def test_wiped_devices_take_one_wipefs_call(host: FakeHost, sysfs: Sysfs) -> None:
     holds(host, vdb1="ext4", vdb2=("xfs", "ext4"))
     found = plan(
         host,
@@ -164,7 +164,7 @@ def test_what_is_to_be_wiped_is_wiped_with_one_call_and_needs_no_second_look(
     assert described(found) == [
         "wiping all signatures from /dev/vdb1, /dev/vdb2",
         "creating filesystems on /dev/vdb1, /dev/vdb2, /dev/vdb3",
-        "waiting for udev to look at /dev/vdb1, /dev/vdb2, /dev/vdb3",
+        "waiting for udev to process /dev/vdb1, /dev/vdb2, /dev/vdb3",
     ]
     together = found.actions[1]
     assert isinstance(together, Parallel)
@@ -174,44 +174,45 @@ def test_what_is_to_be_wiped_is_wiped_with_one_call_and_needs_no_second_look(
     ]
 
 
-def test_what_is_as_the_config_says_is_kept_and_nothing_is_done(host: FakeHost, sysfs: Sysfs) -> None:
+def test_matching_filesystem_is_kept(host: FakeHost, sysfs: Sysfs) -> None:
     holds(host, vdb1="ext4", vdb2="xfs")
     found = plan(host, fs(1, "ext4"), fs(2, "xfs"), fs(3, "none"))
     assert found.actions == ()
     assert found.keeps == (
-        "/dev/vdb1 has ext4 as the config says, it is kept",
-        "/dev/vdb2 has xfs as the config says, it is kept",
-        "/dev/vdb3 has no filesystem as the config says, it is kept",
+        "keeping ext4 on /dev/vdb1",
+        "keeping xfs on /dev/vdb2",
+        "keeping no filesystem on /dev/vdb3",
     )
 
 
 @pytest.mark.parametrize(
     "there", ["xfs", "crypto_LUKS", "LVM2_member", "linux_raid_member", "swap", "zfs_member"]
 )
-def test_anything_else_is_refused(host: FakeHost, sysfs: Sysfs, there: str) -> None:
+def test_mismatching_filesystem_is_refused(host: FakeHost, sysfs: Sysfs, there: str) -> None:
     holds(host, vdb1=there)
     found = plan(host, fs(1, "ext4"), fs(2, "ext4"))
     assert found.actions == ()
     assert [(str(each), each.hint) for each in found.refusals] == [
         (
             (
-                f"$.storage.filesystems.0.wipeFilesystem: what is on /dev/vdb1 is not what the config says: "
-                f"format is {there}, not ext4"
+                "$.storage.filesystems.0.wipeFilesystem: existing filesystem on /dev/vdb1 does not match "
+                "the config: "
+                f"found {there}, want ext4"
             ),
             "set wipeFilesystem: true to replace it, or correct the config",
         )
     ]
 
 
-def test_of_several_signatures_the_first_one_counts(host: FakeHost, sysfs: Sysfs) -> None:
+def test_first_of_several_signatures_is_used(host: FakeHost, sysfs: Sysfs) -> None:
     """As for the reference, whose careful probe fails and whose plain one stops at the first."""
     holds(host, vdb1=("xfs", "ext4"))
-    assert plan(host, fs(1, "xfs")).keeps == ("/dev/vdb1 has xfs as the config says, it is kept",)
+    assert plan(host, fs(1, "xfs")).keeps == ("keeping xfs on /dev/vdb1",)
     (refusal,) = plan(host, fs(1, "ext4")).refusals
-    assert refusal.reason.endswith("format is xfs, not ext4 (signatures there: xfs, ext4)")
+    assert refusal.reason.endswith("found xfs, want ext4 (signatures: xfs, ext4)")
 
 
-def test_what_only_wipefs_takes_for_a_signature_is_wiped_away(host: FakeHost, sysfs: Sysfs) -> None:
+def test_signature_known_only_to_wipefs_is_wiped(host: FakeHost, sysfs: Sysfs) -> None:
     """A superblock with a wrong checksum: to libblkid, and so to the reference, there is nothing."""
     holds(host, vdb1="ext4")
     host.run.answer("blkid", status=2)
@@ -221,7 +222,7 @@ def test_what_only_wipefs_takes_for_a_signature_is_wiped_away(host: FakeHost, sy
     ]
 
 
-def test_a_partition_table_alone_is_no_filesystem(host: FakeHost, sysfs: Sysfs) -> None:
+def test_partition_table_alone_is_no_filesystem(host: FakeHost, sysfs: Sysfs) -> None:
     table = {"device": "vdb1", "type": "gpt", "usage": "partition-table", "uuid": None, "label": None}
     host.run.answer("wipefs", stdout=json.dumps({"signatures": [table]}), having="--json")
     assert described(plan(host, fs(1, "xfs")))[:2] == [
@@ -232,15 +233,15 @@ def test_a_partition_table_alone_is_no_filesystem(host: FakeHost, sysfs: Sysfs) 
 
 
 @pytest.mark.parametrize("device", ["/dev/vdb1", "/dev/vdb"])
-def test_what_is_in_use_is_not_made_anew_but_may_be_kept(host: FakeHost, sysfs: Sysfs, device: str) -> None:
+def test_filesystem_in_use_is_kept_or_refused(host: FakeHost, sysfs: Sysfs, device: str) -> None:
     sysfs.mount("/sysroot", "/dev/vdb1", "ext4")
     (refusal,) = plan(host, {"device": device, "format": "ext4", "wipe_filesystem": True}).refusals
-    assert refusal.reason == f"a filesystem would be made on {device}, and it is mounted at /sysroot"
+    assert refusal.reason == f"cannot create a filesystem on {device}: it is mounted at /sysroot"
     holds(host, **{device.removeprefix("/dev/"): "ext4"})
     assert plan(host, {"device": device, "format": "ext4"}).refusals == ()
 
 
-def test_two_names_of_one_device_are_refused(host: FakeHost, sysfs: Sysfs) -> None:
+def test_two_paths_of_one_device_are_refused(host: FakeHost, sysfs: Sysfs) -> None:
     host.devices.links["/dev/disk/by-partlabel/a"] = "/dev/vdb1"
     found = plan(host, fs(1, "ext4"), {"device": "/dev/disk/by-partlabel/a", "format": "xfs"})
     assert [str(each) for each in found.refusals] == [
@@ -251,17 +252,17 @@ def test_two_names_of_one_device_are_refused(host: FakeHost, sysfs: Sysfs) -> No
     ]
 
 
-def test_devices_without_a_format_are_waited_for_and_tags_are_not(host: FakeHost, sysfs: Sysfs) -> None:
+def test_devices_without_format_are_waited_for(host: FakeHost, sysfs: Sysfs) -> None:
     found = plan(host, fs(1, None), {"device": "tag", "format": "virtiofs", "path": "/x"})
     assert host.devices.waited == [{"/dev/vdb1": ("storage", "filesystems", 0)}]
     assert (found.actions, host.run.argvs) == ((), [])
 
 
-def test_a_config_with_tags_only_has_no_devices() -> None:
+def test_virtiofs_only_config_has_no_devices() -> None:
     assert not Filesystems().wanted(config({"device": "tag", "format": "virtiofs", "path": "/x"}))
 
 
-def test_those_that_have_begun_are_made_even_if_one_fails(host: FakeHost, sysfs: Sysfs) -> None:
+def test_begun_filesystems_are_finished_after_a_failure(host: FakeHost, sysfs: Sysfs) -> None:
     begun = Barrier(3)
     made = []
 
@@ -290,7 +291,7 @@ def test_those_that_have_begun_are_made_even_if_one_fails(host: FakeHost, sysfs:
         (fs(1, "swap", path="/srv"), []),
     ],
 )
-def test_modules_that_mounting_will_need_are_loaded_meanwhile(
+def test_mount_modules_are_loaded_in_parallel(
     host: FakeHost, sysfs: Sysfs, wanted: dict[str, Any], modules: list[str]
 ) -> None:
     (sysfs.system / "proc/filesystems").write_text("nodev\tsysfs\n\text4\n")
@@ -299,7 +300,7 @@ def test_modules_that_mounting_will_need_are_loaded_meanwhile(
     assert len(host.run.argvs) == 2 + len(modules)
 
 
-def test_a_module_that_cannot_be_loaded_is_mounts_to_tell(host: FakeHost, sysfs: Sysfs) -> None:
+def test_unloadable_module_does_not_fail(host: FakeHost, sysfs: Sysfs) -> None:
     (sysfs.system / "proc/filesystems").write_text("nodev\tsysfs\n")
     host.run.answer("modprobe", status=2, stderr="no")
     applied(plan(host, fs(1, "xfs", path="/srv")), host)
@@ -307,9 +308,7 @@ def test_a_module_that_cannot_be_loaded_is_mounts_to_tell(host: FakeHost, sysfs:
     assert host.run.ran("mkfs.xfs")
 
 
-def test_what_would_be_made_is_refused_without_its_program_and_what_is_kept_is_not(
-    host: FakeHost, sysfs: Sysfs
-) -> None:
+def test_missing_mkfs_is_refused_only_where_needed(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.missing = {"mkfs.xfs"}
     holds(host, vdb1="xfs")
     assert plan(host, fs(1, "xfs"), fs(2, "ext4")).refusals == ()
@@ -320,19 +319,19 @@ def test_what_would_be_made_is_refused_without_its_program_and_what_is_kept_is_n
     ]
 
 
-def test_devices_of_a_multipath_disk_are_named_in_the_hint(host: FakeHost, sysfs: Sysfs) -> None:
+def test_multipath_device_is_named_in_hint(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.disk("dm-0", 64 << 20, mapper_name="mpatha")
     sysfs.attribute("dm-0", "dm/uuid", "mpath-3600508b4")
     sysfs.hold("/dev/vdb", "dm-0")
     (refusal,) = plan(host, fs(1, "ext4")).refusals
     assert refusal.reason == (
-        "a filesystem would be made on /dev/vdb1, and it is a part of /dev/vdb, which is one path of the "
+        "cannot create a filesystem on /dev/vdb1: it is a part of /dev/vdb, which is one path of the "
         "multipath device /dev/mapper/mpatha"
     )
     assert refusal.hint == "name the device that all paths lead to, /dev/mapper/mpatha, or its parts"
 
 
-def test_unknown_formats_are_refused_with_what_is_known() -> None:
+def test_unsupported_format_is_refused_with_alternatives() -> None:
     (refusal,) = refusals(config(fs(1, "ext4"), fs(2, "zfs"), fs(3, None)))
-    assert str(refusal) == '$.storage.filesystems.1.format: the format "zfs" is not supported'
+    assert str(refusal) == '$.storage.filesystems.1.format: unsupported filesystem format "zfs"'
     assert refusal.hint == "use one of btrfs, ext4, none, swap, vfat, virtiofs, xfs"

@@ -41,7 +41,7 @@ def node(host: FakeHost) -> Path:
         (12 * MIB, False),
     ],
 )
-def test_blkid_is_asked_where_there_is_anything(
+def test_blkid_runs_only_on_nonzero_regions(
     host: FakeHost, node: Path, offset: int, is_looked_at: bool
 ) -> None:
     with node.open("r+b") as file:
@@ -53,7 +53,7 @@ def test_blkid_is_asked_where_there_is_anything(
     assert len(host.run.argvs) == is_looked_at
 
 
-def test_a_part_that_is_smaller_than_the_places_to_look_at(host: FakeHost, node: Path) -> None:
+def test_region_smaller_than_probe_regions(host: FakeHost, node: Path) -> None:
     with node.open("r+b") as file:
         file.seek(4 * MIB + 4096)
         file.write(b"x")
@@ -61,12 +61,12 @@ def test_a_part_that_is_smaller_than_the_places_to_look_at(host: FakeHost, node:
     assert host.run.argvs == []
 
 
-def test_all_devices_are_listed_with_one_call(host: FakeHost) -> None:
+def test_all_devices_take_one_wipefs_call(host: FakeHost) -> None:
     assert listed(host, ("/dev/a", "/dev/b")) == {"/dev/a": (), "/dev/b": ()}
     assert len(host.run.argvs) == 1
 
 
-def test_the_signature_that_counts(host: FakeHost) -> None:
+def test_found_returns_the_signature_of_blkid(host: FakeHost) -> None:
     table = Signature("gpt", is_table=True)
     assert found(host, "/dev/a", ()) is NOTHING
     assert found(host, "/dev/a", (table,)) is NOTHING

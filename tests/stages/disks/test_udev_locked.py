@@ -18,11 +18,11 @@ from ignition.schemas.config import Config
 from ignition.schemas.storage import Disk, Filesystem, Luks, Partition, Raid, Storage
 from ignition.stages import Step
 from ignition.stages.disks.filesystems import Filesystems
-from ignition.stages.disks.locked import RunLocked
 from ignition.stages.disks.luks.step import Volumes
 from ignition.stages.disks.partitions import actions
 from ignition.stages.disks.partitions.step import Partitions
 from ignition.stages.disks.raid.step import Arrays
+from ignition.stages.disks.udev import RunLocked
 from tests.host.fakes import FakeFetch
 from tests.lab.performing import applied
 from tests.lab.programs import Programs
@@ -76,7 +76,7 @@ def do(step: Step[Any], host: Host, **sections: Any) -> None:
     applied(step.plan(config, step.observe(config, host, State())), host)
 
 
-def test_partition_tables(
+def test_partitioning_locks_the_disk(
     host: Host, sysfs: Sysfs, looking: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(actions, "PATIENCE", 0.1)
@@ -84,12 +84,12 @@ def test_partition_tables(
         sysfs.forget(node)
     looking.add("partx")
     # The kernel does not see what a fake has not written; what counts here is how it was called.
-    with pytest.raises(Exception, match="the kernel does not see"):
+    with pytest.raises(Exception, match="the kernel's view of"):
         do(Partitions(), host, disks=(Disk(device="/dev/vdc", partitions=(Partition(number=1),)),))
     assert locked(sysfs, "sfdisk") == {"vdc"}
 
 
-def test_filesystems_and_wiping(host: Host, sysfs: Sysfs, looking: Programs) -> None:
+def test_mkfs_and_wipefs_lock_the_disks(host: Host, sysfs: Sysfs, looking: Programs) -> None:
     do(
         Filesystems(),
         host,
@@ -104,19 +104,19 @@ def test_filesystems_and_wiping(host: Host, sysfs: Sysfs, looking: Programs) -> 
     assert locked(sysfs, "wipefs") == {"vdc"}
 
 
-def test_arrays(host: Host, sysfs: Sysfs, looking: Programs) -> None:
+def test_mdadm_locks_the_members(host: Host, sysfs: Sysfs, looking: Programs) -> None:
     array = Raid(name="a", level="raid1", devices=("/dev/vdb1", "/dev/vdc1"))
     with pytest.raises(Exception, match="/dev/md/a"):
         do(Arrays(), host, raid=(array,))
     assert locked(sysfs, "mdadm") == {"vdb", "vdc"}
 
 
-def test_encrypted_volumes(host: Host, sysfs: Sysfs, looking: Programs) -> None:
+def test_cryptsetup_locks_the_device(host: Host, sysfs: Sysfs, looking: Programs) -> None:
     do(Volumes(), host, luks=(Luks(name="v", device="/dev/vdc2"),))
     assert locked(sysfs, "cryptsetup") == {"vdc"}
 
 
-def test_nothing_is_locked_any_more_when_they_have_ended(host: Host, sysfs: Sysfs, looking: Programs) -> None:
+def test_locks_are_released_after_failure(host: Host, sysfs: Sysfs, looking: Programs) -> None:
     looking.add("mkfs.ext4", status=1)
     with pytest.raises(Exception, match="exit status 1"):
         do(Filesystems(), host, filesystems=(Filesystem(device="/dev/vdb1", format="ext4"),))

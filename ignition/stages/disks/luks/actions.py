@@ -1,8 +1,8 @@
-"""What is done to one encrypted volume: making it, opening it, and going on where an earlier try ended.
+"""Actions on one LUKS volume: create it, open it, and resume an interrupted creation.
 
 A generated key is persisted before a volume exists that nothing else opens, and removed from the volume only
-after its other means of unlocking was tried. So wherever this process is killed, another
-try in the same boot can go on. Rules: engine.md 9.3.3.
+after its other means of unlocking was tried. So a second try in the
+same boot can resume wherever this process was killed. Rules: docs/reference/stages.md, "disks stage: LUKS".
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from ignition.tools import cryptsetup
 __all__ = ["REPLACE", "CloseVolume", "MakeVolume", "OpenVolume", "ResumeVolume"]
 
 GENERATED: Final = 4096
-"""Random bytes of a generated key; it is their hexadecimal digits."""
+"""Random bytes of a generated key, which is their hexadecimal text."""
 
 MODULES: Final = {"dm_mod": "dm_mod", "Check that kernel supports": "dm_crypt and that of the cipher"}
-"""What cryptsetup says → what the kernel lacks."""
+"""Text in cryptsetup's error output → missing kernel module."""
 
-REPLACE: Final = "set wipeVolume: true to make the volume anew, or correct the config"
+REPLACE: Final = "set wipeVolume: true to recreate the volume, or correct the config"
 
 
 @dataclass(frozen=True)
 class MakeVolume:
-    """Make a volume and open it; leaves its key, unless nobody needs it.
+    """Create a volume and open it; persists its key.
 
     Attributes:
-        key: `None` if one is to be generated. Secret.
+        key: None if a key is to be generated. Secret.
         node: the kernel node of its device.
-        cards: the crypto cards that protect its key, if they are to.
+        cards: the crypto cards that protect its key, where wanted.
     """
 
     path: ConfigPath
@@ -51,11 +51,10 @@ class MakeVolume:
     cards: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        """The volume and its device."""
-        return f"creating the encrypted volume {self.volume.name} on {self.volume.device}"
+        return f'creating LUKS volume "{self.volume.name}" on {self.volume.device}'
 
     def perform(self, host: Host) -> None:
-        """Make it and open it."""
+        """Create and open it."""
         volume, key = self.volume, self.key
         volume_key = None
         if volume.cex.enabled:
@@ -80,11 +79,11 @@ class MakeVolume:
 
 @dataclass(frozen=True)
 class ResumeVolume:
-    """Bring a volume that an earlier try of this boot has made, or begun to make, to its end.
+    """Resume a volume that an earlier try of this boot created, or began to create.
 
     Attributes:
-        key: the key that it was made with; `None` if that is known to be gone. Secret.
-        is_bound: whether Clevis has bound it.
+        key: the key that it was created with; None if that key was removed. Secret.
+        is_bound: whether it is bound to Clevis.
     """
 
     path: ConfigPath
@@ -95,14 +94,13 @@ class ResumeVolume:
     is_open: bool = False
 
     def describe(self) -> str:
-        """The volume and its device."""
-        return f"going on with the encrypted volume {self.volume.name} on {self.volume.device}"
+        return f'resuming LUKS volume "{self.volume.name}" on {self.volume.device}'
 
     def perform(self, host: Host) -> None:
-        """Do what is left of it.
+        """Do the remaining steps.
 
         Raises:
-            IgnitionError: the volume is not the one that was made.
+            IgnitionError: the key does not open the volume, so it is another one.
         """
         volume = self.volume
         key = cex.passphrase(host) if volume.cex.enabled else self.key
@@ -116,7 +114,7 @@ class ResumeVolume:
                 return
             if volume.key_file.source or not self.is_bound:
                 raise IgnitionError(
-                    f"the key of this boot does not open the volume on {volume.device}",
+                    f"the key of this boot does not open the LUKS volume on {volume.device}",
                     path=self.path,
                     hint=REPLACE,
                 )
@@ -127,7 +125,7 @@ class ResumeVolume:
 
 @dataclass(frozen=True)
 class OpenVolume:
-    """Open a volume that is there, or try the key of one that is open; leaves its key.
+    """Open an existing volume, or try the key of an open one; persists its key.
 
     Raises:
         IgnitionError: the key is wrong; nothing was changed.
@@ -140,12 +138,10 @@ class OpenVolume:
     is_open: bool = False
 
     def describe(self) -> str:
-        """The volume and its device."""
-        verb = "trying the key of the open" if self.is_open else "opening the"
-        return f"{verb} encrypted volume {self.volume.name} on {self.volume.device}"
+        verb = "trying the key of open" if self.is_open else "opening"
+        return f'{verb} LUKS volume "{self.volume.name}" on {self.volume.device}'
 
     def perform(self, host: Host) -> None:
-        """Open it."""
         volume = self.volume
         command = (
             cryptsetup.try_key(self.alias, volume.name, self.key)
@@ -158,7 +154,7 @@ class OpenVolume:
             if error.ran.status != cryptsetup.WRONG_KEY:
                 raise
             raise IgnitionError(
-                f"the key of the config does not open the volume on {volume.device}",
+                f"the key of the config does not open the LUKS volume on {volume.device}",
                 path=(*self.path, "keyFile"),
                 hint=REPLACE,
             ) from error
@@ -167,17 +163,16 @@ class OpenVolume:
 
 @dataclass(frozen=True)
 class CloseVolume:
-    """Close an open volume that nothing uses, so that it can be made anew."""
+    """Close an unused open volume, so that it can be recreated."""
 
     path: ConfigPath
     volume: Luks
 
     def describe(self) -> str:
-        """The volume."""
-        return f"closing the encrypted volume {self.volume.name}, to make it anew"
+        return f'closing LUKS volume "{self.volume.name}" to recreate it'
 
     def perform(self, host: Host) -> None:
-        """Close it; if it is in use after all, this fails."""
+        """Close it; fails if it is in use."""
         host.run(cryptsetup.close(self.volume.name))
 
 
@@ -191,7 +186,7 @@ def _finish(
     is_bound: bool = False,
     is_open: bool = False,
 ) -> None:
-    """All that follows once there is a volume that the key opens; what was done before is left out."""
+    """Do everything that follows the creation of a volume: bind, test, open, remove the generated key."""
     place = (*path, "clevis")
     persist(_state_with_key(volume, key))
     if volume.cex.enabled:
@@ -209,13 +204,13 @@ def _finish(
 
 
 def _run(host: Host, command: Command) -> None:
-    """Run it; an error that a missing kernel module explains names that."""
+    """Run it; the hint of an error names a missing kernel module."""
     try:
         host.run(command)
     except CommandFailed as error:
         for text, modules in MODULES.items():
             if text in error.ran.stderr:
-                error.hint = f"put the kernel module {modules} into the initramfs"
+                error.hint = f"add the kernel module {modules} to the initramfs"
         raise
 
 

@@ -1,7 +1,7 @@
-"""Encrypted volumes whose key only the machine's own crypto card can use: CryptoExpress, on IBM Z.
+"""LUKS volumes with a CEX key, which only the machine's CryptoExpress card can use (IBM Z).
 
-The volume key is made by the card and protected by it, so the passphrase of the volume protects nothing and
-is a text that everybody may know. Rules: engine.md 9.3.3 (points 1, 4 and 5) and 9.5 (point 7).
+The card generates and protects the volume key, so the passphrase of the volume protects nothing and is not
+secret. Rules: docs/reference/stages.md, "disks stage: LUKS" and "files stage".
 """
 
 from __future__ import annotations
@@ -15,31 +15,32 @@ from ignition import dataurl, distro
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
-from ignition.host import Host
+from ignition.host import Host, View
 from ignition.schemas.storage import Luks
+from ignition.text import strerror
 from ignition.tools import zkey
 from ignition.tools.cryptsetup import VolumeKey
 
 __all__ = ["cards", "key_files", "make_key", "needs", "note_pattern", "passphrase", "state_with_key_files"]
 
 PASSPHRASE: Final = f"{distro.LUKS_KEY_DIRECTORY}/cex.key"
-"""In the initramfs, from its builder; the reference's name."""
+"""The passphrase file in the initramfs, written by its builder; the reference's name."""
 
 CARDS: Final = "/sys/bus/ap/devices"
 DOMAIN: Final = re.compile(r"[0-9a-f]{2}\.[0-9a-f]{4}")
-"""A card and its domain; what has other names is the card as a whole."""
+"""Name of a card with its domain; other names are whole cards."""
 CCA: Final = "cca"
-"""The mode of cards that can do this, in their uevent."""
+"""The mode of usable cards, in their uevent file."""
 
 
 def needs(path: ConfigPath) -> Iterator[tuple[str, ConfigPath]]:
-    """The programs, each with the place in the config that asks for it."""
+    """Yield the programs, each with the config path that needs it."""
     for program in zkey.PROGRAMS:
         yield program, path
 
 
-def cards(host: Host) -> tuple[str, ...]:
-    """The cards that can protect a key, as `xx.xxxx`."""
+def cards(host: View) -> tuple[str, ...]:
+    """Return the cards that can protect a key, as `xx.xxxx`."""
     directory = _place(host, CARDS)
     names = sorted(filter(DOMAIN.fullmatch, os.listdir(directory))) if os.path.isdir(directory) else []
     return tuple(name for name in names if CCA in _values(f"{directory}/{name}/uevent"))
@@ -51,23 +52,23 @@ def _values(path: str) -> list[str]:
 
 
 def passphrase(host: Host) -> bytes:
-    """The passphrase of all such volumes; no secret.
+    """Return the passphrase of all such volumes, which is not secret.
 
     Raises:
-        IgnitionError: the initramfs has none.
+        IgnitionError: the initramfs has no passphrase file.
     """
     try:
         with open(_place(host, PASSPHRASE), "rb") as file:
             return file.read()
     except OSError as error:
         raise IgnitionError(
-            f"there is no {PASSPHRASE} in the initramfs: {error.strerror}",
-            hint="dracut's module ignition puts it there on s390x",
+            f"cannot read {PASSPHRASE} in the initramfs: {strerror(error)}",
+            hint="rebuild the initramfs with the dracut module ignition on s390x",
         ) from error
 
 
 def make_key(host: Host, volume: Luks, usable: tuple[str, ...]) -> VolumeKey:
-    """The volume key, made if an earlier run of this boot has not made it."""
+    """Return the volume key; generate it unless an earlier run of this boot did."""
     os.makedirs(_place(host, distro.CEX_KEY_REPOSITORY), mode=0o700, exist_ok=True)
     files = [f"{distro.CEX_KEY_REPOSITORY}/{name}" for name in key_files(volume)]
     if not all(os.path.exists(_place(host, file)) for file in files):
@@ -76,12 +77,12 @@ def make_key(host: Host, volume: Luks, usable: tuple[str, ...]) -> VolumeKey:
 
 
 def note_pattern(host: Host, alias: str, volume: Luks) -> None:
-    """Note in the volume how its key can be recognised."""
+    """Store the verification pattern of the key in the volume."""
     host.run(zkey.set_pattern(alias, volume.name, PASSPHRASE))
 
 
 def state_with_key_files(host: Host, volume: Luks) -> State:
-    """The key's files, for the installed system's repository."""
+    """Return the key files for the zkey repository of the target root."""
     keys = {}
     for name in key_files(volume):
         with open(_place(host, f"{distro.CEX_KEY_REPOSITORY}/{name}"), "rb") as file:
@@ -90,7 +91,7 @@ def state_with_key_files(host: Host, volume: Luks) -> State:
 
 
 def key_files(volume: Luks) -> tuple[str, str]:
-    """The names of the files that make up the volume's key in the repository: about it, and itself."""
+    """Return the file names of the volume key in the repository: its description and the key."""
     return f"{_key_name(volume)}.info", f"{_key_name(volume)}.skey"
 
 
@@ -98,5 +99,5 @@ def _key_name(volume: Luks) -> str:
     return f"ignition-luks-{volume.name}"
 
 
-def _place(host: Host, path: str) -> str:
+def _place(host: View, path: str) -> str:
     return host.system.rstrip("/") + path

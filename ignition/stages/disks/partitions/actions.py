@@ -1,4 +1,4 @@
-"""Actions on partition tables: write one, make the kernel see it, and make sure that it does."""
+"""Actions on partition tables: write a table, tell the kernel, and check what the kernel sees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from ignition import log
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
-from ignition.host import Host, blocks
+from ignition.host import Host, View, blocks
 from ignition.host.command import Command, CommandFailed
 from ignition.stages.disks.partitions.layout import Extent
 from ignition.tools import dmsetup, partx
@@ -18,7 +18,7 @@ from ignition.tools import dmsetup, partx
 __all__ = ["ExpectPartitions", "PartitionDisk", "seen_on"]
 
 PATIENCE: Final = 5.0
-"""Seconds for the kernel's view to become what it should be; udev may be making it read the table again."""
+"""Seconds to wait for the kernel's view to match; udev may make it read the table again."""
 TICK: Final = 0.05
 ATTEMPTS: Final = 20
 
@@ -27,15 +27,14 @@ ATTEMPTS: Final = 20
 class PartitionDisk:
     """Change the partition table of one disk.
 
-    The whole-disk lock is held, so that udev does not make the kernel read a table
-    that is half written.
+    The whole-disk lock is held, so that udev does not make the kernel read an incomplete table.
 
     Attributes:
-        device: what the config calls the disk.
+        device: the disk's path in the config.
         disk: the disk.
         zero: byte ranges that are overwritten first (offset, length).
-        commands: what writes the table.
-        touched: numbers of the partitions that are changed, made or deleted.
+        commands: the programs that write the table.
+        touched: numbers of changed, created and deleted partitions.
         expected: the partitions of the finished table.
     """
 
@@ -48,19 +47,18 @@ class PartitionDisk:
     expected: Mapping[int, Extent]
 
     def describe(self) -> str:
-        """The disk, and what is done to it."""
         if not (self.zero or self.commands):
-            return f"showing the kernel the partitions of {self.device}"
+            return f"telling the kernel about the partitions of {self.device}"
         return f"{'wiping and ' if self.zero else ''}partitioning {self.device}"
 
     def perform(self, host: Host) -> None:
-        """Write, and tell the kernel what it did not see by itself."""
+        """Write the table, and tell the kernel about changes that it did not notice."""
         with host.devices.locked([self.disk.node]):
             if self.zero:
                 host.devices.zero(self.disk.node, self.zero)
             for command in self.commands:
                 host.run(command)
-            # Partitions of a device-mapper disk are made by udev, not by the kernel.
+            # udev creates the partitions of a device-mapper disk, not the kernel.
             if not self.disk.mapper_name:
                 self._tell_kernel(host)
 
@@ -71,15 +69,15 @@ class PartitionDisk:
                 for command in corrections:
                     host.run(command)
             except CommandFailed as error:
-                # Somebody has a partition open, mostly udev and for a moment. What counts is what
-                # the kernel sees in the end; `ExpectPartitions` looks at that.
+                # A program, usually udev, has a partition open for a moment. `ExpectPartitions` checks
+                # what the kernel sees in the end.
                 log.notice(str(error))
                 time.sleep(TICK)
             else:
                 return
 
     def _corrections(self, host: Host) -> Iterator[Command]:
-        """What makes the kernel see the table as it is: all that is wrong goes before anything new comes."""
+        """Yield the partx calls that correct the kernel's view: first all deletions, then all additions."""
         seen = seen_on(host.system, self.disk)
         looked_at = self.touched | (seen.keys() if self.zero else set())
         wrong = {number for number in looked_at & seen.keys() if seen[number] != self.expected.get(number)}
@@ -92,13 +90,13 @@ class PartitionDisk:
 
 @dataclass(frozen=True)
 class ExpectPartitions:
-    """Make sure that the kernel sees the partitions of a disk as they were written.
+    """Check that the kernel sees the partitions of a disk as they were written.
 
     Attributes:
-        device: what the config calls the disk.
+        device: the disk's path in the config.
         disk: the disk.
-        gone: numbers of partitions that must not be there.
-        expected: partitions that must be there.
+        gone: numbers of partitions that must not exist.
+        expected: partitions that must exist.
     """
 
     path: ConfigPath
@@ -108,18 +106,17 @@ class ExpectPartitions:
     expected: Mapping[int, Extent]
 
     def describe(self) -> str:
-        """The disk."""
         return f"checking that the kernel sees the partitions of {self.device}"
 
     def perform(self, host: Host) -> None:
-        """Look until it is so."""
+        """Poll until the kernel's view matches or the time limit expires."""
         deadline = time.monotonic() + PATIENCE
         while wrong := list(self._differences(host)):
             if time.monotonic() > deadline:
                 raise IgnitionError(
-                    f"the kernel does not see the partition table of {self.device} as it was written: "
+                    f"the kernel's view of {self.device} does not match the written partition table: "
                     + "; ".join(wrong),
-                    hint="something holds the disk or one of its partitions: see /sys/class/block/*/holders",
+                    hint="check which device holds the disk or a partition: ls /sys/class/block/*/holders",
                 )
             time.sleep(TICK)
         nodes = {part.node for number, part in self._seen(host).items() if number in self.expected}
@@ -131,17 +128,17 @@ class ExpectPartitions:
     def _differences(self, host: Host) -> Iterator[str]:
         seen = self._seen(host)
         for number in sorted(self.gone & seen.keys()):
-            yield f"partition {number} is still there"
+            yield f"partition {number} still exists"
         for number, expected in sorted(self.expected.items()):
             if number not in seen:
-                yield f"partition {number} is not there"
+                yield f"partition {number} not found"
             elif (found := self._found(host, number, seen[number])) != expected:
                 yield (
-                    f"partition {number} has {found.size} sectors from {found.start} on, "
-                    f"not {expected.size} from {expected.start} on"
+                    f"partition {number} has {found.size} sectors at {found.start}, "
+                    f"want {expected.size} at {expected.start}"
                 )
 
-    def _found(self, host: Host, number: int, part: blocks.Kernel) -> Extent:
+    def _found(self, host: View, number: int, part: blocks.Kernel) -> Extent:
         if not self.disk.mapper_name:
             return _extent(part, self.disk)
         name = f"{self.disk.mapper_name}p{number}"
@@ -150,7 +147,7 @@ class ExpectPartitions:
 
 
 def seen_on(system: str, disk: blocks.Disk) -> dict[int, Extent]:
-    """The partitions of a disk as the kernel sees them, in the disk's own sectors."""
+    """Return the partitions that the kernel sees by number, in the disk's own sectors."""
     return {number: _extent(part, disk) for number, part in blocks.partitions(system, disk.node).items()}
 
 

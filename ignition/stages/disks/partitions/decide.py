@@ -1,4 +1,4 @@
-"""What is done to one disk, and why not: pure functions of the config and the disk's facts."""
+"""Decide the changes of one disk's partition table, and the refusals: pure functions."""
 
 from __future__ import annotations
 
@@ -14,38 +14,36 @@ from ignition.schemas.storage import Disk
 from ignition.stages.disks.partitions import match
 from ignition.stages.disks.partitions.actions import ExpectPartitions, PartitionDisk
 from ignition.stages.disks.partitions.layout import Extent, Misfit, in_mib
-from ignition.stages.disks.partitions.match import Do, Wanted
+from ignition.stages.disks.partitions.match import Do, WantedPartition
 from ignition.stages.disks.partitions.observe import DiskFacts
 from ignition.tools import gpt, sfdisk
 
-__all__ = ["Change", "DiskChanges", "disk_changes"]
+__all__ = ["DiskChanges", "PartitionChange", "disk_changes"]
 
 
 NUMBERED: Final = ("/dev/disk/by-id/", "/dev/disk/by-path/")
-"""Links to disks that have others to partitions beside them. Source: udev's 60-persistent-storage.rules."""
+"""Symlinks to disks with `-partN` siblings for partitions (udev's 60-persistent-storage.rules)."""
 
-WIPE_TABLE: Final = "set wipeTable: true to replace it, or name another disk"
-FIT: Final = (
-    "ask for less, or make room: delete partitions with shouldExist: false and wipePartitionEntry: true"
-)
-DELETE: Final = "set wipePartitionEntry: true to have it deleted"
+WIPE_TABLE: Final = "set wipeTable: true to replace it, or change the device"
+FIT: Final = "reduce sizeMiB, or delete partitions with shouldExist: false and wipePartitionEntry: true"
+DELETE: Final = "set wipePartitionEntry: true to delete it"
 REPLACE: Final = "set wipePartitionEntry: true to replace it, or correct the config"
 RESIZE: Final = "set resize: true to change its size, or wipePartitionEntry: true to replace it"
 
 
 @dataclass(frozen=True)
-class Change:
-    """One entry of the config and what is done about it.
+class PartitionChange:
+    """The change for one entry of the config.
 
     Attributes:
         wanted: the entry.
         do: the decision.
-        extent: where it is or goes; None if it must not exist or does not fit.
-        misfit: why it does not fit, if it does not.
-        wrong: in what the partition that is there differs (`entries.differences`).
+        extent: the sectors of the partition; None if it must not exist or does not fit.
+        misfit: why it does not fit, or None.
+        wrong: the mismatches of the existing partition (`match.differences`).
     """
 
-    wanted: Wanted
+    wanted: WantedPartition
     do: Do
     extent: Extent | None = None
     misfit: Misfit | None = None
@@ -53,11 +51,11 @@ class Change:
 
     @property
     def is_active(self) -> bool:
-        """Whether anything is written for it."""
+        """Whether anything is written for the entry."""
         return self.do not in {Do.NOTHING, Do.KEEP}
 
     def partition(self) -> sfdisk.NewPartition:
-        """The entry to be written."""
+        """Return the partition to be written."""
         assert self.extent is not None
         wanted = self.wanted
         return sfdisk.NewPartition(
@@ -67,13 +65,13 @@ class Change:
 
 @dataclass(frozen=True)
 class DiskChanges:
-    """Everything that is done to one disk.
+    """The changes of one disk.
 
     Attributes:
-        device: what the config calls it.
-        is_wiped: whether the config wants what is there wiped.
-        is_new: whether a table is made, and not one changed.
-        changes: one for each entry that counts.
+        device: its path in the config.
+        is_wiped: whether `wipeTable` is set.
+        is_new: whether a new table is written instead of changing an existing one.
+        changes: one for each relevant entry.
     """
 
     path: ConfigPath
@@ -81,18 +79,18 @@ class DiskChanges:
     facts: DiskFacts
     is_wiped: bool
     is_new: bool
-    changes: tuple[Change, ...]
+    changes: tuple[PartitionChange, ...]
 
     @property
     def numbers(self) -> frozenset[int]:
-        """The partitions that are touched, or that the kernel has not seen since they were."""
+        """Numbers of changed partitions, and of those that the kernel sees with other sectors."""
         touched = {each.wanted.number for each in self.changes if each.is_active or self._is_unseen(each)}
-        # With the old table the kernel's partitions go, unless they are in use: then this is refused.
+        # A new table removes all partitions that the kernel sees; those in use are refused.
         seen = self.facts.seen or {}
         return frozenset(touched | (seen.keys() - self.facts.busy.keys() if self.is_new else set()))
 
-    def _is_unseen(self, change: Change) -> bool:
-        """Whether the kernel has another idea of a partition that is kept: a run was interrupted."""
+    def _is_unseen(self, change: PartitionChange) -> bool:
+        """Whether the kernel sees other sectors of a kept partition, after an interrupted run."""
         number, seen = change.wanted.number, self.facts.seen
         if change.do is not Do.KEEP or seen is None or number in self.facts.busy:
             return False
@@ -100,11 +98,10 @@ class DiskChanges:
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything has to be done."""
         return bool(self.numbers or self._zero())
 
     def refusals(self) -> Iterator[Refusal]:
-        """All reasons not to do it."""
+        """Yield all refusals."""
         facts = self.facts
         if facts.in_use and not facts.busy:
             yield Refusal(self.path, f"{self.device} is {facts.in_use}", remedy(facts.in_use))
@@ -113,35 +110,35 @@ class DiskChanges:
             return
         if self.is_wiped:
             for number, use in sorted(facts.busy.items()):
-                reason = f"the partition table of {self.device} cannot be wiped: partition {number} is {use}"
+                reason = f"cannot wipe the partition table of {self.device}: partition {number} is {use}"
                 yield Refusal((*self.path, "wipeTable"), reason, remedy(use))
         for each in self.changes:
             yield from self._refusals(each)
 
-    def _refusals(self, change: Change) -> Iterator[Refusal]:
+    def _refusals(self, change: PartitionChange) -> Iterator[Refusal]:
         wanted = change.wanted
         name = f"partition {wanted.number} of {self.device}"
         if change.do is Do.REFUSE:
             yield _conflict(change, name, self.facts.disk.sector_size)
         elif change.misfit is not None:
             yield Refusal(
-                wanted.path, f"{name} does not fit: {change.misfit.text(self.facts.disk.sector_size)}", FIT
+                wanted.path, f"cannot create {name}: {change.misfit.text(self.facts.disk.sector_size)}", FIT
             )
         elif change.is_active and wanted.number in self.facts.busy and not self.is_wiped:
             use = self.facts.busy[wanted.number]
-            reason = f"{name} would be changed ({change.do.value}), and it is {use}"
+            reason = f"cannot {change.do.value} {name}: it is {use}"
             yield Refusal(wanted.path, reason, remedy(use))
 
     def keeps(self) -> Iterator[str]:
-        """What is as the config says, a line each."""
+        """Yield one line for each partition that needs no change."""
         for each in self.changes:
             if each.do is Do.KEEP:
-                yield f"partition {each.wanted.number} of {self.device} is as the config says"
+                yield f"partition {each.wanted.number} of {self.device} matches the config"
             elif each.do is Do.NOTHING:
-                yield f"partition {each.wanted.number} of {self.device} does not exist, as the config says"
+                yield f"partition {each.wanted.number} of {self.device} is absent, as configured"
 
     def write(self) -> PartitionDisk:
-        """The action that does it."""
+        """Return the action that writes the table."""
         return PartitionDisk(
             path=self.path,
             device=self.device,
@@ -153,14 +150,14 @@ class DiskChanges:
         )
 
     def expect(self) -> ExpectPartitions:
-        """The check afterwards."""
+        """Return the action that checks the result."""
         finished = self.finished()
         expected = {number: extent for number, extent in finished.items() if number in self.numbers}
         gone = self.numbers - finished.keys()
         return ExpectPartitions(self.path, self.device, self.facts.disk, gone, expected)
 
     def finished(self) -> dict[int, Extent]:
-        """The partitions of the finished table."""
+        """Return the partitions of the finished table by number."""
         there = () if self.is_new else self.facts.table.entries
         table = {entry.number: Extent(entry.start, entry.size) for entry in there}
         for each in self.changes:
@@ -171,12 +168,12 @@ class DiskChanges:
         return table
 
     def creates(self) -> Iterator[str]:
-        """The device paths that exist afterwards and did not before."""
+        """Yield the device paths of created partitions."""
         for node, names, _ in self.made():
             yield from (node, *names)
 
     def made(self) -> Iterator[tuple[str, tuple[str, ...], Extent]]:
-        """The partitions that are made: node, the other names that lead to it, and where it is."""
+        """Yield the created partitions: kernel node, symlinks to it, extent."""
         mapper_name = self.facts.disk.mapper_name
         disk = f"/dev/mapper/{mapper_name}p" if mapper_name else self.facts.disk.node
         for each in self._doing(Do.CREATE, Do.REPLACE):
@@ -189,11 +186,11 @@ class DiskChanges:
                     names.append(f"{self.device}-part{each.wanted.number}")
                 yield node, tuple(names), each.extent
 
-    def _doing(self, *what: Do) -> list[Change]:
+    def _doing(self, *what: Do) -> list[PartitionChange]:
         return [each for each in self.changes if each.do in what]
 
     def _zero(self) -> tuple[tuple[int, int], ...]:
-        """What is overwritten: the sectors of MBR, GPT and the GPT's backup, as `sgdisk --zap-all` does."""
+        """Return the byte ranges of MBR, GPT and backup GPT, which `sgdisk --zap-all` overwrites too."""
         if not self.is_wiped or self.facts.is_blank:
             return ()
         disk = self.facts.disk
@@ -219,7 +216,7 @@ class DiskChanges:
 
 
 def disk_changes(disk: Disk, path: ConfigPath, facts: DiskFacts) -> DiskChanges:
-    """Decide what is done to a disk."""
+    """Decide the changes of a disk."""
     is_wiped = disk.wipe_table is True
     is_new = is_wiped or not facts.has_table
     sector_size, sectors = facts.disk.sector_size, facts.disk.sectors
@@ -231,13 +228,15 @@ def disk_changes(disk: Disk, path: ConfigPath, facts: DiskFacts) -> DiskChanges:
     changes = tuple(
         _change(each, there.get(each.number), places.get(each.number) if each.should_exist else None)
         for each in wanted
-        # An entry that is to go has made room for the one that took its number.
+        # An entry whose partition is deleted may have given its number to another entry.
         if each.should_exist or each.number not in staying
     )
     return DiskChanges(path, disk.device, replace(facts, table=table), is_wiped, is_new, changes)
 
 
-def _change(wanted: Wanted, there: gpt.Entry | None, place: Extent | Misfit | None) -> Change:
+def _change(
+    wanted: WantedPartition, there: gpt.Entry | None, place: Extent | Misfit | None
+) -> PartitionChange:
     extent = place if isinstance(place, Extent) else None
     wrong = tuple(match.differences(wanted, there, extent)) if there and wanted.should_exist else ()
     do = match.decide(
@@ -248,22 +247,22 @@ def _change(wanted: Wanted, there: gpt.Entry | None, place: Extent | Misfit | No
         matches=not wrong,
         only_size_differs=[field for field, _, _ in wrong] == ["sizeMiB"],
     )
-    return Change(wanted, do, extent, place if isinstance(place, Misfit) else None, wrong)
+    return PartitionChange(wanted, do, extent, place if isinstance(place, Misfit) else None, wrong)
 
 
-def _conflict(change: Change, name: str, sector_size: int) -> Refusal:
-    """The refusal for a partition that is there and is not what the config says."""
+def _conflict(change: PartitionChange, name: str, sector_size: int) -> Refusal:
+    """Return the refusal of an existing partition that does not match the config."""
     if not change.wanted.should_exist:
-        return Refusal(change.wanted.path, f"{name} exists and should not", DELETE)
+        return Refusal(change.wanted.path, f"{name} exists, but shouldExist is false", DELETE)
     fields = [field for field, _, _ in change.wrong]
     text = "; ".join(
-        f"{field} is {_figure(field, there, sector_size)}, not {_figure(field, wanted, sector_size)}"
+        f"{field} is {_figure(field, there, sector_size)}, want {_figure(field, wanted, sector_size)}"
         for field, there, wanted in change.wrong
     )
     hint = RESIZE if fields == ["sizeMiB"] else REPLACE
-    return Refusal(change.wanted.path, f"{name} is not as the config says: {text}", hint)
+    return Refusal(change.wanted.path, f"existing {name} does not match the config: {text}", hint)
 
 
 def _figure(field: str, value: str, sector_size: int) -> str:
-    """Sectors as MiB; everything else as it is."""
+    """Format sectors as MiB; return other values unchanged."""
     return in_mib(int(value) * sector_size) if field.endswith("MiB") else value

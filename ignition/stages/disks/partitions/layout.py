@@ -1,16 +1,16 @@
-"""Where new partitions go: a pure function that gives sgdisk's own answers.
+"""Lay out new partitions with the rules of sgdisk, as a pure function.
 
-The reference asks `sgdisk --pretend` and reads what it prints. The rules are few
-(engine.md 9.3.1, confirmed with sgdisk 1.0.9), so here they are, without a process;
-a property test compares them with the program over random tables.
+The reference runs `sgdisk --pretend` and parses its output. The rules are few (docs/reference/stages.md,
+"disks stage: partitions"; confirmed with sgdisk 1.0.9), so they are implemented here without a process; a
+property test compares them with the program over random tables.
 
-- Requests are served in their order; each sees what those before it have taken.
-- Start 0 is the start of the largest free block, the first of several equal ones,
-  moved to the alignment grid if that leaves it in the block.
-- Size 0 reaches to the end of the largest free block, so a given start must lie in it.
-- A size that does not fit is an error; it is never shrunk.
-- Given starts are not moved. (sgdisk moves those off its grid. Config values are whole
-  MiB and so always on it; what is taken over from an existing table stays where it is.)
+- Requests are handled in order; each one sees the extents of those before it.
+- Start 0 means the start of the largest free block (the first of equal ones), aligned to the grid if the
+  aligned sector is inside the block.
+- Size 0 means up to the end of the largest free block, so a given start must be inside that block.
+- A size that does not fit is an error; it is never reduced.
+- Given starts are not moved. (sgdisk aligns them. Config values are whole MiB and therefore aligned; the
+  start of an existing partition is kept.)
 """
 
 from __future__ import annotations
@@ -23,33 +23,32 @@ __all__ = ["MIB", "Extent", "Misfit", "Request", "Space", "alignment", "in_mib",
 
 MIB: Final = 1 << 20
 AF_ALIGNMENT: Final = 8
-"""sgdisk's smallest grid on disks that may have 4096-byte sectors inside."""
+"""sgdisk's smallest grid, in sectors, for disks that may have 4096-byte physical sectors."""
 AF_SECTORS: Final = 585937500
-"""From this many sectors on a disk may have them (300 GB of 512 bytes)."""
+"""Sectors from which a disk may have them (300 GB with 512-byte sectors)."""
 
 
 @dataclass(frozen=True)
 class Extent:
-    """A run of sectors, never empty."""
+    """A run of sectors; never empty."""
 
     start: int
     size: int
 
     @property
     def last(self) -> int:
-        """The last sector in it."""
         return self.start + self.size - 1
 
 
 @dataclass(frozen=True)
 class Space:
-    """What there is to give away.
+    """The space for partitions on a disk.
 
     Attributes:
-        first: first usable sector.
-        last: last usable sector.
-        alignment: the grid, in sectors.
-        capacity: highest partition number.
+        first: the first usable sector.
+        last: the last usable sector.
+        alignment: the alignment grid, in sectors.
+        capacity: the highest partition number.
     """
 
     first: int
@@ -60,7 +59,7 @@ class Space:
 
 @dataclass(frozen=True)
 class Request:
-    """A partition to be placed; 0 for a start or size that is to be found."""
+    """A partition to be placed; 0 for a start or size to be chosen."""
 
     number: int
     start: int = 0
@@ -69,26 +68,23 @@ class Request:
 
 @dataclass(frozen=True)
 class Misfit:
-    """Why a partition cannot be placed, in words; sectors stand as `{n}` for whoever knows their size.
+    """The reason why a partition cannot be placed.
 
     Attributes:
-        reason: what is wrong.
-        sectors: the figures for the reason, in sectors.
+        reason: the text, with `{n}` for the n-th figure.
+        sectors: the figures, in sectors.
     """
 
     reason: str
     sectors: tuple[int, ...] = ()
 
     def text(self, sector_size: int) -> str:
-        """The reason with its figures."""
+        """Return the reason with its figures in MiB."""
         return self.reason.format(*(in_mib(count * sector_size) for count in self.sectors))
 
 
 def alignment(starts: Iterable[int], sector_size: int, sectors: int) -> int:
-    """The grid for a disk on which partitions start at `starts`.
-
-    It is 1 MiB, or the largest power of two that all of them keep to.
-    """
+    """Return the grid for a disk with partitions at `starts`: 1 MiB, or the largest fitting power of two."""
     grid = MIB // sector_size
     for start in starts:
         while start % grid:
@@ -99,9 +95,9 @@ def alignment(starts: Iterable[int], sector_size: int, sectors: int) -> int:
 def lay_out(
     space: Space, taken: Mapping[int, Extent], requests: Iterable[Request]
 ) -> dict[int, Extent | Misfit]:
-    """Place all requests; `taken` are the partitions that stay, by number.
+    """Place all requests; `taken` maps the numbers of existing partitions to their extents.
 
-    A request that cannot be placed takes nothing; those after it are placed all the same.
+    A request that cannot be placed takes no space; later requests are still placed.
     """
     used = dict(taken)
     placed: dict[int, Extent | Misfit] = {}
@@ -115,18 +111,18 @@ def lay_out(
 
 def _place(space: Space, used: Mapping[int, Extent], request: Request) -> Extent | Misfit:
     if request.number > space.capacity:
-        return Misfit(f"the partition table has room for {space.capacity} partitions only")
+        return Misfit(f"the partition table has room for {space.capacity} partitions")
     if request.number in used:
-        return Misfit(f"there is a partition {request.number} already")
+        return Misfit(f"partition {request.number} exists already")
     free = _free(space, used.values())
     largest = max(free, key=lambda block: block.size, default=None)
     if largest is None:
-        return Misfit("there is no free space on the disk")
+        return Misfit("no free space on the disk")
     start = request.start or _aligned(largest, space.alignment)
     if request.size == 0 and not largest.start <= start <= largest.last:
         return Misfit(
-            "without a size it reaches to the end of the largest free block, and its start is not in that: "
-            "it is {0} from {1} on",
+            "without a size it extends to the end of the largest free block, but its start is outside that "
+            "block ({0} at {1})",
             (largest.size, largest.start),
         )
     wanted = Extent(start, request.size or largest.last - start + 1)
@@ -139,7 +135,7 @@ def _place(space: Space, used: Mapping[int, Extent], request: Request) -> Extent
 
 
 def _free(space: Space, used: Iterable[Extent]) -> list[Extent]:
-    """The free blocks, in order."""
+    """Return the free blocks in order."""
     free = []
     start = space.first
     for extent in sorted(used, key=lambda each: each.start):
@@ -153,7 +149,7 @@ def _free(space: Space, used: Iterable[Extent]) -> list[Extent]:
 
 
 def _aligned(block: Extent, grid: int) -> int:
-    """The start of a free block, moved up to the grid if the grid has a sector in the block."""
+    """Return the start of a free block, aligned if the aligned sector is inside the block."""
     start = -(-block.start // grid) * grid
     return start if start <= block.last else block.start
 
@@ -161,12 +157,12 @@ def _aligned(block: Extent, grid: int) -> int:
 def _too_long(wanted: Extent, around: Extent, largest: Extent) -> Misfit:
     if around == largest:
         return Misfit(
-            "it needs {0} from {1} on, and there are {2}",
+            "it needs {0} at {1}, and {2} are free",
             (wanted.size, wanted.start, around.last - wanted.start + 1),
         )
     return Misfit(
-        "it needs {0} from {1} on, and there are {2} up to the next partition; "
-        "the largest free block is {3} from {4} on",
+        "it needs {0} at {1}, and {2} are free up to the next partition; "
+        "the largest free block is {3} at {4}",
         (wanted.size, wanted.start, around.last - wanted.start + 1, largest.size, largest.start),
     )
 
@@ -174,14 +170,10 @@ def _too_long(wanted: Extent, around: Extent, largest: Extent) -> Misfit:
 def _owner(used: Mapping[int, Extent], sector: int, space: Space) -> str:
     owner = next((number for number, each in used.items() if each.start <= sector <= each.last), None)
     if owner is not None:
-        return f": partition {owner} is there"
-    return (
-        ": it is before the first usable sector"
-        if sector < space.first
-        else ": it is beyond the end of the disk"
-    )
+        return f": occupied by partition {owner}"
+    return ": before the first usable sector" if sector < space.first else ": beyond the end of the disk"
 
 
 def in_mib(size: int) -> str:
-    """Bytes as MiB."""
+    """Format bytes as MiB."""
     return f"{size // MIB} MiB" if size % MIB == 0 else f"{size / MIB:.2f} MiB"

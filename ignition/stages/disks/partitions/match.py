@@ -1,8 +1,7 @@
-"""What the config wants of one disk's partition table, entry by entry: pure functions.
+"""Match the config's partition entries with one disk's partition table: pure functions.
 
-First the entries get their numbers and their sectors (`resolve`), then each is
-compared with what is there (`differences`) and decided (`decide`). Rules:
-engine.md 9.3.1.
+`resolve` assigns numbers and sectors to the entries, `differences` compares each with the existing partition,
+and `decide` chooses what is done. Rules: docs/reference/stages.md, "disks stage: partitions".
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from ignition.schemas.storage import Disk, Partition
 from ignition.stages.disks.partitions.layout import MIB, Extent, Misfit, Request, Space, alignment, lay_out
 from ignition.tools import gpt
 
-__all__ = ["Do", "Wanted", "decide", "differences", "places", "resolve"]
+__all__ = ["Do", "WantedPartition", "decide", "differences", "places", "resolve"]
 
 
 class Do(enum.Enum):
-    """What to do about one entry of the config."""
+    """The decision for one entry of the config."""
 
     NOTHING = "nothing"
     KEEP = "keep"
@@ -34,15 +33,15 @@ class Do(enum.Enum):
 def decide(
     *, exists: bool, should_exist: bool, wipe: bool, resize: bool, matches: bool, only_size_differs: bool
 ) -> Do:
-    """The decision for one entry.
+    """Decide what is done for one entry.
 
     Args:
-        exists: there is a partition with its number.
+        exists: whether a partition with its number exists.
         should_exist: its `shouldExist`.
         wipe: its `wipePartitionEntry`.
         resize: its `resize`.
-        matches: the partition is as the entry says.
-        only_size_differs: it is, but for the size.
+        matches: whether the existing partition matches the entry.
+        only_size_differs: whether nothing but the size differs.
     """
     match exists, should_exist:
         case False, False:
@@ -59,14 +58,14 @@ def decide(
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """An entry of the config with its number found and its figures in sectors.
+class WantedPartition:
+    """An entry of the config with a number, start and size in sectors.
 
     Attributes:
-        path: where in the config it stands.
-        number: never 0.
-        start: None if the config says nothing; 0 to have it chosen.
-        size: likewise.
+        path: the entry's path in the config.
+        number: the partition number, never 0.
+        start: the first sector; None if not configured; 0 to choose one.
+        size: the number of sectors; None and 0 as for `start`.
     """
 
     path: ConfigPath
@@ -81,14 +80,13 @@ class Wanted:
     guid: str
 
 
-def resolve(disk: Disk, path: ConfigPath, table: gpt.Table, sector_size: int) -> tuple[Wanted, ...]:
-    """The entries in the order in which they are dealt with: those without a number last.
+def resolve(disk: Disk, path: ConfigPath, table: gpt.Table, sector_size: int) -> tuple[WantedPartition, ...]:
+    """Return the entries in the order in which they are handled: those without a number last.
 
-    An entry without a number gets the lowest one that is neither on the disk nor in
-    the config; numbers that the config wants gone are free. But if there is a
-    partition with its label which fits it in everything else the config says, that is
-    the one it means: the first run made it, and a second run must not make another.
-    (The reference does; see docs/compatibility.md.)
+    An entry without a number gets the lowest number that is neither on the disk nor in the config; numbers
+    of partitions that the config deletes are free. But an existing partition that has its label and matches
+    it in everything else is the one that it means: the first run created it, and a second run must not
+    create another one. (The reference does; see docs/compatibility.md.)
     """
     entries = [
         _wanted(entry, (*path, "partitions", index), sector_size)
@@ -102,9 +100,9 @@ def resolve(disk: Disk, path: ConfigPath, table: gpt.Table, sector_size: int) ->
     for entry in entries:
         if entry.number:
             continue
-        same = _namesake(entry, table, claimed)
+        same = _find_by_label(entry, table, claimed)
         if same is not None:
-            # As for any partition that is kept, what the config leaves open is what it is.
+            # A kept partition keeps start and size that are not configured.
             kept = replace(entry, number=same, start=entry.start or None, size=entry.size or None, wipe=False)
             found.append(kept)
         else:
@@ -116,9 +114,9 @@ def resolve(disk: Disk, path: ConfigPath, table: gpt.Table, sector_size: int) ->
     return (*numbered, *found)
 
 
-def _wanted(entry: Partition, path: ConfigPath, sector_size: int) -> Wanted:
+def _wanted(entry: Partition, path: ConfigPath, sector_size: int) -> WantedPartition:
     per_mib = MIB // sector_size
-    return Wanted(
+    return WantedPartition(
         path=path,
         number=entry.number,
         should_exist=entry.should_exist is not False,
@@ -132,7 +130,7 @@ def _wanted(entry: Partition, path: ConfigPath, sector_size: int) -> Wanted:
     )
 
 
-def _namesake(entry: Wanted, table: gpt.Table, claimed: set[int]) -> int | None:
+def _find_by_label(entry: WantedPartition, table: gpt.Table, claimed: set[int]) -> int | None:
     for there in table.entries:
         is_free = bool(entry.label) and entry.label == there.label and there.number not in claimed
         if is_free and not any(differences(entry, there, None)):
@@ -141,12 +139,11 @@ def _namesake(entry: Wanted, table: gpt.Table, claimed: set[int]) -> int | None:
 
 
 def places(
-    wanted: tuple[Wanted, ...], table: gpt.Table, sector_size: int, sectors: int
+    wanted: tuple[WantedPartition, ...], table: gpt.Table, sector_size: int, sectors: int
 ) -> Mapping[int, Extent | Misfit]:
-    """Where each wanted partition is or goes, by number, as if all of them were made anew.
+    """Return the extent of each wanted partition by number, as if all of them were created.
 
-    What the config does not say of a partition that is there and not to be wiped, is
-    as it is on the disk.
+    Start and size that are not configured are those of the existing partition, unless it is wiped.
     """
     there = {entry.number: Extent(entry.start, entry.size) for entry in table.entries}
     grid = alignment((extent.start for extent in there.values()), sector_size, sectors)
@@ -157,7 +154,7 @@ def places(
     return lay_out(space, stay, requests)
 
 
-def _request(entry: Wanted, there: Extent | None) -> Request:
+def _request(entry: WantedPartition, there: Extent | None) -> Request:
     start, size = entry.start, entry.size
     if there is not None and not entry.wipe:
         start = there.start if start is None else start
@@ -165,10 +162,12 @@ def _request(entry: Wanted, there: Extent | None) -> Request:
     return Request(entry.number, start or 0, size or 0)
 
 
-def differences(wanted: Wanted, there: gpt.Entry, extent: Extent | None) -> Iterator[tuple[str, str, str]]:
-    """In what a partition is not as the config says: (field, is, should be), size last.
+def differences(
+    wanted: WantedPartition, there: gpt.Entry, extent: Extent | None
+) -> Iterator[tuple[str, str, str]]:
+    """Yield each mismatch of a partition: (field, found, wanted), size last.
 
-    Without an `extent` start and size are compared only if the config gives them.
+    Without an `extent`, start and size are compared only if they are configured.
     """
     if wanted.label is not None and wanted.label != there.label:
         yield "label", f'"{there.label}"', f'"{wanted.label}"'

@@ -1,8 +1,8 @@
-"""What lies where new partitions will be, and whether that is in the way of what the config wants there.
+"""Detect stale filesystem signatures inside the extents of partitions to be created.
 
-A new table erases nothing: a filesystem that was in the place of a new partition is there again. Whoever
-would be refused for that is refused before the table is written, by the same decisions that are made when
-the partition is there.
+A new table erases nothing: an old filesystem inside the extent of a new partition reappears with it. Entries
+that would be refused for that are refused before the table is written, by the same decisions that the
+later steps make.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ignition.errors import Refusal
-from ignition.host import Host
+from ignition.host import View
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem
 from ignition.stages.disks import filesystems, signatures
@@ -23,15 +23,15 @@ __all__ = ["look_under", "refusals"]
 
 
 def look_under(
-    config: Config, facts: tuple[DiskFacts, ...], all_changes: Iterable[DiskChanges], host: Host
+    config: Config, facts: tuple[DiskFacts, ...], all_changes: Iterable[DiskChanges], host: View
 ) -> tuple[DiskFacts, ...]:
-    """The facts, with what lies where something will be made that must not destroy anything."""
+    """Return the facts with the signatures under partitions whose contents must not be destroyed."""
     careful = {each.device for each in config.storage.filesystems if _is_careful(each)}
     careful |= {each.device or "" for each in config.storage.luks if not each.wipe_volume}
     if not careful:
         return facts
     return tuple(
-        replace(each, lying=_lying(changes, careful, host))
+        replace(each, stale=_stale(changes, careful, host))
         for each, changes in zip(facts, all_changes, strict=True)
     )
 
@@ -42,7 +42,7 @@ def _is_careful(filesystem: Filesystem) -> bool:
     return filesystems.is_supported(filesystem)
 
 
-def _lying(changes: DiskChanges, careful: set[str], host: Host) -> dict[str, blkid.Probe]:
+def _stale(changes: DiskChanges, careful: set[str], host: View) -> dict[str, blkid.Probe]:
     disk = changes.facts.disk
     found: dict[str, blkid.Probe] = {}
     for node, names, extent in changes.made():
@@ -53,18 +53,18 @@ def _lying(changes: DiskChanges, careful: set[str], host: Host) -> dict[str, blk
 
 
 def refusals(config: Config, facts: Iterable[DiskFacts]) -> Iterator[Refusal]:
-    """Why what will be on new partitions cannot be used as the config says."""
-    lying = {device: probe for each in facts for device, probe in each.lying.items() if probe.format}
+    """Refuse entries that the contents of new partitions contradict."""
+    stale = {device: probe for each in facts for device, probe in each.stale.items() if probe.format}
     for index, filesystem in enumerate(config.storage.filesystems):
-        if _is_careful(filesystem) and (probe := lying.get(filesystem.device)):
+        if _is_careful(filesystem) and (probe := stale.get(filesystem.device)):
             found = wipefs.Signature(probe.format, probe.label, probe.uuid)
             there = filesystems.DeviceFacts("", "", found, (probe.format,))
             yield from filesystems.Decision(filesystem, index, there).refusals()
     for index, volume in enumerate(config.storage.luks):
-        probe = lying.get(volume.device or "") if not volume.wipe_volume else None
-        # Whether a volume can be used again is for cryptsetup to say, when it has a device.
+        probe = stale.get(volume.device or "") if not volume.wipe_volume else None
+        # Whether a LUKS volume is usable is known only when the device exists.
         if probe and probe.format != signatures.ENCRYPTED:
             from ignition.stages.disks.luks import step
 
-            there_too = step.VolumeFacts("", "", step.Found((probe.format,)))
+            there_too = step.VolumeFacts("", "", step.DeviceContents((probe.format,)))
             yield from step.Decision(volume, index, there_too).refusals()

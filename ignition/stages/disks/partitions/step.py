@@ -1,20 +1,18 @@
-"""The step that makes partition tables as the config says.
+"""The step that writes partition tables.
 
-Tables are read without a process (`facts`), decided in pure functions (`changes`,
-`entries`, `geometry`) and written by sfdisk, one call for a disk in the usual case
-(`tables`). Disks are worked on side by side, and udev looks at all of them once.
-What is as the config says is neither written nor shown to udev. Rules and refusals:
-engine.md 9.3.1.
+Tables are read without a process (observe.py), decided in pure functions (match.py, layout.py, decide.py)
+and written by sfdisk, usually one call for each disk (actions.py). Disks are written in parallel, and udev
+processes all of them at once. An unchanged table is neither written nor shown to udev. Rules and refusals:
+docs/reference/stages.md, "disks stage: partitions".
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.host import Host
+from ignition.host import View
 from ignition.host.mounts import Use
 from ignition.schemas.config import Config
 from ignition.stages import Action, Plan
@@ -25,37 +23,32 @@ from ignition.stages.disks.partitions.observe import DiskFacts, look
 from ignition.stages.disks.preflight import device_conflicts
 from ignition.stages.disks.udev import Settle
 
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
-    from ignition.preview.host import PreviewHost
-
 __all__ = ["Partitions", "needs"]
 
 PATH: ConfigPath = ("storage", "disks")
 
 
 def needs(config: Config) -> Iterator[tuple[str, ConfigPath]]:
-    """The programs without which it cannot be done, and what needs them."""
+    """Yield the programs that the step needs, each with the config path that needs it."""
     for index, disk in enumerate(config.storage.disks):
         path = (*PATH, index)
         if disk.partitions:
             yield from (("blkid", path), ("sfdisk", path))
-        # Of disks that device-mapper makes udev makes the partitions, and dmsetup measures them.
+        # udev creates the partitions of device-mapper disks, and dmsetup measures them.
         if disk.partitions or disk.wipe_table:
             yield "dmsetup" if disk.device.startswith("/dev/mapper/") else "partx", path
 
 
 class Partitions:
-    """The partition tables of all disks."""
+    """The step for the partition tables of all disks."""
 
     name = "partitions"
 
     def wanted(self, config: Config) -> bool:
-        """Whether there is any disk."""
         return bool(config.storage.disks)
 
-    def observe(self, config: Config, host: Host, state: State) -> tuple[DiskFacts, ...]:  # noqa: ARG002
-        """Wait for the disks, read their tables, and see what of them is in use."""
+    def observe(self, config: Config, host: View, state: State) -> tuple[DiskFacts, ...]:  # noqa: ARG002
+        """Wait for the disks, read their tables, and find what is in use."""
         disks = config.storage.disks
         host.devices.wait({disk.device: (*PATH, index) for index, disk in enumerate(disks)})
         use = Use.now(host.system)
@@ -63,7 +56,7 @@ class Partitions:
         return stale_signatures.look_under(config, facts, _decided(config, facts), host)
 
     def plan(self, config: Config, facts: tuple[DiskFacts, ...]) -> Plan:
-        """Decide for each disk by itself; one refusal refuses all."""
+        """Decide for each disk; one refusal refuses all disks."""
         all_changes = _decided(config, facts)
         keeps = tuple(line for changes in all_changes for line in changes.keeps())
         refusals = (
@@ -74,25 +67,14 @@ class Partitions:
             *stale_signatures.refusals(config, facts),
         )
         if refusals:
-            return Plan(refusals=refusals, keeps=keeps)
+            return Plan(refusals=refusals, keeps=keeps, decisions=tuple(all_changes))
         needed = [changes for changes in all_changes if changes.is_needed]
         return Plan(
             actions=tuple(_actions(needed)),
             keeps=keeps,
             creates=frozenset(path for changes in needed for path in changes.creates()),
+            decisions=tuple(all_changes),
         )
-
-    def effects(self, config: Config, facts: tuple[DiskFacts, ...], host: Host) -> Iterator[Effect]:
-        """What happens to each partition."""
-        from ignition.preview import disks as outlook
-
-        return outlook.partitions(_decided(config, facts), facts, host)
-
-    def foresee(self, config: Config, facts: tuple[DiskFacts, ...], host: PreviewHost) -> None:
-        """The partitions that there will be."""
-        from ignition.preview import disks as outlook
-
-        outlook.make_partitions(_decided(config, facts), host)
 
 
 def _decided(config: Config, facts: tuple[DiskFacts, ...]) -> list[DiskChanges]:

@@ -1,8 +1,8 @@
-"""Which entries of the config want a device for themselves.
+"""Refuse two config entries that claim the same device.
 
-Two that want the same one would destroy each other's work: the reference finds out when the first has
-done its part, or not at all. As far as it can be seen when the stage begins, whether by the paths that
-the config names or by where they lead, it is refused before anything is written.
+Two such entries would destroy each other's work; the reference notices after the first one was applied,
+or never. Paths are compared by name and, where they exist when the stage begins, by the device that they
+resolve to.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from typing import Final
 
 from ignition.configpath import ConfigPath, format_path
 from ignition.errors import Refusal
-from ignition.host import Host, blocks
+from ignition.host import View, blocks
 from ignition.schemas.config import Config
 
 __all__ = ["BY_CONTENT", "Named", "Place", "named_twice", "places", "refusals"]
 
-HINT: Final = "name another device in one of them"
+HINT: Final = "change the device of one of the two entries"
 ONCE: Final = {
     "disks": "put all partitions of a disk into one entry",
-    "raid": "a device can be a member once",
-    "luks": "a device can hold one volume",
-    "filesystems": "describe a filesystem in one entry",
+    "raid": "remove one of the two members; they are one device",
+    "luks": "remove one of the two volumes; they are on one device",
+    "filesystems": "merge the two entries; they are on one device",
 }
-"""Section of the config → what to know, or to do, if two of its entries have one device."""
+"""Section of the config → hint for two entries with one device."""
 
 UNTOUCHED: Final = frozenset({None, "virtiofs"})
-"""Formats of filesystems whose device is left as it is."""
+"""Formats whose device is not written."""
 
 BY_CONTENT: Final = tuple(f"/dev/disk/by-{what}/" for what in ("label", "uuid", "partlabel", "partuuid"))
-"""Links that follow what is on a device, and so may lead elsewhere when its disk has a new table."""
+"""Symlinks that depend on the contents of a device, and so may change with a new partition table."""
 
 
 Named = tuple[ConfigPath, str, str]
-"""A device of the config: where it is named, how, and its kernel node."""
+"""Config path, device path, and kernel node of a device."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class _Claim:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a path leads now: a kernel node, and the node of the disk that it is on."""
+    """A resolved device path: the kernel node, and the node of the disk that it is on."""
 
     node: str
     disk: str
 
 
-def places(config: Config, host: Host) -> dict[str, Place]:
-    """Where the paths that are there lead now, but for those that the stage may make lead elsewhere."""
+def places(config: Config, host: View) -> dict[str, Place]:
+    """Resolve existing device paths, except those that the stage may redirect."""
     system = host.system
     found = {
         claim.device: blocks.resolve(system, claim.device)
@@ -73,7 +73,7 @@ def places(config: Config, host: Host) -> dict[str, Place]:
 
 
 def refusals(config: Config, places: Mapping[str, Place]) -> Iterator[Refusal]:
-    """Devices that two entries want; `places` says where paths lead, so far as that is known."""
+    """Refuse devices that two entries claim, using `places` for resolved paths."""
     first: dict[str, _Claim] = {}
     for claim in _claims(config):
         other = first.setdefault(_node(claim, places), claim)
@@ -83,21 +83,22 @@ def refusals(config: Config, places: Mapping[str, Place]) -> Iterator[Refusal]:
         place = places.get(claim.device)
         whole = first.get(place.disk) if place and place.disk != place.node else None
         if whole and whole.path[1] != "disks":
-            reason = f"{claim.device} is to be {claim.role}, and is a part of {whole.device}, which is to be"
-            yield Refusal(claim.path, f"{reason} {whole.role} ({format_path(whole.path)})", HINT)
+            by = f"{whole.device}, claimed {whole.role} ({format_path(whole.path)})"
+            yield Refusal(claim.path, f"{claim.device} is claimed {claim.role}, and is a part of {by}", HINT)
 
 
 def _contradiction(claim: _Claim, other: _Claim) -> Iterator[Refusal]:
-    """Why two claims to one device cannot both be met, if they cannot."""
+    """Yield the refusal of two conflicting claims to one device."""
     if claim.path[1] == other.path[1] and claim.device != other.device:
         yield _same_device(claim.path, claim.device, other.path, other.device)
         return
     is_same_name = posixpath.normpath(claim.device) == posixpath.normpath(other.device)
-    # Of a filesystem on a partitioned disk the config's own check warns, as the reference's does, if both
-    # are called the same.
+    # A filesystem on a partitioned disk of the same name is a warning of the config's validation, as in the
+    # reference.
     if other.is_exclusive or claim.is_exclusive or not is_same_name:
-        same = "" if is_same_name else f", the same device as {other.device},"
-        reason = f"{claim.device}{same} is to be {claim.role}, and {other.role} ({format_path(other.path)})"
+        same = "" if is_same_name else f" (the same device as {other.device})"
+        where = format_path(other.path)
+        reason = f"{claim.device}{same} is claimed twice: {claim.role} and {other.role} ({where})"
         yield Refusal(claim.path, reason, HINT)
 
 
@@ -107,7 +108,7 @@ def _node(claim: _Claim, places: Mapping[str, Place]) -> str:
 
 
 def named_twice(named: Iterable[Named]) -> Iterator[Refusal]:
-    """Second names of devices in one section: what one entry makes, the other would take for its own."""
+    """Refuse two entries of one section whose paths resolve to one device."""
     first: dict[str, tuple[ConfigPath, str]] = {}
     for path, device, node in named:
         other_path, other = first.setdefault(node, (path, device))
@@ -125,16 +126,16 @@ def _claims(config: Config) -> Iterator[_Claim]:
     for index, disk in enumerate(storage.disks):
         if any(partition.should_exist is not False for partition in disk.partitions):
             path: ConfigPath = ("storage", "disks", index)
-            yield _Claim(disk.device, path, "a disk with partitions", is_exclusive=False)
+            yield _Claim(disk.device, path, "as a disk with partitions", is_exclusive=False)
     for index, array in enumerate(storage.raid):
         for number, device in enumerate(array.devices):
             path = ("storage", "raid", index, "devices", number)
-            yield _Claim(device, path, f"a member of the array {array.name}")
+            yield _Claim(device, path, f'as a member of RAID array "{array.name}"')
     for index, volume in enumerate(storage.luks):
         if volume.device is not None:
             path = ("storage", "luks", index, "device")
-            yield _Claim(volume.device, path, f"the encrypted volume {volume.name}")
+            yield _Claim(volume.device, path, f'as the device of LUKS volume "{volume.name}"')
     for index, filesystem in enumerate(storage.filesystems):
         if filesystem.format not in UNTOUCHED:
             path = ("storage", "filesystems", index, "device")
-            yield _Claim(filesystem.device, path, "a filesystem", is_exclusive=False)
+            yield _Claim(filesystem.device, path, "as the device of a filesystem", is_exclusive=False)

@@ -1,4 +1,4 @@
-"""The refusal for a program that is not here."""
+"""The refusal for a missing program."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ignition.configpath import ConfigPath
 from ignition.errors import Refusal
 from ignition.host.run import missing
 
-__all__ = ["lacking"]
+__all__ = ["missing_program"]
 
-HINT: Final = "put it into the initramfs"
+HINT: Final = "add the program to the initramfs"
 
 
-def lacking(program: str, path: ConfigPath) -> Refusal:
-    """Names the program and the package that brings it."""
+def missing_program(program: str, path: ConfigPath) -> Refusal:
+    """Return a refusal that names the program and its package."""
     error = missing(program)
     return Refusal(path, f"{error}; {error.hint}" if error.hint else str(error), HINT)

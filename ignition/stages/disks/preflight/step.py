@@ -1,87 +1,79 @@
-"""The first step of the disks stage: refuse what no step can do, before any of them writes.
+"""The first step of the disks stage: refuse what no step can do, before any step writes.
 
-That are contradictions in the config, devices that two entries want, programs and parts of the kernel
-that are not here, and filesystems on devices that no earlier step touches. A program that makes filesystems
-is not missed where the filesystem may be there already; the step that makes them looks again when it knows.
+It refuses contradictions in the config, devices that two entries claim, missing programs and kernel
+modules, and mismatching filesystems on devices that no earlier step changes. A missing mkfs program is
+not refused where the filesystem may exist already; the filesystems step checks again when it knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import Refusal
-from ignition.host import Host, blocks
+from ignition.host import View, blocks
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem
 from ignition.stages import Plan
 from ignition.stages.disks import filesystems, kernel_modules
 from ignition.stages.disks.partitions import step as partitions
 from ignition.stages.disks.preflight import device_conflicts, untouched_filesystems
-from ignition.stages.disks.preflight.programs import lacking
+from ignition.stages.disks.preflight.programs import missing_program
 from ignition.tools import blkid
 
-if TYPE_CHECKING:
-    from ignition.preview.host import PreviewHost
-
-__all__ = ["Facts", "Supported", "needs"]
+__all__ = ["Preflight", "PreflightFacts", "needs"]
 
 OF_PARTITIONS: Final = ("/dev/disk/by-partlabel/", "/dev/disk/by-partuuid/")
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What has to be known of the machine.
+class PreflightFacts:
+    """Facts about the machine that decide whether the stage can succeed.
 
     Attributes:
-        places: device path of the config → where it leads now.
-        missing: programs that are not here, and what needs each first.
-        unable: what the kernel cannot do.
-        standing: what is on devices that no earlier step touches, by index of their filesystem.
+        places: device path of the config → the device that it resolves to now.
+        missing: missing programs, each with the first config path that needs it.
+        unsupported: missing kernel features.
+        untouched: contents of devices that no earlier step changes, by index of their filesystem.
     """
 
     places: Mapping[str, device_conflicts.Place] = field(default_factory=dict)
     missing: tuple[tuple[str, ConfigPath], ...] = ()
-    unable: tuple[kernel_modules.Unable, ...] = ()
-    standing: Mapping[int, filesystems.DeviceFacts] = field(default_factory=dict)
+    unsupported: tuple[kernel_modules.UnsupportedFeature, ...] = ()
+    untouched: Mapping[int, filesystems.DeviceFacts] = field(default_factory=dict)
 
 
-class Supported:
-    """What the config asks for can be done by this engine, on this machine."""
+class Preflight:
+    """The step that refuses configs that this engine cannot apply to this machine."""
 
     name = "supported"
 
     def wanted(self, config: Config) -> bool:
-        """Whether there is anything to do at all."""
         return config.storage.has_devices
 
-    def observe(self, config: Config, host: Host, state: State) -> Facts:
-        """Look for programs and in lists of the kernel's; no device is waited for."""
+    def observe(self, config: Config, host: View, state: State) -> PreflightFacts:
+        """Look for programs and kernel features; waits for no device."""
         first: dict[str, ConfigPath] = {}
         for program, path in needs(config, host):
             first.setdefault(program, path)
         places = device_conflicts.places(config, host)
         missing = tuple(each for each in first.items() if not host.has_program(each[0]))
-        return Facts(
+        return PreflightFacts(
             places=places,
             missing=missing,
-            unable=tuple(kernel_modules.unable(config, host)),
-            standing={} if missing else untouched_filesystems.observe(config, places, host, state),
+            unsupported=tuple(kernel_modules.unsupported(config, host)),
+            untouched={} if missing else untouched_filesystems.observe(config, places, host, state),
         )
 
-    def plan(self, config: Config, facts: Facts) -> Plan:
-        """Refuse."""
+    def plan(self, config: Config, facts: PreflightFacts) -> Plan:
         return Plan(refusals=tuple(_refusals(config, facts)))
 
-    def foresee(self, config: Config, facts: Facts, host: PreviewHost) -> None:
-        """Nothing: whatever is refused, the other objects can be looked at."""
 
-
-def needs(config: Config, host: Host) -> Iterator[tuple[str, ConfigPath]]:
-    """The programs without which the stage cannot come to its end, and what needs them."""
+def needs(config: Config, host: View) -> Iterator[tuple[str, ConfigPath]]:
+    """Yield the programs that the stage needs, each with the config path that needs it."""
     yield from partitions.needs(config)
     if config.storage.raid:
         from ignition.stages.disks.raid import step as raid
@@ -97,8 +89,8 @@ def needs(config: Config, host: Host) -> Iterator[tuple[str, ConfigPath]]:
             yield program, path
 
 
-def _may_be_there(config: Config, host: Host, index: str | int) -> bool:
-    """Whether the filesystem may be on its device already, as the config says."""
+def _may_be_there(config: Config, host: View, index: str | int) -> bool:
+    """Whether the configured filesystem may exist on its device already."""
     filesystem = config.storage.filesystems[int(index)]
     if filesystem.wipe_filesystem:
         return False
@@ -111,12 +103,12 @@ def _may_be_there(config: Config, host: Host, index: str | int) -> bool:
 
 
 def _may_hold_data(config: Config, filesystem: Filesystem) -> bool:
-    """Whether a device that is not there may be one that is only to be opened or started."""
+    """Whether a missing device may be one that a step only opens or assembles."""
     kept = config.storage.raid or any(not volume.wipe_volume for volume in config.storage.luks)
     return bool(kept) and not filesystem.device.startswith(OF_PARTITIONS)
 
 
-def _refusals(config: Config, facts: Facts) -> Iterator[Refusal]:
+def _refusals(config: Config, facts: PreflightFacts) -> Iterator[Refusal]:
     yield from filesystems.refusals(config)
     if config.storage.raid or config.storage.luks:
         from ignition.stages.disks.luks import step
@@ -125,9 +117,9 @@ def _refusals(config: Config, facts: Facts) -> Iterator[Refusal]:
         yield from order.refusals(config)
         yield from step.refusals(config)
     yield from device_conflicts.refusals(config, facts.places)
-    yield from untouched_filesystems.refusals(config, facts.standing)
+    yield from untouched_filesystems.refusals(config, facts.untouched)
     for program, path in facts.missing:
-        yield lacking(program, path)
-    for each in facts.unable:
-        reason = f"the kernel cannot {each.what}, and there is no module {each.module} for it"
-        yield Refusal(each.path, reason, f"put the kernel module {each.module} into the initramfs")
+        yield missing_program(program, path)
+    for each in facts.unsupported:
+        reason = f'the kernel lacks {each.feature} and the initramfs has no module "{each.module}"'
+        yield Refusal(each.path, reason, f"add the kernel module {each.module} to the initramfs")

@@ -1,7 +1,7 @@
-"""Filesystems on devices that the earlier steps of the stage leave as they are.
+"""Check filesystems on devices that the earlier steps of the stage do not change.
 
-What is wrong with them can be told before the first of these steps writes anything. The reference tells it
-when the other disks have new tables and the other volumes new keys.
+Their mismatches are known before the first step writes. The reference reports them after the other disks
+have new partition tables and the other volumes new keys.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from ignition.boot.state import State
 from ignition.errors import Refusal
-from ignition.host import Host, blocks
+from ignition.host import View, blocks
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem
 from ignition.stages.disks import filesystems
@@ -20,34 +20,34 @@ __all__ = ["observe", "refusals"]
 
 
 def observe(
-    config: Config, places: Mapping[str, Place], host: Host, state: State
+    config: Config, places: Mapping[str, Place], host: View, state: State
 ) -> dict[int, filesystems.DeviceFacts]:
-    """What is on these devices, by index of the filesystem; nothing if no earlier step does anything."""
+    """Return the contents of these devices, by index of the filesystem; none if no earlier step has work."""
     storage = config.storage
     if not (storage.disks or storage.raid or storage.luks):
         return {}
     touched = set(_touched(config, host))
-    standing = [
+    untouched = [
         (index, filesystem)
         for index, filesystem in enumerate(storage.filesystems)
         if (place := places.get(filesystem.device))
         and not {place.node, place.disk} & touched
         and not (filesystem.device.startswith(BY_CONTENT) and _may_move(config, filesystem))
     ]
-    alone = config.but(storage=storage.but(filesystems=tuple(each for _, each in standing)))
+    alone = config.but(storage=storage.but(filesystems=tuple(each for _, each in untouched)))
     step = filesystems.Filesystems()
     facts = step.observe(alone, host, state) if step.wanted(alone) else {}
-    return {standing[number][0]: each for number, each in facts.items()}
+    return {untouched[number][0]: each for number, each in facts.items()}
 
 
 def refusals(config: Config, facts: Mapping[int, filesystems.DeviceFacts]) -> Iterator[Refusal]:
-    """Why these filesystems will be neither made nor kept."""
+    """Refuse filesystems that can neither be created nor kept."""
     for each in filesystems.decisions(config, facts):
         yield from each.refusals()
 
 
-def _touched(config: Config, host: Host) -> Iterator[str]:
-    """The nodes that earlier steps may change, or make something else of."""
+def _touched(config: Config, host: View) -> Iterator[str]:
+    """Yield the kernel nodes that earlier steps may change."""
     storage = config.storage
     paths: list[str] = [disk.device for disk in storage.disks]
     if storage.raid:
@@ -64,7 +64,7 @@ def _touched(config: Config, host: Host) -> Iterator[str]:
 
 
 def _may_move(config: Config, filesystem: Filesystem) -> bool:
-    """Whether something else that the stage makes gets the label or UUID by which the device is named."""
+    """Whether the stage creates another object with the label or UUID that the device path contains."""
     name = filesystem.device.rpartition("/")[2].casefold()
     return name in {each.casefold() for each in _other_names(config, filesystem) if each}
 

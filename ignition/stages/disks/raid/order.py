@@ -1,4 +1,4 @@
-"""Which arrays stand on which others, and so which are made first."""
+"""Order arrays whose members are other arrays."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["RANKS", "ranks", "refusals"]
 
 PATH: ConfigPath = ("storage", "raid")
 RANKS: Final = 4
-"""How many arrays may stand on top of each other; it takes a step for each."""
+"""The number of layers of arrays on arrays; each layer is a step."""
 
 
 def refusals(config: Config) -> Iterator[Refusal]:
-    """Arrays that stand on each other in a ring, or too deep."""
+    """Refuse dependency cycles and too many layers."""
     arrays = config.storage.raid
     rank_of = {index: rank for rank, indices in enumerate(ranks(arrays)) for index in indices}
     for index, array in enumerate(arrays):
         if index not in rank_of:
-            reason = f"the array {array.name} cannot be made before itself: its members need it"
-            yield Refusal((*PATH, index, "devices"), reason, "remove one of the arrays from the ring")
+            reason = f'RAID dependency cycle involving array "{array.name}"'
+            yield Refusal((*PATH, index, "devices"), reason, "remove one of the members that close the cycle")
         elif rank_of[index] >= RANKS:
-            reason = f"the array {array.name} stands on {rank_of[index]} others, one on top of the other"
+            reason = f'array "{array.name}" has {rank_of[index]} layers of arrays below it'
             yield Refusal((*PATH, index, "devices"), reason, f"use {RANKS} layers of arrays at most")
 
 
 def ranks(arrays: Sequence[Raid]) -> list[list[int]]:
-    """Indices of the arrays, those first that stand on no other one; those in a ring are left out."""
+    """Return indices by rank, arrays without arrays as members first; those in a cycle are left out."""
     below = {index: set(_arrays_below(array, arrays)) for index, array in enumerate(arrays)}
     done: set[int] = set()
     found: list[list[int]] = []
@@ -42,7 +42,7 @@ def ranks(arrays: Sequence[Raid]) -> list[list[int]]:
 
 
 def _arrays_below(array: Raid, arrays: Sequence[Raid]) -> Iterator[int]:
-    """The arrays that are members of an array."""
+    """Yield the indices of arrays that are members of an array."""
     from ignition.tools import mdadm
 
     for index, other in enumerate(arrays):

@@ -1,12 +1,11 @@
-"""The step that makes RAID arrays, or keeps those that are as the config says.
+"""The step that creates RAID arrays, or keeps those that match the config.
 
-One call of wipefs lists what is on all members; only those that belong to some array are looked at
-more closely, so on a fresh machine that call is all. Arrays that do not stand on each other are made
-side by side; those whose members are arrays come after these.
+One wipefs call lists the signatures on all members; only members of an existing array are examined with
+mdadm. Independent arrays are created in parallel; arrays whose members are arrays come after those.
 
-The reference makes every array anew in every run (engine.md 14, point 12), which throws data away, or
-fails because the members are in use. Here an array of the same name, level and members is kept, and is
-not synchronised again. Rules: engine.md 9.3.2.
+The reference recreates every array in every run, which destroys data, or fails because the members are in
+use. Here an array with the same name, level and members is kept and not synchronised again
+(docs/compatibility.md). Rules: docs/reference/stages.md, "disks stage: RAID".
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError, Refusal
-from ignition.host import Host, blocks, kernel
+from ignition.host import Host, View, blocks, kernel
 from ignition.host.command import Command, CommandFailed
 from ignition.host.mounts import Use, remedy
 from ignition.schemas.config import Config
@@ -32,25 +31,21 @@ from ignition.stages.disks.preflight import device_conflicts
 from ignition.stages.disks.raid.order import ranks
 from ignition.tools import mdadm
 
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
-    from ignition.preview.host import PreviewHost
-
 __all__ = ["ArrayFacts", "Arrays", "Do", "MakeArray", "MemberFacts", "decide", "differences", "needs"]
 
 PATH: ConfigPath = ("storage", "raid")
 
-FREE_NAME: Final = "give the array another name, or stop the one that is there with `mdadm --stop`"
+FREE_NAME: Final = "change the name, or stop the existing array with `mdadm --stop`"
 
 
 def needs(config: Config) -> Iterator[tuple[str, ConfigPath]]:
-    """The programs without which it cannot be done, and what needs them."""
+    """Yield the programs that the step needs, each with the config path that needs it."""
     for index in range(len(config.storage.raid)):
         yield from (("wipefs", (*PATH, index)), ("mdadm", (*PATH, index)))
 
 
 class Do(enum.Enum):
-    """What to do about an array of the config."""
+    """The decision for one array."""
 
     KEEP = "keep"
     START = "start"
@@ -60,13 +55,13 @@ class Do(enum.Enum):
 
 @dataclass(frozen=True)
 class MemberFacts:
-    """What has to be known of a member.
+    """Facts about a member device.
 
     Attributes:
         device: its path in the config.
-        node: its kernel node; "" for an array of this config that is not there yet.
+        node: its kernel node; "" for an array of this config that does not exist yet.
         found: types of all signatures on it.
-        superblock: what it says of the array that it belongs to.
+        superblock: its RAID superblock, or None.
         holders: kernel nodes of the devices that are built on it.
         in_use: why it is in use, or "".
     """
@@ -81,12 +76,12 @@ class MemberFacts:
 
 @dataclass(frozen=True)
 class ArrayFacts:
-    """What has to be known of an array.
+    """Facts about an array.
 
     Attributes:
-        members: in config order.
-        node: the kernel node that its device path leads to; "" if there is none.
-        is_active: whether there is a running array at that node.
+        members: the members in config order.
+        node: the kernel node of its device path; "" if the path does not exist.
+        is_active: whether that node is a running array.
     """
 
     members: tuple[MemberFacts, ...]
@@ -95,18 +90,18 @@ class ArrayFacts:
 
     @property
     def runs(self) -> bool:
-        """Whether the running array at the array's path is made of these members."""
+        """Whether the running array consists of exactly these members."""
         return self.is_active and all(member.holders == (self.node,) for member in self.members)
 
 
 def decide(*, matches: bool, runs: bool, in_use: bool, name_is_taken: bool) -> Do:
-    """The decision for one array. What is on members that nobody uses is no reason to refuse.
+    """Decide what is done for one array. Signatures on unused members are no reason to refuse.
 
     Args:
-        matches: all members say that they belong to such an array.
-        runs: the array that they belong to runs under its name.
-        in_use: a member is in use, by the array or by anything else.
-        name_is_taken: there is something where the array's device will be.
+        matches: whether all superblocks match the config.
+        runs: whether the matching array runs under its name.
+        in_use: whether a member is in use, by this array or otherwise.
+        name_is_taken: whether the array's device path exists.
     """
     if matches and runs:
         return Do.KEEP
@@ -116,13 +111,13 @@ def decide(*, matches: bool, runs: bool, in_use: bool, name_is_taken: bool) -> D
 
 
 def differences(wanted: Raid, members: Sequence[MemberFacts]) -> Iterator[str]:
-    """In what the members do not make up the array of the config."""
+    """Yield each mismatch between the superblocks of the members and the config."""
     superblocks = [member.superblock for member in members if member.superblock]
     if missing := [member.device for member in members if not member.superblock]:
-        yield f"{', '.join(missing)} belongs to no array"
+        yield f"{', '.join(missing)} is not a RAID member"
     if len({superblock.uuid for superblock in superblocks}) > 1:
         yield "the members belong to different arrays"
-    # One for all, since they belong to the same one.
+    # One superblock suffices, since all members belong to one array.
     for superblock in superblocks[:1]:
         yield from _unlike(wanted, superblock)
 
@@ -130,21 +125,21 @@ def differences(wanted: Raid, members: Sequence[MemberFacts]) -> Iterator[str]:
 def _unlike(wanted: Raid, found: mdadm.Superblock) -> Iterator[str]:
     level = mdadm.LEVELS.get(wanted.level or "", wanted.level)
     if found.level != level:
-        yield f"level is {found.level}, not {level}"
+        yield f"level is {found.level}, want {level}"
     count = len(wanted.devices) - (wanted.spares or 0)
     if found.devices != count:
-        yield f"it has {found.devices} devices besides spares, not {count}"
+        yield f"it has {found.devices} active devices, want {count}"
     if found.name != mdadm.recorded_name(wanted.name):
-        yield f'name is "{found.name}", not "{mdadm.recorded_name(wanted.name)}"'
+        yield f'name is "{found.name}", want "{mdadm.recorded_name(wanted.name)}"'
 
 
 @dataclass(frozen=True)
 class MakeArray:
-    """Make an array, or start one that is there, and wait until udev shows it under its name.
+    """Create or assemble an array, and wait until its device path exists.
 
     Attributes:
-        is_there: whether it has only to be started.
-        replaces: what is on which members, for the log.
+        is_there: whether it exists and is only assembled.
+        replaces: signatures that are lost on members, for the log.
     """
 
     path: ConfigPath
@@ -153,21 +148,20 @@ class MakeArray:
     replaces: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        """The array, and what it takes the place of."""
-        over = f", over {', '.join(self.replaces)}" if self.replaces else ""
+        over = f", replacing {', '.join(self.replaces)}" if self.replaces else ""
         return self._command(self.array.devices).why + over
 
     def perform(self, host: Host) -> None:
-        """Make or start it; meanwhile udev leaves its members alone, which it would start by itself."""
+        """Run mdadm with the members locked, because udev would assemble the array by itself."""
         command = self._command([host.devices.alias(device) for device in self.array.devices])
         try:
             with host.devices.locked([host.devices.resolve(device) for device in self.array.devices]):
                 host.run(command)
         except CommandFailed as error:
             if module := _missing_module(host, self.array):
-                hint = f"put the kernel module {module} into the initramfs"
+                hint = f"add the kernel module {module} to the initramfs"
                 raise IgnitionError(
-                    f"the kernel does not know arrays of this level: {error}", hint=hint
+                    f"the kernel lacks support for this RAID level: {error}", hint=hint
                 ) from error
             raise
         host.devices.wait({mdadm.device_of(self.array.name): self.path})
@@ -186,8 +180,8 @@ class MakeArray:
         )
 
 
-def _missing_module(host: Host, array: Raid) -> str:
-    """The kernel module without which there is no such array, or ""; the kernel says which it has."""
+def _missing_module(host: View, array: Raid) -> str:
+    """Return the missing kernel module for the array's level, or ""."""
     known = kernel.raid_levels(host.system)
     if known is None:
         return "md_mod"
@@ -196,10 +190,10 @@ def _missing_module(host: Host, array: Raid) -> str:
 
 
 class Arrays:
-    """The arrays of one rank: those of rank 0 have no other one as a member, those of rank 1 have, and so on.
+    """The step for the arrays of one rank: those of rank 0 have no arrays as members.
 
-    A rank of its own is a step of its own, because what is on an array that nothing has started can only be
-    seen when it runs. All arrays are judged in each, so that refusals come before the first write.
+    Each rank is a step of its own, because signatures on an array are readable only when it runs. Each step
+    decides for all arrays, so that refusals come before the first write.
     """
 
     name = "raid"
@@ -208,11 +202,10 @@ class Arrays:
         self._rank = rank
 
     def wanted(self, config: Config) -> bool:
-        """Whether there is any."""
         return len(ranks(config.storage.raid)) > self._rank
 
-    def observe(self, config: Config, host: Host, state: State) -> tuple[ArrayFacts, ...]:  # noqa: ARG002
-        """Wait for the members and see what is on them, and what is there under the arrays' names."""
+    def observe(self, config: Config, host: View, state: State) -> tuple[ArrayFacts, ...]:  # noqa: ARG002
+        """Wait for the members, read their signatures, and look up the arrays' device paths."""
         arrays = config.storage.raid
         own = {mdadm.device_of(array.name) for array in arrays}
         nodes = {path: blocks.resolve(host.system, path) for path in own if blocks.exists(host.system, path)}
@@ -220,7 +213,7 @@ class Arrays:
             device: (*PATH, index, "devices", number)
             for index, array in enumerate(arrays)
             for number, device in enumerate(array.devices)
-            # Arrays of this config that are not there will be made.
+            # Missing arrays of this config will be created.
             if device not in own or device in nodes
         }
         host.devices.wait(members)
@@ -235,7 +228,7 @@ class Arrays:
         )
 
     def plan(self, config: Config, facts: tuple[ArrayFacts, ...]) -> Plan:
-        """Decide for each array; one refusal refuses all."""
+        """Decide for each array; one refusal refuses all arrays."""
         decisions = [_Decision(array, index, facts[index]) for index, array in enumerate(config.storage.raid)]
         due = [decisions[index] for index in ranks(config.storage.raid)[self._rank]]
         keeps = tuple(each.kept() for each in due if each.do is Do.KEEP)
@@ -253,24 +246,11 @@ class Arrays:
             creates=frozenset(each.device for each in made),
         )
 
-    def effects(self, config: Config, facts: tuple[ArrayFacts, ...], host: Host) -> Iterator[Effect]:
-        """What happens to each array."""
-        del host
-        from ignition.preview import raid
 
-        return raid.effects(self.plan(config, facts))
-
-    def foresee(self, config: Config, facts: tuple[ArrayFacts, ...], host: PreviewHost) -> None:
-        """The arrays that there will be."""
-        from ignition.preview import raid
-
-        raid.foresee(config, self.plan(config, facts), host)
+# Facts.
 
 
-# What is there.
-
-
-def _look(host: Host, devices: Iterable[str]) -> Mapping[str, MemberFacts]:
+def _look(host: View, devices: Iterable[str]) -> Mapping[str, MemberFacts]:
     nodes = {device: host.devices.resolve(device) for device in devices}
     if not nodes:
         return {}
@@ -289,11 +269,11 @@ def _look(host: Host, devices: Iterable[str]) -> Mapping[str, MemberFacts]:
     }
 
 
-def _superblock(host: Host, node: str) -> mdadm.Superblock | None:
+def _superblock(host: View, node: str) -> mdadm.Superblock | None:
     return mdadm.parse(host.run(mdadm.examine(node)), node)
 
 
-# What is done.
+# Decisions and actions.
 
 
 @dataclass(frozen=True)
@@ -325,13 +305,11 @@ class _Decision:
         unlike = "; ".join(differences(self.wanted, self.facts.members))
         for number, member in enumerate(self.facts.members):
             if member.in_use:
-                theirs = f" (of the array there: {unlike})" if member.superblock and unlike else ""
-                reason = (
-                    f"{member.device} would become a member of {self.wanted.name}, and it is {member.in_use}"
-                )
+                theirs = f" (existing array: {unlike})" if member.superblock and unlike else ""
+                reason = f"cannot use {member.device} in RAID array {self.wanted.name}: it is {member.in_use}"
                 yield Refusal((*self.path, "devices", number), reason + theirs, remedy(member.in_use))
         if self.facts.node:
-            reason = f"{self.device} is there already, and is not the array of the config"
+            reason = f"{self.device} exists and does not match the config"
             yield Refusal((*self.path, "name"), f"{reason}: {unlike}" if unlike else reason, FREE_NAME)
 
     def named(self) -> Iterator[device_conflicts.Named]:
@@ -339,7 +317,7 @@ class _Decision:
             yield (*self.path, "devices", number), member.device, member.node or member.device
 
     def kept(self) -> str:
-        return f"{self.device} is the array of the config, it is kept"
+        return f"keeping RAID array {self.device}"
 
     def make(self) -> MakeArray:
         is_there = self.do is Do.START
@@ -349,15 +327,15 @@ class _Decision:
 
 def _actions(made: Sequence[_Decision]) -> Iterator[Action]:
     names = ", ".join(each.wanted.name for each in made)
-    return in_parallel(PATH, f"making the arrays {names}", (each.make() for each in made))
+    return in_parallel(PATH, f"creating RAID arrays {names}", (each.make() for each in made))
 
 
 def _unseen(due: Sequence[_Decision], all_of_them: Sequence[_Decision]) -> Iterator[Refusal]:
-    """Arrays on one that has not been started: it would be taken for empty. A preview starts none."""
+    """Refuse arrays on a stopped array, whose contents are unknown; this happens in previews only."""
     stopped = {each.device for each in all_of_them if each.do is Do.START}
     for decision in due:
         for number, device in enumerate(decision.wanted.devices):
             if device in stopped:
-                reason = f"{device} is there but does not run, so what is on it cannot be seen"
+                reason = f"{device} exists but does not run, so its contents are unknown"
                 hint = f"start it with `mdadm --assemble {device}`"
                 yield Refusal((*decision.path, "devices", number), reason, hint)

@@ -56,7 +56,7 @@ def opened(host: FakeHost, sysfs: Sysfs) -> Sysfs:
 # A second try in the same boot.
 
 
-def test_the_key_is_left_before_there_is_a_volume(host: FakeHost, sysfs: Sysfs) -> None:
+def test_key_is_persisted_before_volume_exists(host: FakeHost, sysfs: Sysfs) -> None:
     """Who is killed in the middle of making it can open it in the next try."""
     kept: list[State] = []
 
@@ -86,7 +86,7 @@ def again(host: FakeHost, wanted: Luks, state: State = OURS, metadata: str = '{"
     return step.plan(config, step.observe(config, host, state))
 
 
-def test_a_bound_volume_is_made_tried_opened_and_loses_its_key(host: FakeHost, sysfs: Sysfs) -> None:
+def test_bound_volume_is_created_tried_opened_and_loses_its_key(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("cryptsetup", stdout=BOUND, having="luksDump")
     left = applied(plan(host, volume("vault", clevis=PINNED, discard=True)), host)
     assert ran(host) == [
@@ -101,14 +101,14 @@ def test_a_bound_volume_is_made_tried_opened_and_loses_its_key(host: FakeHost, s
     assert left.luks_keys == {"vault": "data:,"}
 
 
-def test_a_bound_volume_keeps_the_config_s_key(host: FakeHost, sysfs: Sysfs) -> None:
+def test_bound_volume_keeps_the_key_of_the_config(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("cryptsetup", stdout=BOUND, having="luksDump")
     left = applied(plan(host, volume("vault", clevis=PINNED, key_file=KEY)), host)
     assert not any("luksRemoveKey" in call for call in ran(host))
     assert left.luks_keys == {"vault": dataurl.encode(b"secret key")}
 
 
-def test_a_key_goes_only_when_the_binding_has_been_tried(host: FakeHost, sysfs: Sysfs) -> None:
+def test_key_is_removed_only_after_binding_was_tried(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("cryptsetup", stdout=BOUND, having="luksDump")
     host.run.answer("clevis", status=1, stderr="Unsealing jwk from TPM failed!", having="unlock")
     with pytest.raises(ActionFailed, match="Unsealing jwk from TPM failed"):
@@ -125,11 +125,11 @@ def test_a_key_goes_only_when_the_binding_has_been_tried(host: FakeHost, sysfs: 
         (BOUND, 2, ["unlock"]),
     ],
 )
-def test_another_try_does_the_rest(
+def test_second_try_does_the_remaining_steps(
     host: FakeHost, sysfs: Sysfs, metadata: str, tried: int, words: list[str]
 ) -> None:
     found = again(host, volume("vault", clevis=PINNED), metadata=metadata)
-    assert described(found) == ["going on with the encrypted volume vault on /dev/vdb"]
+    assert described(found) == ['resuming LUKS volume "vault" on /dev/vdb']
     host.run.answer("cryptsetup", status=tried, having="--test-passphrase")
     before = len(host.run.commands)
     with contextlib.suppress(ActionFailed):  # the fake volume is never bound
@@ -138,7 +138,7 @@ def test_another_try_does_the_rest(
     assert did == ["luksOpen", *words]
 
 
-def test_another_try_after_the_last_step_opens_it_with_clevis(host: FakeHost, sysfs: Sysfs) -> None:
+def test_second_try_after_last_step_opens_with_clevis(host: FakeHost, sysfs: Sysfs) -> None:
     gone = State(luks_keys={"vault": "data:,"})
     found = again(host, volume("vault", clevis=PINNED), gone, BOUND)
     before = len(host.run.commands)
@@ -146,7 +146,7 @@ def test_another_try_after_the_last_step_opens_it_with_clevis(host: FakeHost, sy
     assert host.run.argvs[before:] == [("clevis", "luks", "unlock", "-d", alias("vdb"), "-n", "vault")]
 
 
-def test_another_try_leaves_what_is_open_open(host: FakeHost, opened: Sysfs) -> None:
+def test_second_try_leaves_open_volume_open(host: FakeHost, opened: Sysfs) -> None:
     gone = State(luks_keys={"vault": "data:,"})
     found = again(host, volume("vault", clevis=PINNED), gone, BOUND)
     before = len(host.run.commands)
@@ -154,13 +154,11 @@ def test_another_try_leaves_what_is_open_open(host: FakeHost, opened: Sysfs) -> 
     assert host.run.argvs[before:] == []
 
 
-def test_a_volume_that_the_key_of_this_boot_does_not_open_is_not_touched(
-    host: FakeHost, sysfs: Sysfs
-) -> None:
+def test_volume_with_other_key_is_not_changed(host: FakeHost, sysfs: Sysfs) -> None:
     found = again(host, volume("vault", clevis=PINNED))
     host.run.answer("cryptsetup", status=2, having="--test-passphrase")
     with pytest.raises(
-        ActionFailed, match="the key of this boot does not open the volume on /dev/vdb"
+        ActionFailed, match="the key of this boot does not open the LUKS volume on /dev/vdb"
     ) as caught:
         applied(found, host)
     assert caught.value.hint.startswith("set wipeVolume: true")
@@ -169,36 +167,34 @@ def test_a_volume_that_the_key_of_this_boot_does_not_open_is_not_touched(
 @pytest.mark.parametrize(
     ("wanted", "state", "metadata", "why"),
     [
-        ({"clevis": PINNED}, State(), BOUND, "Clevis unlocks only volumes that are made anew"),
+        ({"clevis": PINNED}, State(), BOUND, "Clevis needs a newly created volume"),
         (
             {"clevis": PINNED, "key_file": KEY},
             State(),
             BOUND,
-            "Clevis unlocks only volumes that are made anew",
+            "Clevis needs a newly created volume",
         ),
-        ({"cex": Cex(enabled=True)}, State(), BOUND, "a crypto card unlocks only volumes that are made anew"),
-        ({}, State(), BOUND, "it has a key that the config does not name"),
+        ({"cex": Cex(enabled=True)}, State(), BOUND, "a CEX key needs a newly created volume"),
+        ({}, State(), BOUND, "its key is unknown, because the config has no keyFile"),
         (
             {"clevis": PINNED},
             State(luks_keys={"vault": "data:,"}),
             '{"config": {}}',
-            "it has a key that the config does not name",
+            "its key is unknown, because the config has no keyFile",
         ),
     ],
 )
-def test_what_nobody_knows_how_to_unlock_is_refused(
+def test_volume_without_known_key_is_refused(
     host: FakeHost, sysfs: Sysfs, wanted: dict[str, Any], state: State, metadata: str, why: str
 ) -> None:
     refusals = again(host, volume("vault", **wanted), state, metadata).refusals
     assert why in str(refusals[0])
 
 
-def test_a_volume_without_any_key_slot_is_made_anew_if_this_boot_has_begun_it(
-    host: FakeHost, sysfs: Sysfs
-) -> None:
+def test_volume_of_this_boot_without_key_slot_is_recreated(host: FakeHost, sysfs: Sysfs) -> None:
     void = '{"config": {}, "keyslots": {}}'
     for wanted in (volume("vault"), volume("vault", clevis=PINNED)):
-        assert "creating the encrypted volume vault on /dev/vdb" in described(again(host, wanted, OURS, void))
+        assert 'creating LUKS volume "vault" on /dev/vdb' in described(again(host, wanted, OURS, void))
         assert again(host, wanted, State(), void).refusals
 
 
@@ -225,14 +221,14 @@ def real_apply(directory: Path, *volumes: Luks, commands: int = 1000) -> State:
 
 
 @real
-def test_a_real_volume_made_and_used_again(tmp_path: Path) -> None:
+def test_real_volume_is_created_and_reused(tmp_path: Path) -> None:
     with loop.attached(tmp_path / "disk", 64 << 20) as node:
         wanted = Luks(name="vault", device=node, key_file=KEY, label="a 'b' é", uuid=UUID, options=QUICK)
         first = real_apply(tmp_path, wanted)
         before = (tmp_path / "disk").read_bytes()
         assert real_apply(tmp_path, wanted) == first
         for other in (wanted.but(label="b"), wanted.but(key_file=Resource()), wanted.but(discard=True)):
-            with pytest.raises(Refused, match="cannot be used as the volume vault"):
+            with pytest.raises(Refused, match='as LUKS volume "vault"'):
                 real_apply(tmp_path, other)
         assert (tmp_path / "disk").read_bytes() == before
         real_apply(tmp_path, wanted.but(key_file=Resource(), wipe_volume=True))
@@ -244,10 +240,12 @@ def test_a_real_volume_made_and_used_again(tmp_path: Path) -> None:
     ("make", "found"),
     [
         (("cryptsetup", "luksFormat", "--type", "luks1", "--key-file", "-", *QUICK[2:]), "of version 1"),
-        (("mkfs.ext4", "-q"), "there is ext4"),
+        (("mkfs.ext4", "-q"), "found ext4, want LUKS 2"),
     ],
 )
-def test_what_is_really_there_stays_to_the_byte(tmp_path: Path, make: tuple[str, ...], found: str) -> None:
+def test_existing_contents_stay_unchanged_to_the_byte(
+    tmp_path: Path, make: tuple[str, ...], found: str
+) -> None:
     with loop.attached(tmp_path / "disk", 64 << 20) as node:
         run(Command((*make, node), "", stdin=b"key"))
         before = (tmp_path / "disk").read_bytes()
@@ -261,9 +259,7 @@ def test_what_is_really_there_stays_to_the_byte(tmp_path: Path, make: tuple[str,
 
 @real
 @pytest.mark.parametrize("boundary", range(1, 5))
-def test_killed_after_any_command_and_started_again_it_comes_to_the_same_end(
-    tmp_path: Path, boundary: int
-) -> None:
+def test_result_after_kill_at_any_command_equals_clean_run(tmp_path: Path, boundary: int) -> None:
     with loop.attached(tmp_path / "disk", 64 << 20) as node:
         wanted = Luks(name="vault", device=node, key_file=KEY, label="L", uuid=UUID, options=QUICK)
         # A partition table alone is in nobody's way, but is wiped.

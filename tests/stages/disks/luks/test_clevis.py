@@ -57,7 +57,7 @@ OWN = Clevis(custom=ClevisCustom(pin="own", config=SECRET, needs_network=True))
         (OWN, "own", SECRET),
     ],
 )
-def test_policy(wanted: Clevis, pin: str, config: str) -> None:
+def test_policy_has_all_pins(wanted: Clevis, pin: str, config: str) -> None:
     assert clevis.policy(wanted) == (pin, config)
 
 
@@ -77,7 +77,7 @@ def test_policy(wanted: Clevis, pin: str, config: str) -> None:
         (Clevis(custom=ClevisCustom(pin="sss", config='{"pins":{"own":{}}}')), False, False),
     ],
 )
-def test_what_is_tried_and_what_waits_for_the_network(wanted: Clevis, proven: bool, netdev: bool) -> None:
+def test_can_be_proven_and_netdev_table(wanted: Clevis, proven: bool, netdev: bool) -> None:
     assert (clevis.can_be_proven(wanted), clevis.netdev(wanted)) == (proven, netdev)
 
 
@@ -100,7 +100,7 @@ def test_what_is_tried_and_what_waits_for_the_network(wanted: Clevis, proven: bo
         ),
     ],
 )
-def test_how_it_is_told(wanted: Clevis, expected: str) -> None:
+def test_unlocked_by_describes_the_pins(wanted: Clevis, expected: str) -> None:
     assert clevis.unlocked_by(wanted) == expected
 
 
@@ -109,20 +109,26 @@ def test_how_it_is_told(wanted: Clevis, expected: str) -> None:
     [
         (Clevis(tang=(FAR,), tpm2=True, threshold=2), []),
         (OWN, []),
-        (Clevis(threshold=1), ["$.c.threshold: 1 of 0 pins would have to unlock the volume"]),
-        (Clevis(tpm2=True, threshold=2), ["$.c.threshold: 2 of 1 pin would have to unlock the volume"]),
-        (Clevis(tpm2=True, threshold=-1), ["$.c.threshold: -1 of 1 pin would have to unlock the volume"]),
+        (Clevis(threshold=1), ["$.c.threshold: the threshold is 1, expected 1 to 0 (the number of pins)"]),
+        (
+            Clevis(tpm2=True, threshold=2),
+            ["$.c.threshold: the threshold is 2, expected 1 to 1 (the number of pins)"],
+        ),
+        (
+            Clevis(tpm2=True, threshold=-1),
+            ["$.c.threshold: the threshold is -1, expected 1 to 1 (the number of pins)"],
+        ),
         (
             Clevis(tang=(NEAR, FAR.but(advertisement="[1]"))),
-            ["$.c.tang.1.advertisement: the advertisement is not one"],
+            ["$.c.tang.1.advertisement: the Tang advertisement must be a JSON object"],
         ),
     ],
 )
-def test_what_could_never_unlock_the_volume_is_refused(wanted: Clevis, expected: list[str]) -> None:
+def test_impossible_clevis_config_is_refused(wanted: Clevis, expected: list[str]) -> None:
     assert [str(each) for each in clevis.refusals(wanted, ("c",))] == expected
 
 
-def test_the_programs_that_pins_need() -> None:
+def test_needs_lists_programs_of_pins() -> None:
     needed = dict(clevis.needs(Clevis(tang=(NEAR,), tpm2=True), ("c",)))
     assert {"clevis", "clevis-luks-bind", "clevis-encrypt-sss", "jose", "pwmake"} <= needed.keys()
     assert needed["curl"] == needed["clevis-encrypt-tang"] == ("c", "tang")
@@ -152,12 +158,12 @@ def try_out(host: FakeHost, wanted: Clevis) -> None:
     applied(plan, host)
 
 
-def test_only_such_volumes_want_a_trial() -> None:
+def test_pins_step_is_wanted_only_with_clevis() -> None:
     assert not Pins().wanted(Config(storage=Storage(luks=(Luks(name="plain"),))))
     assert Pins().wanted(Config(storage=Storage(luks=(Luks(name="vault", clevis=OWN),))))
 
 
-def test_servers_are_asked_the_tpm_is_awaited_and_a_text_of_no_value_encrypted(host: FakeHost) -> None:
+def test_try_pins_asks_servers_waits_for_tpm_and_encrypts(host: FakeHost) -> None:
     try_out(host, Clevis(tang=(NEAR, FAR), tpm2=True, threshold=2))
     assert [source.url for source in host.fetch.asked] == ["http://tang.example/adv/THP"]
     path = ("storage", "luks", 1, "clevis", "tpm2")
@@ -167,32 +173,28 @@ def test_servers_are_asked_the_tpm_is_awaited_and_a_text_of_no_value_encrypted(h
     assert command.stdin == b"a text of no value"
 
 
-def test_a_server_that_cannot_be_reached_stops_everything(host: FakeHost) -> None:
+def test_unreachable_tang_server_fails_the_step(host: FakeHost) -> None:
     host.fetch.resources["http://tang.example/adv/THP"] = FetchError("no route")
-    with pytest.raises(
-        ActionFailed, match="the advertisement of the Tang server could not be fetched"
-    ) as caught:
+    with pytest.raises(ActionFailed, match="cannot fetch the advertisement of the Tang server") as caught:
         try_out(host, Clevis(tang=(FAR, NEAR)))
     assert caught.value.path == ("storage", "luks", 1, "clevis", "tang", 1, "url")
     assert host.run.commands == []
 
 
-def test_a_machine_without_a_tpm_is_told_so(host: FakeHost) -> None:
+def test_missing_tpm_fails_the_step(host: FakeHost) -> None:
     host.devices.there = set()
-    with pytest.raises(ActionFailed, match="this machine has no TPM 2: /dev/tpmrm0 did not appear") as caught:
+    with pytest.raises(ActionFailed, match="no TPM 2 found: /dev/tpmrm0 did not appear") as caught:
         try_out(host, Clevis(tpm2=True))
     assert caught.value.path == ("storage", "luks", 1, "clevis", "tpm2")
     assert host.run.commands == []
 
 
-def test_pins_of_other_makers_are_not_tried(host: FakeHost) -> None:
+def test_unknown_pins_are_not_tried(host: FakeHost) -> None:
     try_out(host, OWN)
     assert (host.run.commands, host.devices.waited) == ([], [])
 
 
-def test_what_a_pin_is_configured_with_is_said_by_nobody(
-    host: FakeHost, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_pin_configuration_is_never_printed(host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
     """Clevis repeats it."""
     caplog.set_level("DEBUG", "ignition")
     said = f"Unable to perform encryption with PIN 'tpm2' and config '{SECRET}'"
@@ -221,7 +223,7 @@ def prove(
     clevis.prove(host, "/a", VAULT.but(clevis=wanted), ("c",))
 
 
-def test_the_key_is_in_no_file_that_has_a_name(host: FakeHost) -> None:
+def test_bind_passes_key_in_unnamed_file(host: FakeHost) -> None:
     seen: list[bytes] = []
 
     def clevis_bind(command: Command) -> Ran:
@@ -239,34 +241,32 @@ def test_the_key_is_in_no_file_that_has_a_name(host: FakeHost) -> None:
     assert dict(command.environment)["RD_DEBUG"] == "no"
 
 
-def test_the_slot_that_was_bound_is_tried(host: FakeHost) -> None:
+def test_prove_tries_the_bound_slot(host: FakeHost) -> None:
     prove(host, Clevis(tpm2=True))
     assert host.run.ran("clevis") == [("clevis", "luks", "unlock", "-d", "/a", "-t", "2")]
 
 
-def test_what_is_not_all_here_is_not_tried(host: FakeHost) -> None:
+def test_prove_with_unavailable_pins_does_not_try(host: FakeHost) -> None:
     prove(host, Clevis(tang=(FAR,)))
     assert host.run.ran("clevis") == []
 
 
-def test_a_volume_that_is_bound_to_nothing_is_an_error(host: FakeHost) -> None:
-    with pytest.raises(IgnitionError, match="vault is bound to nothing"):
+def test_prove_without_binding_is_an_error(host: FakeHost) -> None:
+    with pytest.raises(IgnitionError, match='"vault" has no Clevis binding'):
         prove(host, Clevis(tang=(FAR,)), tokens="{}")
 
 
-def test_what_does_not_unlock_is_an_error(host: FakeHost) -> None:
+def test_prove_with_failing_pin_is_an_error(host: FakeHost) -> None:
     host.run.answer("clevis", status=1, stderr="Error communicating with server http://tang.example")
     with pytest.raises(CommandFailed, match="Error communicating with server") as caught:
         prove(host, Clevis(tang=(NEAR,)))
     assert (caught.value.path, caught.value.hint) == (("c",), "check that the Tang server can be reached")
 
 
-def test_a_policy_of_the_user_s_own_may_be_for_the_installed_system(
-    host: FakeHost, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_prove_with_failing_custom_pin_warns(host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
     host.run.answer("clevis", status=1, stderr="Unsealing jwk from TPM failed!")
     prove(host, Clevis(custom=ClevisCustom(pin="tpm2", config='{"pcr_ids":"7"}')))
-    assert "the Clevis pin of the encrypted volume vault does not unlock it here" in caplog.text
+    assert 'the Clevis pin of LUKS volume "vault" does not unlock it here' in caplog.text
 
 
 # Real volumes.
@@ -307,7 +307,7 @@ def generated(boot: Boot) -> bytes:
 
 
 @real
-def test_a_tang_server_alone_unlocks_the_volume(tmp_path: Path, disk: str) -> None:
+def test_tang_server_unlocks_the_volume(tmp_path: Path, disk: str) -> None:
     boot = Boot(tmp_path)
     with TangServer(tmp_path / "tang") as running:
         left = boot.run(volume(disk, Clevis(tang=(server(running),))))
@@ -319,7 +319,7 @@ def test_a_tang_server_alone_unlocks_the_volume(tmp_path: Path, disk: str) -> No
 
 
 @real
-def test_with_an_advertisement_nobody_is_asked(tmp_path: Path, disk: str) -> None:
+def test_tang_with_advertisement_is_not_asked(tmp_path: Path, disk: str) -> None:
     with TangServer(tmp_path / "tang") as running:
         wanted = server(running, advertised=True)
         Boot(tmp_path).run(volume(disk, Clevis(tang=(wanted,))))
@@ -328,7 +328,7 @@ def test_with_an_advertisement_nobody_is_asked(tmp_path: Path, disk: str) -> Non
 
 
 @real
-def test_a_server_with_another_key_is_found_out_before_anything_is_written(tmp_path: Path, disk: str) -> None:
+def test_tang_server_with_other_key_fails_before_any_write(tmp_path: Path, disk: str) -> None:
     before = Path(disk).read_bytes()
     with TangServer(tmp_path / "tang") as running, TangServer(tmp_path / "other") as other:
         for wanted, says in (
@@ -343,7 +343,7 @@ def test_a_server_with_another_key_is_found_out_before_anything_is_written(tmp_p
 
 
 @real
-def test_a_tpm_unlocks_the_volume_and_the_config_s_key_stays(tmp_path: Path, disk: str) -> None:
+def test_tpm_unlocks_volume_and_key_of_config_stays(tmp_path: Path, disk: str) -> None:
     with SoftTpm(tmp_path / "tpm") as chip:
         environment = {"TPM2TOOLS_TCTI": chip.tcti}
         boot = Boot(tmp_path, environment)
@@ -357,7 +357,7 @@ def test_a_tpm_unlocks_the_volume_and_the_config_s_key_stays(tmp_path: Path, dis
 
 
 @real
-def test_a_threshold_holds(tmp_path: Path, disk: str) -> None:
+def test_threshold_of_pins_is_enforced(tmp_path: Path, disk: str) -> None:
     """Two of three: any one may be away, not two."""
     with ExitStack() as away, TangServer(tmp_path / "one") as one, SoftTpm(tmp_path / "tpm") as chip:
         two = away.enter_context(TangServer(tmp_path / "two"))
@@ -371,7 +371,7 @@ def test_a_threshold_holds(tmp_path: Path, disk: str) -> None:
 
 
 @real
-def test_a_custom_pin(tmp_path: Path, disk: str) -> None:
+def test_custom_pin_unlocks_the_volume(tmp_path: Path, disk: str) -> None:
     with SoftTpm(tmp_path / "tpm") as chip:
         environment = {"TPM2TOOLS_TCTI": chip.tcti}
         config = '{"pcr_bank":"sha256","pcr_ids":"7"}'
@@ -382,7 +382,7 @@ def test_a_custom_pin(tmp_path: Path, disk: str) -> None:
 
 @real
 @pytest.mark.parametrize(("boundary", "wipe"), [*((number, False) for number in range(3, 9)), (4, True)])
-def test_killed_after_any_command_and_started_again_it_comes_to_the_same_end(
+def test_result_after_kill_at_any_command_equals_clean_run(
     tmp_path: Path, disk: str, boundary: int, wipe: bool
 ) -> None:
     """In the same boot: the key is known to the state before there is a volume. The first two only look."""
@@ -399,7 +399,7 @@ def test_killed_after_any_command_and_started_again_it_comes_to_the_same_end(
 
 
 @real
-def test_a_volume_that_was_not_made_to_its_end_is_made_anew(tmp_path: Path, disk: str) -> None:
+def test_incomplete_volume_is_recreated(tmp_path: Path, disk: str) -> None:
     """Cryptsetup writes the header first, and works two seconds on the key before it writes the key slot."""
     boot = Boot(tmp_path)
     with TangServer(tmp_path / "tang") as running:
@@ -408,19 +408,19 @@ def test_a_volume_that_was_not_made_to_its_end_is_made_anew(tmp_path: Path, disk
             boot.run(wanted, commands=3)
         assert boot.commands[-1].argv[1] == "luksFormat"
         run(Command(("cryptsetup", "luksKillSlot", "--batch-mode", disk, "0"), ""))
-        with pytest.raises(IgnitionError, match="only volumes that are made anew"):
+        with pytest.raises(IgnitionError, match="needs a newly created volume"):
             Boot(tmp_path).run(wanted)
         boot.run(wanted)
         assert opens(disk, passphrase(disk))
 
 
 @real
-def test_in_another_boot_nothing_is_taken_over(tmp_path: Path, disk: str) -> None:
+def test_volume_of_earlier_boot_is_not_resumed(tmp_path: Path, disk: str) -> None:
     with TangServer(tmp_path / "tang") as running:
         wanted = volume(disk, Clevis(tang=(server(running),)))
         Boot(tmp_path).run(wanted)
         before = Path(disk).read_bytes()
-        with pytest.raises(IgnitionError, match="Clevis unlocks only volumes that are made anew"):
+        with pytest.raises(IgnitionError, match="Clevis needs a newly created volume"):
             Boot(tmp_path).run(wanted)
         assert Path(disk).read_bytes() == before
         Boot(tmp_path).run(wanted.but(wipe_volume=True))
@@ -440,7 +440,7 @@ INSIDE = (
 
 
 @real
-def test_no_key_is_seen_on_the_way(
+def test_no_key_is_visible_to_other_processes(
     tmp_path: Path, disk: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither in the arguments of programs, nor in the files that clevis has for a while, nor in the log."""
@@ -478,6 +478,6 @@ def spy(place: Path, line: str) -> None:
     place.chmod(0o755)
 
 
-def test_the_trial_says_what_it_does() -> None:
-    assert TryPins((), VAULT).describe() == "trying out what is to unlock the encrypted volume vault"
+def test_try_pins_describes_itself() -> None:
+    assert TryPins((), VAULT).describe() == 'trying the Clevis pins of LUKS volume "vault"'
     assert json.loads(clevis.policy(VAULT.clevis)[1]) == {"pins": {"tpm2": {}}, "t": 1}

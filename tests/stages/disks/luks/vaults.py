@@ -11,7 +11,7 @@ from ignition.schemas.config import Config
 from ignition.schemas.resource import Resource
 from ignition.schemas.storage import Luks, Storage
 from ignition.stages import Plan
-from ignition.stages.disks.luks.step import Facts, Volumes
+from ignition.stages.disks.luks.step import LuksFacts, Volumes
 from tests.host.fakes import FakeHost
 from tests.lab.sysfs import Sysfs
 
@@ -64,7 +64,7 @@ def volume(name: str, device: str = "vdb", **more: Any) -> Luks:
     return Luks(name=name, device=f"/dev/{device}", **more)
 
 
-def facts_and_plan(host: FakeHost, *volumes: Luks) -> tuple[Facts, Plan]:
+def facts_and_plan(host: FakeHost, *volumes: Luks) -> tuple[LuksFacts, Plan]:
     step, wanted = Volumes(), Config(storage=Storage(luks=volumes))
     facts = step.observe(wanted, host, State())
     return facts, step.plan(wanted, facts)

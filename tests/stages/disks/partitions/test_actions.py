@@ -44,9 +44,7 @@ def partition(
     return PartitionDisk(("storage",), "/dev/vdb", disk, zero, (WRITE,), frozenset(touched), expected)
 
 
-def test_the_disk_is_locked_and_a_kernel_that_saw_everything_is_told_nothing(
-    host: FakeHost, sysfs: Sysfs
-) -> None:
+def test_partitioning_locks_disk_and_skips_partx_when_kernel_agrees(host: FakeHost, sysfs: Sysfs) -> None:
     def kernel_reads_the_table(command: Command) -> Ran:
         sysfs.partition("vdb", 1, 2048, 4096)
         return Ran(0)
@@ -57,7 +55,7 @@ def test_the_disk_is_locked_and_a_kernel_that_saw_everything_is_told_nothing(
     assert host.devices.locks == [("/dev/vdb",)]
 
 
-def test_the_kernel_is_told_what_it_missed_of_what_was_touched(host: FakeHost, sysfs: Sysfs) -> None:
+def test_kernel_is_told_about_missed_changes(host: FakeHost, sysfs: Sysfs) -> None:
     for number in (1, 2, 3, 4):
         sysfs.partition("vdb", number, 2048 * number, 2048)
     wanted = {2: Extent(4096, 999), 3: Extent(6144, 2048), 5: Extent(10240, 1), 6: Extent(12288, 1)}
@@ -69,7 +67,7 @@ def test_the_kernel_is_told_what_it_missed_of_what_was_touched(host: FakeHost, s
     ]
 
 
-def test_after_wiping_the_kernel_forgets_all_others(host: FakeHost, sysfs: Sysfs) -> None:
+def test_wipe_makes_kernel_forget_old_partitions(host: FakeHost, sysfs: Sysfs) -> None:
     for number in (1, 2):
         sysfs.partition("vdb", number, 2048 * number, 2048)
     action = partition({1}, {1: Extent(2048, 2048)}, zero=((0, 17408),))
@@ -79,21 +77,21 @@ def test_after_wiping_the_kernel_forgets_all_others(host: FakeHost, sysfs: Sysfs
     assert host.run.argvs[1:] == [("partx", "--delete", "--nr", "2", "/dev/vdb")]
 
 
-def test_a_partx_that_fails_is_not_the_last_word(host: FakeHost, sysfs: Sysfs) -> None:
+def test_failing_partx_is_retried(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("partx", status=1, stderr="busy")
     partition({1}, {1: Extent(2048, 4096)}).perform(host)
-    with pytest.raises(IgnitionError, match="partition 1 is not there"):
+    with pytest.raises(IgnitionError, match="partition 1 not found"):
         ExpectPartitions((), "/dev/vdb", DISK, frozenset(), {1: Extent(2048, 4096)}).perform(host)
 
 
-def test_an_sfdisk_that_fails_is(host: FakeHost, sysfs: Sysfs) -> None:
+def test_failing_sfdisk_is_an_error(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("sfdisk", status=1, stderr="Sector 2048 already used.")
     with pytest.raises(CommandFailed, match="already used"):
         partition({1}, {1: Extent(2048, 4096)}).perform(host)
     assert host.run.ran("partx") == []
 
 
-def test_partitions_of_device_mapper_disks_are_left_to_udev(host: FakeHost, sysfs: Sysfs) -> None:
+def test_device_mapper_partitions_are_left_to_udev(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.disk("dm-0", SIZE, mapper_name="mpatha")
     partition({1}, {1: Extent(2048, 4096)}, disk=Disk("/dev/dm-0", 512, 1, "mpatha")).perform(host)
     assert host.run.ran("partx") == []
@@ -103,37 +101,37 @@ def expect(gone: set[int], expected: Mapping[int, Extent], disk: Disk = DISK) ->
     return ExpectPartitions(("storage",), "/dev/vdb", disk, frozenset(gone), expected)
 
 
-def test_what_is_as_written_passes_and_its_nodes_are_waited_for(host: FakeHost, sysfs: Sysfs) -> None:
+def test_expect_with_matching_kernel_waits_for_nodes(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.partition("vdb", 1, 2048, 4096)
     expect({2}, {1: Extent(2048, 4096)}).perform(host)
     assert host.devices.waited == [{"/dev/vdb1": ("storage",)}]
 
 
-def test_what_is_not_is_an_error_that_lists_all_of_it(host: FakeHost, sysfs: Sysfs) -> None:
+def test_expect_with_mismatch_lists_all(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.partition("vdb", 1, 2048, 4096)
     sysfs.partition("vdb", 2, 8192, 1)
     with pytest.raises(IgnitionError) as caught:
         expect({2}, {1: Extent(2048, 4095), 3: Extent(1, 1)}).perform(host)
     assert str(caught.value) == (
-        "the kernel does not see the partition table of /dev/vdb as it was written: "
-        "partition 2 is still there; partition 1 has 4096 sectors from 2048 on, not 4095 from 2048 on; "
-        "partition 3 is not there"
+        "the kernel's view of /dev/vdb does not match the written partition table: "
+        "partition 2 still exists; partition 1 has 4096 sectors at 2048, want 4095 at 2048; "
+        "partition 3 not found"
     )
 
 
-def test_sectors_of_4096_bytes_are_compared_in_their_own_unit(host: FakeHost, sysfs: Sysfs) -> None:
+def test_expect_compares_4096_byte_sectors(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.partition("vdb", 1, 2048, 8192)
     expect(set(), {1: Extent(256, 1024)}, Disk("/dev/vdb", 4096, SIZE // 4096)).perform(host)
 
 
-def test_a_partition_that_vanishes_for_a_moment_is_waited_for(
+def test_expect_waits_for_vanished_partition(
     host: FakeHost, sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: sysfs.partition("vdb", 1, 2048, 4096))
     expect(set(), {1: Extent(2048, 4096)}).perform(host)
 
 
-def test_partitions_of_device_mapper_disks_are_measured_with_dmsetup(host: FakeHost, sysfs: Sysfs) -> None:
+def test_device_mapper_partitions_are_measured_with_dmsetup(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.disk("dm-0", SIZE, mapper_name="mpatha")
     sysfs.disk("dm-1", 4096 * 512, mapper_name="mpathap1")
     sysfs.link("/dev/disk/by-id/dm-name-mpathap1", "/dev/dm-1")

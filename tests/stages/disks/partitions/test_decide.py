@@ -119,18 +119,20 @@ GONE = {"should_exist": False, **WIPE}
         ),
     ],
 )
-def test_calls(there: DiskFacts, wanted: list[dict[str, Any]], expected: list[str]) -> None:
+def test_changes_become_sfdisk_calls(
+    there: DiskFacts, wanted: list[dict[str, Any]], expected: list[str]
+) -> None:
     found = changes(there, *wanted)
     assert refusals(found) == []
     assert calls(found) == expected
     assert found.is_needed == bool(expected)
 
 
-def test_keeps_are_told() -> None:
+def test_kept_partitions_are_listed() -> None:
     found = changes(facts(entry(1, 1, 10)), {"number": 1}, {"number": 4, "should_exist": False})
     assert list(found.keeps()) == [
-        "partition 1 of /dev/by-id/x is as the config says",
-        "partition 4 of /dev/by-id/x does not exist, as the config says",
+        "partition 1 of /dev/by-id/x matches the config",
+        "partition 4 of /dev/by-id/x is absent, as configured",
     ]
 
 
@@ -140,7 +142,7 @@ def test_keeps_are_told() -> None:
         pytest.param(
             facts(entry(1, 1, 10)),
             [{"number": 1, "should_exist": False}],
-            ["$.storage.disks.0.partitions.0: partition 1 of /dev/by-id/x exists and should not"],
+            ["$.storage.disks.0.partitions.0: partition 1 of /dev/by-id/x exists, but shouldExist is false"],
             id="deletion needs leave",
         ),
         pytest.param(
@@ -148,8 +150,9 @@ def test_keeps_are_told() -> None:
             [{"number": 1, "label": "b", "size_mib": 11}],
             [
                 (
-                    "$.storage.disks.0.partitions.0: partition 1 of /dev/by-id/x is not as the config says: "
-                    'label is "a", not "b"; sizeMiB is 10 MiB, not 11 MiB'
+                    "$.storage.disks.0.partitions.0: existing partition 1 of /dev/by-id/x does not "
+                    "match the config: "
+                    'label is "a", want "b"; sizeMiB is 10 MiB, want 11 MiB'
                 )
             ],
             id="all differences at once",
@@ -159,8 +162,9 @@ def test_keeps_are_told() -> None:
             [{"number": 1, "label": "b", "size_mib": 11, "resize": True}],
             [
                 (
-                    "$.storage.disks.0.partitions.0: partition 1 of /dev/by-id/x is not as the config says: "
-                    'label is "a", not "b"; sizeMiB is 10 MiB, not 11 MiB'
+                    "$.storage.disks.0.partitions.0: existing partition 1 of /dev/by-id/x does not "
+                    "match the config: "
+                    'label is "a", want "b"; sizeMiB is 10 MiB, want 11 MiB'
                 )
             ],
             id="resize does not allow more than a size",
@@ -170,13 +174,13 @@ def test_keeps_are_told() -> None:
             [{"number": 1, "size_mib": 20, "resize": True}, {"number": 3, "start_mib": 12, "size_mib": 1}],
             [
                 (
-                    "$.storage.disks.0.partitions.0: partition 1 of /dev/by-id/x does not fit: "
-                    "it needs 20 MiB from 1 MiB on, and there are 10 MiB up to the next partition; "
-                    "the largest free block is 1002.98 MiB from 21 MiB on"
+                    "$.storage.disks.0.partitions.0: cannot create partition 1 of /dev/by-id/x: "
+                    "it needs 20 MiB at 1 MiB, and 10 MiB are free up to the next partition; "
+                    "the largest free block is 1002.98 MiB at 21 MiB"
                 ),
                 (
-                    "$.storage.disks.0.partitions.1: partition 3 of /dev/by-id/x does not fit: "
-                    "its start at 12 MiB is not free: partition 2 is there"
+                    "$.storage.disks.0.partitions.1: cannot create partition 3 of /dev/by-id/x: "
+                    "its start at 12 MiB is not free: occupied by partition 2"
                 ),
             ],
             id="every partition that does not fit",
@@ -186,8 +190,8 @@ def test_keeps_are_told() -> None:
             [{"number": 1}, {"number": 2, **GONE}],
             [
                 (
-                    "$.storage.disks.0.partitions.1: partition 2 of /dev/by-id/x would be changed (delete), "
-                    "and it is held by /dev/dm-0"
+                    "$.storage.disks.0.partitions.1: cannot delete partition 2 of /dev/by-id/x: "
+                    "it is held by /dev/dm-0"
                 )
             ],
             id="what is in use may be kept and not changed",
@@ -215,22 +219,22 @@ def test_keeps_are_told() -> None:
             [{"number": 129}],
             [
                 (
-                    "$.storage.disks.0.partitions.0: partition 129 of /dev/by-id/x does not fit: "
-                    "the partition table has room for 128 partitions only"
+                    "$.storage.disks.0.partitions.0: cannot create partition 129 of /dev/by-id/x: "
+                    "the partition table has room for 128 partitions"
                 )
             ],
             id="too high a number",
         ),
     ],
 )
-def test_refusals(there: DiskFacts, wanted: list[dict[str, Any]], expected: list[str]) -> None:
+def test_refusals_table(there: DiskFacts, wanted: list[dict[str, Any]], expected: list[str]) -> None:
     assert refusals(changes(there, *wanted)) == expected
 
 
-def test_each_refusal_says_what_to_try() -> None:
+def test_each_refusal_has_a_hint() -> None:
     mbr = changes(facts(unusable="an MBR partition table"))
     assert [each.hint for each in mbr.refusals()] == [
-        "set wipeTable: true to replace it, or name another disk"
+        "set wipeTable: true to replace it, or change the device"
     ]
     size = changes(facts(entry(1, 1, 10)), {"number": 1, "size_mib": 20})
     assert [each.hint for each in size.refusals()] == [
@@ -241,7 +245,7 @@ def test_each_refusal_says_what_to_try() -> None:
 # wipeTable
 
 
-def test_wiping_overwrites_both_tables_and_makes_a_new_one() -> None:
+def test_wipe_zeroes_both_tables_and_writes_new_one() -> None:
     found = changes(facts(entry(1, 1, 10)), {"number": 1}, wipe_table=True)
     action = found.write()
     assert action.zero == ((0, 34 * 512), ((SECTORS - 33) * 512, 33 * 512))
@@ -249,7 +253,7 @@ def test_wiping_overwrites_both_tables_and_makes_a_new_one() -> None:
     assert action.expected == {1: Extent(2048, 2095071)}
 
 
-def test_wiping_sectors_of_4096_bytes() -> None:
+def test_wipe_with_4096_byte_sectors() -> None:
     disk = BlockDisk("/dev/vdb", 4096, 8192)
     there = DiskFacts(disk, "/alias", gpt.new(4096, 8192))
     action = changes(there, {"number": 1, "size_mib": 1}, wipe_table=True).write()
@@ -258,26 +262,26 @@ def test_wiping_sectors_of_4096_bytes() -> None:
 
 
 @pytest.mark.parametrize(("there", "is_needed"), [(BLANK, False), (FULL, True), (facts(), True)])
-def test_wiping_without_partitions_leaves_no_table(there: DiskFacts, is_needed: bool) -> None:
+def test_wipe_without_partitions_leaves_no_table(there: DiskFacts, is_needed: bool) -> None:
     found = changes(there, wipe_table=True)
     assert found.is_needed is is_needed
     assert found.write().commands == ()
     assert bool(found.write().zero) is is_needed
 
 
-def test_wiping_lifts_what_cannot_be_used() -> None:
+def test_wipe_replaces_unusable_table() -> None:
     assert refusals(changes(facts(unusable="an MBR partition table"), {"number": 1}, wipe_table=True)) == []
 
 
-def test_wiping_is_refused_for_each_partition_in_use() -> None:
+def test_wipe_is_refused_for_each_partition_in_use() -> None:
     there = facts(entry(1, 1, 10), busy={1: "mounted at /", 3: "used for swapping"})
     assert refusals(changes(there, {"number": 1}, wipe_table=True)) == [
         (
-            "$.storage.disks.0.wipeTable: the partition table of /dev/by-id/x cannot be wiped: "
+            "$.storage.disks.0.wipeTable: cannot wipe the partition table of /dev/by-id/x: "
             "partition 1 is mounted at /"
         ),
         (
-            "$.storage.disks.0.wipeTable: the partition table of /dev/by-id/x cannot be wiped: "
+            "$.storage.disks.0.wipeTable: cannot wipe the partition table of /dev/by-id/x: "
             "partition 3 is used for swapping"
         ),
     ]
@@ -286,7 +290,7 @@ def test_wiping_is_refused_for_each_partition_in_use() -> None:
 # What is expected afterwards, and what a preview may rely on.
 
 
-def test_only_what_was_touched_is_checked_afterwards() -> None:
+def test_only_touched_partitions_are_checked() -> None:
     there = facts(entry(1, 1, 10), entry(2, 11, 10), entry(3, 21, 10))
     found = changes(there, {"number": 1}, {"number": 2, **GONE}, {"number": 4, "size_mib": 1})
     check = found.expect()
@@ -295,7 +299,7 @@ def test_only_what_was_touched_is_checked_afterwards() -> None:
     assert set(found.write().expected) == {1, 3, 4}
 
 
-def test_what_a_plan_creates() -> None:
+def test_creates_lists_new_device_paths() -> None:
     guid = "11111111-2222-3333-4444-555555555555"
     found = changes(BLANK, {"number": 1, "size_mib": 1, "label": "data", "guid": guid})
     assert set(found.creates()) == {
@@ -305,7 +309,7 @@ def test_what_a_plan_creates() -> None:
     }
 
 
-def test_the_same_config_again_changes_nothing() -> None:
+def test_same_config_again_changes_nothing() -> None:
     wanted: list[dict[str, Any]] = [
         {"number": 3, "size_mib": 7, "label": "three"},
         {"number": 1, "start_mib": 100, "size_mib": 9, "type_guid": "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"},

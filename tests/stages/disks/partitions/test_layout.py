@@ -24,70 +24,70 @@ def place(*requests: Request, taken: dict[int, Extent] | None = None, space: Spa
     return list(lay_out(space, taken or {}, requests).values())
 
 
-def test_first_partition_of_an_empty_disk_starts_at_one_mib_and_may_fill_it() -> None:
+def test_first_partition_starts_at_one_mib_and_may_fill_disk() -> None:
     assert place(Request(1)) == [Extent(MIB, DISK.last - MIB + 1)]
 
 
-def test_requests_are_served_in_order_each_after_what_was_taken_before() -> None:
+def test_requests_are_placed_in_order() -> None:
     assert place(Request(1, size=64 * MIB), Request(2)) == [
         Extent(MIB, 64 * MIB),
         Extent(65 * MIB, DISK.last - 65 * MIB + 1),
     ]
 
 
-def test_start_zero_is_in_the_largest_free_block_not_in_the_first_that_fits() -> None:
+def test_start_zero_uses_largest_free_block() -> None:
     taken = {1: Extent(100 * MIB, 100 * MIB)}
     assert place(Request(2, size=MIB), taken=taken) == [Extent(200 * MIB, MIB)]
 
 
-def test_of_equal_blocks_the_first_is_taken() -> None:
+def test_start_zero_uses_first_of_equal_blocks() -> None:
     space = Space(first=0, last=299, alignment=1, capacity=4)
     assert place(Request(2, size=10), taken={1: Extent(100, 100)}, space=space) == [Extent(0, 10)]
 
 
-def test_size_zero_needs_a_start_in_the_largest_block() -> None:
+def test_size_zero_needs_start_in_largest_block() -> None:
     (misfit,) = place(Request(2, start=2 * MIB), taken={1: Extent(100 * MIB, 100 * MIB)})
     assert isinstance(misfit, Misfit)
-    assert misfit.text(512).startswith("without a size it reaches to the end of the largest free block")
+    assert misfit.text(512).startswith("without a size it extends to the end of the largest free block")
 
 
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
-        (Request(2, size=2 * GIB), "it needs 2048 MiB from 200 MiB on, and there are 823.98 MiB"),
+        (Request(2, size=2 * GIB), "it needs 2048 MiB at 200 MiB, and 823.98 MiB are free"),
         (
             Request(2, start=MIB, size=100 * MIB),
             (
-                "it needs 100 MiB from 1 MiB on, and there are 99 MiB up to the next partition; "
-                "the largest free block is 823.98 MiB from 200 MiB on"
+                "it needs 100 MiB at 1 MiB, and 99 MiB are free up to the next partition; "
+                "the largest free block is 823.98 MiB at 200 MiB"
             ),
         ),
-        (Request(2, start=150 * MIB, size=1), "its start at 150 MiB is not free: partition 1 is there"),
+        (Request(2, start=150 * MIB, size=1), "its start at 150 MiB is not free: occupied by partition 1"),
         (
             Request(2, start=2 * GIB, size=1),
-            "its start at 2048 MiB is not free: it is beyond the end of the disk",
+            "its start at 2048 MiB is not free: beyond the end of the disk",
         ),
         (
             Request(2, start=1, size=1),
-            "its start at 0.00 MiB is not free: it is before the first usable sector",
+            "its start at 0.00 MiB is not free: before the first usable sector",
         ),
-        (Request(1, size=1), "there is a partition 1 already"),
-        (Request(129, size=1), "the partition table has room for 128 partitions only"),
+        (Request(1, size=1), "partition 1 exists already"),
+        (Request(129, size=1), "the partition table has room for 128 partitions"),
     ],
 )
-def test_what_does_not_fit_is_said_with_figures(request_: Request, reason: str) -> None:
+def test_misfit_text_has_figures(request_: Request, reason: str) -> None:
     (misfit,) = place(request_, taken={1: Extent(100 * MIB, 100 * MIB)})
     assert isinstance(misfit, Misfit)
     assert misfit.text(512) == reason
 
 
-def test_a_full_disk_has_no_free_space() -> None:
+def test_full_disk_has_no_free_space() -> None:
     (misfit,) = place(Request(2), taken={1: Extent(34, DISK.last - 33)})
     assert isinstance(misfit, Misfit)
-    assert misfit.text(512) == "there is no free space on the disk"
+    assert misfit.text(512) == "no free space on the disk"
 
 
-def test_one_that_does_not_fit_does_not_stop_the_others() -> None:
+def test_misfit_does_not_stop_other_requests() -> None:
     first, second = place(Request(1, size=2 * GIB), Request(2, size=MIB))
     assert isinstance(first, Misfit)
     assert second == Extent(MIB, MIB)
@@ -106,7 +106,7 @@ def test_one_that_does_not_fit_does_not_stop_the_others() -> None:
         ((264,), 4096, GIB, 8),
     ],
 )
-def test_the_grid_is_one_mib_unless_a_partition_is_off_it(
+def test_alignment_is_one_mib_unless_partitions_are_unaligned(
     starts: tuple[int, ...], sector_size: int, sectors: int, grid: int
 ) -> None:
     assert alignment(starts, sector_size, sectors) == grid
@@ -142,7 +142,7 @@ spaces = st.builds(
 
 
 @given(spaces, tables(), requests)
-def test_what_is_placed_overlaps_nothing_and_is_in_the_usable_space(
+def test_placed_extents_are_usable_and_disjoint(
     space: Space, taken: dict[int, Extent], wanted: list[Request]
 ) -> None:
     placed = {n: e for n, e in lay_out(space, taken, wanted).items() if isinstance(e, Extent)}
@@ -154,7 +154,7 @@ def test_what_is_placed_overlaps_nothing_and_is_in_the_usable_space(
 
 
 @given(spaces, tables(), requests)
-def test_what_is_asked_for_is_given_exactly_or_not_at_all(
+def test_request_is_met_exactly_or_refused(
     space: Space, taken: dict[int, Extent], wanted: list[Request]
 ) -> None:
     placed = lay_out(space, taken, wanted)
@@ -197,7 +197,9 @@ def disks(draw: st.DrawFn) -> tuple[int, dict[int, Extent], list[int], list[Requ
 @given(disks())
 @example((300 * 1024, {1: Extent(63, 100)}, [], [Request(2, size=MIB)])).via("a large disk off the grid")
 @example((300, {1: Extent(63, 100)}, [], [Request(2, size=MIB)])).via("a small disk off the grid")
-def test_sgdisk_agrees(tmp_path: Path, case: tuple[int, dict[int, Extent], list[int], list[Request]]) -> None:
+def test_layout_agrees_with_sgdisk(
+    tmp_path: Path, case: tuple[int, dict[int, Extent], list[int], list[Request]]
+) -> None:
     size, taken, gone, asked = case
     parts = [gptimage.Part(number, each.start, each.size) for number, each in taken.items()]
     image = gptimage.write(tmp_path / "disk", size << 20, parts)
@@ -232,7 +234,7 @@ def test_sgdisk_agrees(tmp_path: Path, case: tuple[int, dict[int, Extent], list[
 
 @pytest.mark.real_commands("sgdisk")
 @pytest.mark.parametrize("mib", [1, 2, 10, 1000])
-def test_an_empty_table_is_sgdisks_empty_table(tmp_path: Path, mib: int) -> None:
+def test_empty_table_equals_that_of_sgdisk(tmp_path: Path, mib: int) -> None:
     image = tmp_path / "disk"
     image.touch()
     os.truncate(image, mib << 20)
@@ -245,7 +247,7 @@ def test_an_empty_table_is_sgdisks_empty_table(tmp_path: Path, mib: int) -> None
 
 
 @pytest.mark.real_commands("sgdisk")
-def test_a_table_on_a_disk_that_has_grown_keeps_its_old_end_as_sgdisk_does(tmp_path: Path) -> None:
+def test_table_on_grown_disk_keeps_its_end_like_sgdisk(tmp_path: Path) -> None:
     image = gptimage.write(tmp_path / "disk", 8 << 20)
     os.truncate(image, 16 << 20)
     table = read_table(image, 16 * MIB)

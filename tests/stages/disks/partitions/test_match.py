@@ -40,7 +40,7 @@ def test_decision_table(row: tuple[Any, ...]) -> None:
         assert decide(**dict(zip(names, values, strict=True))) is expected
 
 
-def test_the_table_is_complete_and_free_of_contradictions() -> None:
+def test_decision_table_is_complete() -> None:
     for values in itertools.product((True, False), repeat=6):
         fitting = [
             row
@@ -68,18 +68,18 @@ def disk(*partitions: dict[str, Any]) -> Disk:
     return Disk(device="/dev/vdb", partitions=tuple(Partition(**each) for each in partitions))
 
 
-def test_entries_without_a_number_come_last_and_take_the_lowest_free_ones() -> None:
+def test_entries_without_number_take_lowest_free_numbers() -> None:
     wanted = disk({"label": "a"}, {"number": 2}, {"label": "b"}, {"number": 5})
     found = resolve(wanted, PATH, table(entry(1, 2048, 1), entry(4, 4096, 1)), 512)
     assert [(each.number, each.path[-1]) for each in found] == [(2, 1), (5, 3), (3, 0), (6, 2)]
 
 
-def test_a_number_that_the_config_wants_gone_is_free_but_only_once() -> None:
+def test_number_of_deleted_partition_is_reused_once() -> None:
     gone = {"number": 1, "should_exist": False, "wipe_partition_entry": True}
     assert numbers(disk(gone, {"label": "a"}, {"label": "b"}), entry(1, 2048, 9)) == [1, 1, 2]
 
 
-def test_a_second_run_finds_the_partition_that_the_first_one_made_for_number_zero() -> None:
+def test_second_run_finds_partition_of_number_zero() -> None:
     """Weak point 13: without this each run would add another one."""
     assert numbers(
         disk({"label": "data", "size_mib": 1}), entry(1, 2048, 9), entry(7, 4096, 2048, "data")
@@ -97,22 +97,22 @@ def test_a_second_run_finds_the_partition_that_the_first_one_made_for_number_zer
         {"label": ""},
     ],
 )
-def test_a_partition_that_does_not_fit_the_entry_is_not_taken_for_it(other: dict[str, Any]) -> None:
+def test_partition_with_mismatch_is_not_matched_by_label(other: dict[str, Any]) -> None:
     assert numbers(disk(other), entry(1, 4096, 2048, "data")) == [2]
 
 
-def test_a_number_in_the_config_has_precedence_over_a_label() -> None:
+def test_configured_number_takes_precedence_over_label() -> None:
     assert numbers(disk({"number": 1}, {"label": "data"}), entry(1, 4096, 2048, "data")) == [1, 2]
 
 
-def test_two_entries_never_take_the_same_namesake() -> None:
+def test_two_entries_never_match_one_partition() -> None:
     wanted = disk({"label": "data"}, {"label": "data"})
     assert numbers(wanted, entry(3, 4096, 8, "data"), entry(4, 8192, 8, "data")) == [3, 4]
     assert numbers(wanted, entry(3, 4096, 8, "data")) == [3, 1]
 
 
 @pytest.mark.parametrize(("sector_size", "factor"), [(512, 2048), (4096, 256)])
-def test_figures_are_in_sectors_of_the_disk(sector_size: int, factor: int) -> None:
+def test_resolved_figures_are_in_sectors(sector_size: int, factor: int) -> None:
     (wanted,) = resolve(disk({"number": 1, "start_mib": 3, "size_mib": 5}), PATH, table(), sector_size)
     assert (wanted.start, wanted.size) == (3 * factor, 5 * factor)
 
@@ -123,21 +123,21 @@ def place(wanted: Disk, *entries: gpt.Entry) -> list[Extent | Misfit]:
     return list(places(resolved, there, 512, SECTORS).values())
 
 
-def test_what_the_config_leaves_open_of_an_existing_partition_is_what_it_is() -> None:
+def test_unset_figures_are_those_of_existing_partition() -> None:
     assert place(disk({"number": 1, "label": "x"}), entry(1, 2048, 777)) == [Extent(2048, 777)]
 
 
-def test_what_is_to_be_wiped_is_placed_anew() -> None:
+def test_wiped_partition_is_placed_again() -> None:
     wanted = disk({"number": 1, "wipe_partition_entry": True})
     assert place(wanted, entry(1, 4096, 777)) == [Extent(2048, SECTORS - 34 - 2048 + 1)]
 
 
-def test_zero_is_placed_anew_even_for_what_stays() -> None:
+def test_explicit_zero_is_placed_again() -> None:
     wanted = disk({"number": 1, "start_mib": 0, "size_mib": 1})
     assert place(wanted, entry(1, 4096, 777)) == [Extent(2048, 2048)]
 
 
-def test_room_of_all_named_partitions_is_free_room_of_others_is_not() -> None:
+def test_space_of_named_partitions_is_free() -> None:
     gone = {"number": 1, "should_exist": False, "wipe_partition_entry": True}
     wanted = disk(gone, {"number": 3, "start_mib": 1, "size_mib": 1})
     assert place(wanted, entry(1, 2048, 2048)) == [Extent(2048, 2048)]
@@ -167,7 +167,7 @@ THERE = entry(1, 2048, 4096, "root", LINUX, "11111111-2222-3333-4444-55555555aaa
         {"start_mib": 0, "size_mib": 0},
     ],
 )
-def test_what_matches(same: dict[str, Any]) -> None:
+def test_differences_of_matching_object_is_empty(same: dict[str, Any]) -> None:
     assert differ(same, THERE) == []
 
 
@@ -182,9 +182,9 @@ def test_what_matches(same: dict[str, Any]) -> None:
         ({"type_guid": "x"}, ("typeGuid", LINUX, "x")),
     ],
 )
-def test_what_does_not(other: dict[str, Any], found: tuple[str, str, str]) -> None:
+def test_differences_lists_each_mismatch(other: dict[str, Any], found: tuple[str, str, str]) -> None:
     assert differ(other, THERE) == [found]
 
 
-def test_with_an_extent_it_is_the_extent_that_counts() -> None:
+def test_differences_with_extent_compares_extent() -> None:
     assert differ({}, THERE, Extent(2048, 8192)) == [("sizeMiB", "4096", "8192")]

@@ -37,7 +37,7 @@ def overwrite(node: Path, offset: int, data: bytes) -> None:
         file.write(data)
 
 
-def test_a_blank_disk_needs_no_program(host: FakeHost, sysfs: Sysfs) -> None:
+def test_blank_disk_runs_no_program(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.disk("vdb", SIZE)
     found = see(host)
     assert (found.is_blank, found.has_table, found.unusable) == (True, False, "")
@@ -46,7 +46,7 @@ def test_a_blank_disk_needs_no_program(host: FakeHost, sysfs: Sysfs) -> None:
 
 
 @pytest.mark.parametrize("sector_size", [512, 4096])
-def test_a_sound_table_needs_no_program(host: FakeHost, sysfs: Sysfs, sector_size: int) -> None:
+def test_valid_table_runs_no_program(host: FakeHost, sysfs: Sysfs, sector_size: int) -> None:
     gptimage.write(
         sysfs.disk("vdb", SIZE, sector_size=sector_size),
         SIZE,
@@ -59,7 +59,7 @@ def test_a_sound_table_needs_no_program(host: FakeHost, sysfs: Sysfs, sector_siz
     assert host.run.argvs == []
 
 
-def test_a_damaged_table_is_read_from_its_backup_if_libblkid_does_so(host: FakeHost, sysfs: Sysfs) -> None:
+def test_damaged_table_is_read_from_backup_like_libblkid(host: FakeHost, sysfs: Sysfs) -> None:
     node = gptimage.write(sysfs.disk("vdb", SIZE), SIZE, [PART])
     overwrite(node, 512 + 40, b"XX")
     host.run.answer("blkid", stdout="ID_PART_TABLE_TYPE=gpt\n")
@@ -73,18 +73,18 @@ def test_a_damaged_table_is_read_from_its_backup_if_libblkid_does_so(host: FakeH
     ("kind", "unusable"),
     [
         ("dos", "an MBR partition table"),
-        ("PMBR", "a GPT of which both copies are damaged"),
+        ("PMBR", "a GPT with both copies damaged"),
         ("sun", "a partition table of type sun"),
     ],
 )
-def test_other_tables_cannot_be_used(host: FakeHost, sysfs: Sysfs, kind: str, unusable: str) -> None:
+def test_other_table_types_are_unusable(host: FakeHost, sysfs: Sysfs, kind: str, unusable: str) -> None:
     overwrite(sysfs.disk("vdb", SIZE), 0, gptimage.boot_sector((0x83, 2048, 2048)))
     host.run.answer("blkid", stdout=f"ID_PART_TABLE_TYPE={kind}\n")
     found = see(host)
     assert (found.has_table, found.unusable) == (False, unusable)
 
 
-def test_a_table_of_which_only_the_backup_is_left_is_not_taken_for_none(host: FakeHost, sysfs: Sysfs) -> None:
+def test_backup_only_table_is_not_treated_as_absent(host: FakeHost, sysfs: Sysfs) -> None:
     """`dd` over the first mebibyte; sgdisk and so the reference stumble over it."""
     node = gptimage.write(sysfs.disk("vdb", SIZE), SIZE, [PART])
     overwrite(node, 0, bytes(1 << 20))
@@ -92,14 +92,14 @@ def test_a_table_of_which_only_the_backup_is_left_is_not_taken_for_none(host: Fa
     assert see(host).unusable == "the remains of a damaged GPT"
 
 
-def test_a_disk_with_a_filesystem_has_no_table(host: FakeHost, sysfs: Sysfs) -> None:
+def test_disk_with_filesystem_has_no_table(host: FakeHost, sysfs: Sysfs) -> None:
     overwrite(sysfs.disk("vdb", SIZE), 1080, b"\x53\xef")
     host.run.answer("blkid", stdout="ID_FS_TYPE=ext4\n")
     found = see(host)
     assert (found.is_blank, found.has_table, found.unusable) == (False, False, "")
 
 
-def test_partitions_in_use(host: FakeHost, sysfs: Sysfs) -> None:
+def test_partitions_in_use_are_found(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.disk("vdb", SIZE)
     one, two, three, _ = (sysfs.partition("vdb", number, 2048 * number, 2048) for number in (1, 2, 3, 4))
     sysfs.mount("/sysroot", one, "ext4")
@@ -110,21 +110,21 @@ def test_partitions_in_use(host: FakeHost, sysfs: Sysfs) -> None:
     assert found.in_use == ""
 
 
-def test_a_disk_mounted_by_another_name(host: FakeHost, sysfs: Sysfs) -> None:
+def test_disk_mounted_by_other_name_is_in_use(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.disk("vdb", SIZE)
     sysfs.link("/dev/disk/by-label/data", "/dev/vdb")
     sysfs.mount("/mnt", "/dev/disk/by-label/data", "xfs")
     assert see(host).in_use == "mounted at /mnt"
 
 
-def test_a_mount_whose_device_is_gone_does_no_harm(host: FakeHost, sysfs: Sysfs) -> None:
+def test_mount_of_vanished_device_is_ignored(host: FakeHost, sysfs: Sysfs) -> None:
     """Weak point 22."""
     sysfs.disk("vdb", SIZE)
     sysfs.mount("/old", "/dev/disk/by-uuid/gone", "ext4")
     assert see(host).in_use == ""
 
 
-def test_partitions_of_a_device_mapper_disk_do_not_hold_it(host: FakeHost, sysfs: Sysfs) -> None:
+def test_device_mapper_partitions_are_no_holders(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.disk("dm-0", SIZE, mapper_name="mpatha")
     sysfs.disk("dm-1", SIZE // 2, mapper_name="mpathap1")
     sysfs.hold("/dev/dm-0", "dm-1")
@@ -135,6 +135,6 @@ def test_partitions_of_a_device_mapper_disk_do_not_hold_it(host: FakeHost, sysfs
     assert (found.in_use, found.busy) == ("", {1: "mounted at /mnt"})
 
 
-def test_what_is_no_disk_is_an_error(host: FakeHost, sysfs: Sysfs) -> None:
+def test_device_that_is_no_disk_is_an_error(host: FakeHost, sysfs: Sysfs) -> None:
     with pytest.raises(IgnitionError, match="/dev/vdb is not a block device"):
         see(host)

@@ -61,13 +61,14 @@ def fs(device: str, format_: str | None = "xfs", **more: Any) -> tuple[Filesyste
     ],
 )
 @pytest.mark.usefixtures("node")
-def test_it_is_found_by_any_name_of_the_partition(host: FakeHost, disk: str, device: str) -> None:
+def test_stale_signature_is_found_by_any_partition_name(host: FakeHost, disk: str, device: str) -> None:
     host.run.answer("blkid", stdout="ID_FS_TYPE=ext4\nID_FS_LABEL_ENC=old\n", having="--offset")
     found = plan(host, disk, filesystems=fs(device))
     assert [str(each) for each in found.refusals] == [
         (
-            f"$.storage.filesystems.0.wipeFilesystem: what is on {device} is not what the config says: "
-            "format is ext4, not xfs"
+            f"$.storage.filesystems.0.wipeFilesystem: existing filesystem on {device} does not match "
+            "the config: "
+            "found ext4, want xfs"
         )
     ]
     assert found.actions == ()
@@ -88,15 +89,13 @@ def test_it_is_found_by_any_name_of_the_partition(host: FakeHost, disk: str, dev
     ],
 )
 @pytest.mark.usefixtures("node")
-def test_what_is_wanted_or_may_be_wiped_or_lies_elsewhere_is_in_nobody_s_way(
-    host: FakeHost, filesystems: tuple[Filesystem, ...]
-) -> None:
+def test_matching_or_wiped_signature_is_accepted(host: FakeHost, filesystems: tuple[Filesystem, ...]) -> None:
     host.run.answer("blkid", stdout="ID_FS_TYPE=ext4\nID_FS_LABEL_ENC=old\n", having="--offset")
     assert plan(host, filesystems=filesystems).refusals == ()
 
 
 @pytest.mark.usefixtures("node")
-def test_several_signatures_are_left_to_the_step_that_can_list_them(host: FakeHost) -> None:
+def test_several_signatures_are_left_to_later_step(host: FakeHost) -> None:
     host.run.answer("blkid", Ran(8), having="--offset")
     assert plan(host, filesystems=fs("/dev/vdb2")).refusals == ()
 
@@ -106,17 +105,17 @@ def test_several_signatures_are_left_to_the_step_that_can_list_them(host: FakeHo
     [("xfs", False, True), ("xfs", True, False), ("crypto_LUKS", False, False), ("", False, False)],
 )
 @pytest.mark.usefixtures("node")
-def test_encrypted_volumes_too_but_for_those_that_may_be_opened(
+def test_stale_signature_under_luks_volume_is_refused(
     host: FakeHost, there: str, wipe: bool, refused: bool
 ) -> None:
     host.run.answer("blkid", stdout=f"ID_FS_TYPE={there}\n", having="--offset")
     volume = Luks(name="v", device="/dev/disk/by-partlabel/two", wipe_volume=wipe)
     reasons = [str(each) for each in plan(host, luks=(volume,)).refusals]
-    text = "what is on /dev/disk/by-partlabel/two cannot be used as the volume v: there is xfs"
+    text = 'cannot use /dev/disk/by-partlabel/two as LUKS volume "v": found xfs, want LUKS 2'
     assert reasons == ([f"$.storage.luks.0.wipeVolume: {text}"] if refused else [])
 
 
-def test_a_new_disk_costs_no_process(host: FakeHost) -> None:
+def test_new_disk_runs_no_process(host: FakeHost) -> None:
     Sysfs(Path(host.system)).disk("vdb", 16 * MIB)
     assert plan(host, filesystems=fs("/dev/vdb2")).refusals == ()
     assert host.run.argvs == []

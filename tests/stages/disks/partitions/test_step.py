@@ -46,21 +46,19 @@ def described(found: Plan) -> list[str]:
 ONE = (Partition(number=1, label="data"),)
 
 
-def test_no_disks_no_step() -> None:
+def test_step_without_disks_is_not_wanted() -> None:
     assert not Partitions().wanted(config())
     assert Partitions().wanted(config({"device": "/dev/vdb"}))
 
 
-def test_all_disks_are_waited_for_at_once_each_with_its_place_in_the_config(
-    host: FakeHost, sysfs: Sysfs
-) -> None:
+def test_all_disks_are_waited_for_at_once(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.disk("vdb", SIZE)
     sysfs.disk("vdc", SIZE)
     plan(host, config({"device": "/dev/vdb"}, {"device": "/dev/vdc"}))
     assert host.devices.waited == [{"/dev/vdb": ("storage", "disks", 0), "/dev/vdc": ("storage", "disks", 1)}]
 
 
-def test_disks_side_by_side_one_settle_then_the_checks(host: FakeHost, sysfs: Sysfs) -> None:
+def test_disks_are_written_in_parallel_then_settled_then_checked(host: FakeHost, sysfs: Sysfs) -> None:
     for name in ("vdb", "vdc", "vdd"):
         sysfs.disk(name, SIZE)
     found = plan(
@@ -73,7 +71,7 @@ def test_disks_side_by_side_one_settle_then_the_checks(host: FakeHost, sysfs: Sy
     )
     assert described(found) == [
         "partitioning 2 disks",
-        "waiting for udev to look at /dev/vdb, /dev/vdd",
+        "waiting for udev to process /dev/vdb, /dev/vdd",
         "checking that the kernel sees the partitions of /dev/vdb",
         "checking that the kernel sees the partitions of /dev/vdd",
     ]
@@ -86,33 +84,29 @@ def test_disks_side_by_side_one_settle_then_the_checks(host: FakeHost, sysfs: Sy
     assert found.creates == {"/dev/vdb1", "/dev/vdd1", "/dev/disk/by-partlabel/data"}
 
 
-def test_where_nothing_changes_nothing_is_done_not_even_a_settle(host: FakeHost, sysfs: Sysfs) -> None:
+def test_unchanged_disks_run_nothing(host: FakeHost, sysfs: Sysfs) -> None:
     for name in ("vdb", "vdc", "vdd", "vde"):
         gptimage.write(sysfs.disk(name, SIZE), SIZE, [gptimage.Part(1, 2048, 4096, "data")])
         sysfs.partition(name, 1, 2048, 4096)
     found = plan(host, config(*({"device": f"/dev/vd{letter}", "partitions": ONE} for letter in "bcde")))
     assert found.actions == ()
     assert found.refusals == ()
-    assert found.keeps[0] == "partition 1 of /dev/vdb is as the config says"
+    assert found.keeps[0] == "partition 1 of /dev/vdb matches the config"
     assert host.run.argvs == []
 
 
 @pytest.mark.parametrize("seen", [None, 2048])
-def test_a_kernel_that_has_not_seen_what_an_interrupted_run_wrote_is_shown_it(
-    host: FakeHost, sysfs: Sysfs, seen: int | None
-) -> None:
+def test_kernel_is_told_what_interrupted_run_wrote(host: FakeHost, sysfs: Sysfs, seen: int | None) -> None:
     gptimage.write(sysfs.disk("vdb", SIZE), SIZE, [gptimage.Part(1, 2048, 4096, "data")])
     if seen:
         sysfs.partition("vdb", 1, 2048, seen)
     found = plan(host, config({"device": "/dev/vdb", "partitions": ONE}))
-    assert described(found)[0] == "showing the kernel the partitions of /dev/vdb"
+    assert described(found)[0] == "telling the kernel about the partitions of /dev/vdb"
     found.actions[0].perform(host)
     assert [argv[1] for argv in host.run.ran("partx")] == ["--delete", "--add"][0 if seen else 1 :]
 
 
-def test_a_kernel_that_still_sees_partitions_of_a_wiped_table_forgets_them(
-    host: FakeHost, sysfs: Sysfs
-) -> None:
+def test_kernel_forgets_partitions_of_wiped_table(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.disk("vdb", SIZE)
     sysfs.partition("vdb", 3, 2048, 4096)
     found = plan(host, config({"device": "/dev/vdb", "wipe_table": True}))
@@ -120,13 +114,13 @@ def test_a_kernel_that_still_sees_partitions_of_a_wiped_table_forgets_them(
     assert host.run.argvs == [("partx", "--delete", "--nr", "3", "/dev/vdb")]
 
 
-def test_what_is_in_use_is_left_as_the_kernel_sees_it(host: FakeHost, sysfs: Sysfs) -> None:
+def test_partition_in_use_is_left_alone(host: FakeHost, sysfs: Sysfs) -> None:
     gptimage.write(sysfs.disk("vdb", SIZE), SIZE, [gptimage.Part(1, 2048, 4096, "data")])
     sysfs.mount("/sysroot", sysfs.partition("vdb", 1, 2048, 2048), "ext4")
     assert plan(host, config({"device": "/dev/vdb", "partitions": ONE})).actions == ()
 
 
-def test_one_refusal_refuses_all_and_all_are_told(host: FakeHost, sysfs: Sysfs) -> None:
+def test_one_refusal_refuses_all_disks(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.disk("vdb", SIZE)
     for name in ("vdc", "vdd"):
         gptimage.write(sysfs.disk(name, SIZE), SIZE, [gptimage.Part(1, 2048, 4096, "other")])
@@ -138,7 +132,7 @@ def test_one_refusal_refuses_all_and_all_are_told(host: FakeHost, sysfs: Sysfs) 
     ]
 
 
-def test_two_names_of_one_disk_are_refused(host: FakeHost, sysfs: Sysfs) -> None:
+def test_two_paths_of_one_disk_are_refused(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.disk("vdb", SIZE)
     host.devices.links["/dev/disk/by-id/x"] = "/dev/vdb"
     found = plan(host, config({"device": "/dev/vdb"}, {"device": "/dev/disk/by-id/x"}))
@@ -147,7 +141,7 @@ def test_two_names_of_one_disk_are_refused(host: FakeHost, sysfs: Sysfs) -> None
     ]
 
 
-def test_a_large_machine_is_planned_quickly(host: FakeHost, sysfs: Sysfs) -> None:
+def test_large_machine_is_planned_in_linear_time(host: FakeHost, sysfs: Sysfs) -> None:
     """16 disks with 16 partitions; the bound is generous, the plan takes some 20 ms here."""
     import time
 

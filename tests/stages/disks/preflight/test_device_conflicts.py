@@ -29,13 +29,16 @@ PARTITIONED = Disk(device="/dev/a", partitions=(Partition(number=1),))
         (
             {"disks": (PARTITIONED,), "raid": (ARRAY,)},
             ("raid", 0, "devices", 0),
-            "/dev/a is to be a member of the array m, and a disk with partitions ($.storage.disks.0)",
+            (
+                '/dev/a is claimed twice: as a member of RAID array "m" and as a disk with partitions '
+                "($.storage.disks.0)"
+            ),
         ),
         (
             {"raid": (ARRAY, Raid(name="x", devices=("/dev/c", "/dev/b")))},
             ("raid", 1, "devices", 1),
             (
-                "/dev/b is to be a member of the array x, and a member of the array m "
+                '/dev/b is claimed twice: as a member of RAID array "x" and as a member of RAID array "m" '
                 "($.storage.raid.0.devices.1)"
             ),
         ),
@@ -43,7 +46,7 @@ PARTITIONED = Disk(device="/dev/a", partitions=(Partition(number=1),))
             {"raid": (ARRAY,), "luks": (VOLUME,)},
             ("luks", 0, "device"),
             (
-                "/dev/a is to be the encrypted volume v, and a member of the array m "
+                '/dev/a is claimed twice: as the device of LUKS volume "v" and as a member of RAID array "m" '
                 "($.storage.raid.0.devices.0)"
             ),
         ),
@@ -55,16 +58,24 @@ PARTITIONED = Disk(device="/dev/a", partitions=(Partition(number=1),))
         (
             {"luks": (VOLUME,), "filesystems": (Filesystem(device="/dev/a", format="ext4"),)},
             ("filesystems", 0, "device"),
-            "/dev/a is to be a filesystem, and the encrypted volume v ($.storage.luks.0.device)",
+            (
+                '/dev/a is claimed twice: as the device of a filesystem and as the device of LUKS volume "v" '
+                "($.storage.luks.0.device)"
+            ),
         ),
         (
             {"raid": (ARRAY,), "filesystems": (Filesystem(device="/dev/b", format="none"),)},
             ("filesystems", 0, "device"),
-            "/dev/b is to be a filesystem, and a member of the array m ($.storage.raid.0.devices.1)",
+            (
+                '/dev/b is claimed twice: as the device of a filesystem and as a member of RAID array "m" '
+                "($.storage.raid.0.devices.1)"
+            ),
         ),
     ],
 )
-def test_what_is_refused(sections: dict[str, Any], path: tuple[str | int, ...], reason: str) -> None:
+def test_conflicting_claims_are_refused(
+    sections: dict[str, Any], path: tuple[str | int, ...], reason: str
+) -> None:
     assert [(each.path, each.reason) for each in refusals(config(**sections), {})] == [
         (("storage", *path), reason)
     ]
@@ -85,7 +96,7 @@ GONE = Disk(device="/dev/a", wipe_table=True, partitions=(Partition(number=1, sh
         {"disks": (PARTITIONED,), "filesystems": (Filesystem(device="/dev/a", format="ext4"),)},
     ],
 )
-def test_what_is_not(sections: dict[str, Any]) -> None:
+def test_compatible_claims_are_accepted(sections: dict[str, Any]) -> None:
     assert list(refusals(config(**sections), {})) == []
 
 
@@ -114,8 +125,8 @@ def refused(host: FakeHost, **sections: Any) -> list[str]:
 
 
 B = Disk(device="/dev/disk/by-id/virtio-b", partitions=(Partition(number=1, label="one"),))
-SAME = ", the same device as /dev/disk/by-id/virtio-b,"
-DISK = "a disk with partitions ($.storage.disks.0)"
+SAME = " (the same device as /dev/disk/by-id/virtio-b) is claimed twice: as"
+DISK = "as a disk with partitions ($.storage.disks.0)"
 
 
 @pytest.mark.parametrize(
@@ -123,12 +134,12 @@ DISK = "a disk with partitions ($.storage.disks.0)"
     [
         (
             {"disks": (B,), "raid": (Raid(name="m", devices=("/dev/vdb", "/dev/vdc")),)},
-            f"$.storage.raid.0.devices.0: /dev/vdb{SAME} is to be a member of the array m, and {DISK}",
+            f'$.storage.raid.0.devices.0: /dev/vdb{SAME} a member of RAID array "m" and {DISK}',
         ),
         (
             {"disks": (B,), "luks": (Luks(name="v", device="/dev/disk/by-path/pci-b"),)},
             (
-                f"$.storage.luks.0.device: /dev/disk/by-path/pci-b{SAME} is to be the encrypted volume v, "
+                f'$.storage.luks.0.device: /dev/disk/by-path/pci-b{SAME} the device of LUKS volume "v" '
                 f"and {DISK}"
             ),
         ),
@@ -139,7 +150,7 @@ DISK = "a disk with partitions ($.storage.disks.0)"
         # The config's own check warns of this only if both have the same name.
         (
             {"disks": (B,), "filesystems": (Filesystem(device="/dev/vdb", format="ext4"),)},
-            f"$.storage.filesystems.0.device: /dev/vdb{SAME} is to be a filesystem, and {DISK}",
+            f"$.storage.filesystems.0.device: /dev/vdb{SAME} the device of a filesystem and {DISK}",
         ),
         (
             {
@@ -147,8 +158,9 @@ DISK = "a disk with partitions ($.storage.disks.0)"
                 "luks": (Luks(name="v", device="/dev/disk/by-partlabel/one"),),
             },
             (
-                "$.storage.luks.0.device: /dev/disk/by-partlabel/one, the same device as /dev/vdb1, is to be "
-                "the encrypted volume v, and a member of the array m ($.storage.raid.0.devices.0)"
+                "$.storage.luks.0.device: /dev/disk/by-partlabel/one (the same device as /dev/vdb1) is "
+                'claimed twice: as the device of LUKS volume "v" and as a member of RAID array "m" '
+                "($.storage.raid.0.devices.0)"
             ),
         ),
         (
@@ -157,8 +169,9 @@ DISK = "a disk with partitions ($.storage.disks.0)"
                 "filesystems": (Filesystem(device="/dev/disk/by-label/DATA", format="xfs"),),
             },
             (
-                "$.storage.filesystems.0.device: /dev/disk/by-label/DATA, the same device as /dev/vdc1, is "
-                "to be a filesystem, and the encrypted volume v ($.storage.luks.0.device)"
+                "$.storage.filesystems.0.device: /dev/disk/by-label/DATA (the same device as /dev/vdc1) is "
+                'claimed twice: as the device of a filesystem and as the device of LUKS volume "v" '
+                "($.storage.luks.0.device)"
             ),
         ),
         (
@@ -192,8 +205,9 @@ DISK = "a disk with partitions ($.storage.disks.0)"
                 "filesystems": (Filesystem(device="/dev/disk/by-label/DATA", format="xfs"),),
             },
             (
-                "$.storage.filesystems.0.device: /dev/disk/by-label/DATA is to be a filesystem, and is a "
-                "part of /dev/vdc, which is to be a member of the array m ($.storage.raid.0.devices.1)"
+                "$.storage.filesystems.0.device: /dev/disk/by-label/DATA is claimed as the device of a "
+                'filesystem, and is a part of /dev/vdc, claimed as a member of RAID array "m" '
+                "($.storage.raid.0.devices.1)"
             ),
         ),
         (
@@ -204,15 +218,14 @@ DISK = "a disk with partitions ($.storage.disks.0)"
                 )
             },
             (
-                "$.storage.filesystems.0.device: /dev/disk/by-id/virtio-b-part1 is to be a filesystem, and "
-                "is a part of /dev/vdb, which is to be a filesystem ($.storage.filesystems.1.device)"
+                "$.storage.filesystems.0.device: /dev/disk/by-id/virtio-b-part1 is claimed as the device of "
+                "a filesystem, and is a part of /dev/vdb, claimed as the device of a filesystem "
+                "($.storage.filesystems.1.device)"
             ),
         ),
     ],
 )
-def test_other_names_of_one_device_are_found_out(
-    host: FakeHost, sections: dict[str, Any], reason: str
-) -> None:
+def test_other_paths_of_one_device_are_refused(host: FakeHost, sections: dict[str, Any], reason: str) -> None:
     assert refused(host, **sections) == [reason]
     assert host.devices.waited == []
 
@@ -245,5 +258,5 @@ def test_other_names_of_one_device_are_found_out(
         },
     ],
 )
-def test_what_is_no_contradiction(host: FakeHost, sections: dict[str, Any]) -> None:
+def test_distinct_devices_are_accepted(host: FakeHost, sections: dict[str, Any]) -> None:
     assert refused(host, **sections) == []

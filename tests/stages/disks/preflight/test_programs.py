@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ignition.stages.disks.preflight.programs import lacking
+from ignition.stages.disks.preflight.programs import missing_program
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from ignition.stages.disks.preflight.programs import lacking
         ("nobody-knows", "the program nobody-knows is not here"),
     ],
 )
-def test_it_names_the_package(program: str, reason: str) -> None:
-    refusal = lacking(program, ("storage", "filesystems", 1))
-    assert (refusal.reason, refusal.hint) == (reason, "put it into the initramfs")
+def test_missing_program_refusal_names_the_package(program: str, reason: str) -> None:
+    refusal = missing_program(program, ("storage", "filesystems", 1))
+    assert (refusal.reason, refusal.hint) == (reason, "add the program to the initramfs")
     assert refusal.path == ("storage", "filesystems", 1)

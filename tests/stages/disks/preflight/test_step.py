@@ -14,7 +14,7 @@ from ignition.schemas.config import Config
 from ignition.schemas.storage import Disk, Filesystem, Luks, Partition, Raid, Storage
 from ignition.stages import STAGES
 from ignition.stages.disks import STEPS
-from ignition.stages.disks.preflight.step import Supported
+from ignition.stages.disks.preflight.step import Preflight
 from tests.host.fakes import FakeHost
 from tests.lab.performing import performed
 from tests.lab.sysfs import Sysfs
@@ -40,20 +40,20 @@ def config(**sections: Any) -> Config:
 
 
 def refusals(host: FakeHost, wanted: Config) -> list[str]:
-    step = Supported()
+    step = Preflight()
     assert step.wanted(wanted)
     return [str(each) for each in step.plan(wanted, step.observe(wanted, host, State())).refusals]
 
 
-def test_it_is_the_first_step() -> None:
-    assert isinstance(STEPS[0], Supported)
-    assert not Supported().wanted(Config())
+def test_preflight_is_the_first_step() -> None:
+    assert isinstance(STEPS[0], Preflight)
+    assert not Preflight().wanted(Config())
 
 
 PARTITIONED = Disk(device="/dev/vdb", wipe_table=True, partitions=(Partition(number=1, label="a"),))
 
 
-def test_everything_is_refused_at_once_and_nothing_is_touched(host: FakeHost, sysfs: Sysfs) -> None:
+def test_all_preflight_refusals_come_before_any_write(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.missing = {"mkfs.btrfs", "mdadm", "sfdisk"}
     wanted = config(
         disks=(PARTITIONED,),
@@ -70,18 +70,19 @@ def test_everything_is_refused_at_once_and_nothing_is_touched(host: FakeHost, sy
     with pytest.raises(Refused) as caught:
         performed(DISKS, wanted, host, State())
     assert str(caught.value).splitlines() == [
-        '$.storage.filesystems.0.format: the format "zfs" is not supported',
-        "$.storage.raid.0.devices: the array a cannot be made before itself: its members need it",
+        '$.storage.filesystems.0.format: unsupported filesystem format "zfs"',
+        '$.storage.raid.0.devices: RAID dependency cycle involving array "a"',
         (
-            "$.storage.filesystems.0.device: /dev/vdb1 is to be a filesystem, and a member of the array b "
+            "$.storage.filesystems.0.device: /dev/vdb1 is claimed twice: as the device of a filesystem "
+            'and as a member of RAID array "b" '
             "($.storage.raid.1.devices.0)"
         ),
         "$.storage.disks.0: the program sfdisk is not here; it comes with the package fdisk",
         "$.storage.raid.0: the program mdadm is not here; it comes with the package mdadm",
         "$.storage.filesystems.1: the program mkfs.btrfs is not here; it comes with the package btrfs-progs",
         (
-            "$.storage.raid.1.level: the kernel cannot run arrays of level raid6, "
-            "and there is no module raid456 for it"
+            "$.storage.raid.1.level: the kernel lacks support for RAID level raid6 "
+            'and the initramfs has no module "raid456"'
         ),
     ]
     assert [argv[0] for argv in host.run.argvs] == ["blkid"]
@@ -109,7 +110,7 @@ def test_everything_is_refused_at_once_and_nothing_is_touched(host: FakeHost, sy
         ({"filesystems": (Filesystem(device="/dev/vdb", format="swap"),)}, {"wipefs", "blkid", "mkswap"}),
     ],
 )
-def test_the_programs_that_a_config_needs(
+def test_needs_lists_programs_of_config(
     host: FakeHost, sysfs: Sysfs, sections: dict[str, Any], programs: set[str]
 ) -> None:
     (sysfs.system / "proc/mdstat").write_text("Personalities : [raid1] \n")
@@ -122,7 +123,7 @@ def test_the_programs_that_a_config_needs(
     assert {text.split("the program ")[1].split(" ")[0] for text in found} == programs
 
 
-def test_encrypted_volumes_need_cryptsetup(host: FakeHost, sysfs: Sysfs) -> None:
+def test_luks_volumes_need_cryptsetup(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.missing = {"cryptsetup"}
     assert refusals(host, config(luks=(Luks(name="v", device="/dev/vdb"),))) == [
         "$.storage.luks.0: the program cryptsetup is not here; it comes with the package cryptsetup-bin"
@@ -150,7 +151,7 @@ KEPT = Luks(name="v", device="/dev/vdb")
         ({"luks": (KEPT,), "filesystems": (fs("/dev/disk/by-partlabel/new"),)}, "", True),
     ],
 )
-def test_what_makes_a_filesystem_is_not_missed_where_that_may_be_there(
+def test_missing_mkfs_is_accepted_where_filesystem_may_exist(
     host: FakeHost, sysfs: Sysfs, sections: dict[str, Any], there: str, is_missed: bool
 ) -> None:
     host.run.missing = {"mkfs.xfs"}
@@ -170,10 +171,10 @@ def modules(sysfs: Sysfs, *, dep: str = "", builtin: str = "") -> None:
 
 MOUNTED = config(filesystems=(Filesystem(device="/dev/vdb", format="btrfs", path="/srv"),))
 NOT_MOUNTED = config(filesystems=(Filesystem(device="/dev/vdb", format="btrfs"),))
-REFUSED = "the kernel cannot mount btrfs, and there is no module btrfs for it"
+REFUSED = 'the kernel lacks btrfs support and the initramfs has no module "btrfs"'
 
 
-def test_a_filesystem_that_cannot_be_mounted(host: FakeHost, sysfs: Sysfs) -> None:
+def test_unsupported_filesystem_is_refused(host: FakeHost, sysfs: Sysfs) -> None:
     (sysfs.system / "proc/filesystems").write_text("nodev\tsysfs\n\text4\n")
     assert refusals(host, MOUNTED) == [f"$.storage.filesystems.0.format: {REFUSED}"]
     assert refusals(host, NOT_MOUNTED) == []
@@ -185,10 +186,10 @@ def test_a_filesystem_that_cannot_be_mounted(host: FakeHost, sysfs: Sysfs) -> No
     assert refusals(host, MOUNTED) == []
 
 
-def test_an_array_that_cannot_run(host: FakeHost, sysfs: Sysfs) -> None:
+def test_unsupported_raid_level_is_refused(host: FakeHost, sysfs: Sysfs) -> None:
     wanted = config(raid=(Raid(name="a", level="5", devices=("/dev/vdb", "/dev/vdc")),))
-    refused = "$.storage.raid.0.level: the kernel cannot run arrays of level raid5"
-    assert refusals(host, wanted) == [f"{refused}, and there is no module raid456 for it"]
+    refused = "$.storage.raid.0.level: the kernel lacks support for RAID level raid5"
+    assert refusals(host, wanted) == [f'{refused} and the initramfs has no module "raid456"']
     modules(sysfs, dep="kernel/drivers/md/raid456.ko:\n")
     assert refusals(host, wanted) == []
     modules(sysfs, dep="kernel/drivers/md/raid1.ko:\n")
@@ -197,12 +198,12 @@ def test_an_array_that_cannot_run(host: FakeHost, sysfs: Sysfs) -> None:
     assert refusals(host, wanted) == []
 
 
-def test_an_encrypted_volume_that_cannot_be_opened(host: FakeHost, sysfs: Sysfs) -> None:
+def test_missing_dm_crypt_is_refused(host: FakeHost, sysfs: Sysfs) -> None:
     wanted = config(luks=(Luks(name="v", device="/dev/vdb"),))
     # Nobody can tell what a kernel without modules has built in.
     assert refusals(host, wanted) == []
     modules(sysfs, dep="kernel/drivers/md/dm-mod.ko:\n")
-    refused = "the kernel cannot open encrypted volumes, and there is no module dm_crypt for it"
+    refused = 'the kernel lacks dm-crypt support and the initramfs has no module "dm_crypt"'
     assert refusals(host, wanted) == [f"$.storage.luks.0: {refused}"]
     modules(sysfs, dep="kernel/drivers/md/dm-crypt.ko.zst:\n")
     assert refusals(host, wanted) == []

@@ -59,13 +59,13 @@ def looked_at(host: FakeHost, **sections: Any) -> list[int]:
 B = (Disk(device="/dev/vdb", wipe_table=True, partitions=(Partition(number=1, label="new"),)),)
 
 
-def test_what_is_wrong_with_them_is_told_before_the_first_write(host: FakeHost) -> None:
+def test_mismatch_on_untouched_device_is_refused_before_any_write(host: FakeHost) -> None:
     config = Config(storage=Storage(disks=B, filesystems=fs("/dev/disk/by-label/DATA")))
     with pytest.raises(Refused) as caught:
         performed(DISKS, config, host, State())
     assert str(caught.value) == (
-        "$.storage.filesystems.0.wipeFilesystem: what is on /dev/disk/by-label/DATA is not what the config "
-        "says: format is xfs, not ext4"
+        "$.storage.filesystems.0.wipeFilesystem: existing filesystem on /dev/disk/by-label/DATA does not "
+        "match the config: found xfs, want ext4"
     )
     assert [argv[:2] for argv in host.run.argvs] == [("wipefs", "--json"), ("blkid", "-p")]
     assert host.devices.zeroed == []
@@ -105,11 +105,11 @@ def test_what_is_wrong_with_them_is_told_before_the_first_write(host: FakeHost) 
         ({"disks": B, "filesystems": (Filesystem(device="/dev/vdc1"),)}, []),
     ],
 )
-def test_which_these_are(host: FakeHost, sections: dict[str, Any], indices: list[int]) -> None:
+def test_untouched_filesystems_table(host: FakeHost, sections: dict[str, Any], indices: list[int]) -> None:
     assert looked_at(host, **sections) == indices
 
 
-def test_open_volumes_and_running_arrays_of_the_config_are_none_of_them(host: FakeHost) -> None:
+def test_open_volumes_and_running_arrays_are_not_untouched(host: FakeHost) -> None:
     sysfs = Sysfs(Path(host.system))
     sysfs.disk("dm-0", 1 << 20, mapper_name="v")
     sysfs.disk("md127", 1 << 20)

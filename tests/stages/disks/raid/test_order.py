@@ -13,7 +13,7 @@ def nested(**arrays: str) -> tuple[Raid, ...]:
     )
 
 
-def test_arrays_come_after_their_members() -> None:
+def test_ranks_puts_arrays_after_their_members() -> None:
     arrays = nested(
         top="/dev/md/left /dev/md/right", left="/dev/a", right="/dev/md/low", low="/dev/b", x="/dev/c"
     )
@@ -21,17 +21,17 @@ def test_arrays_come_after_their_members() -> None:
     assert list(refusals(Config(storage=Storage(raid=arrays)))) == []
 
 
-def test_a_ring_of_arrays_is_refused() -> None:
+def test_raid_dependency_cycle_is_refused() -> None:
     arrays = nested(a="/dev/md/b", b="/dev/md/a", c="/dev/md/b", d="/dev/x")
     found = list(refusals(Config(storage=Storage(raid=arrays))))
     assert [str(each) for each in found] == [
-        f"$.storage.raid.{index}.devices: the array {name} cannot be made before itself: its members need it"
+        f'$.storage.raid.{index}.devices: RAID dependency cycle involving array "{name}"'
         for index, name in enumerate("abc")
     ]
 
 
-def test_arrays_may_stand_four_deep() -> None:
+def test_four_layers_of_arrays_are_accepted() -> None:
     arrays = nested(a="/dev/x", b="/dev/md/a", c="/dev/md/b", d="/dev/md/c", e="/dev/md/d")
     assert [str(each) for each in refusals(Config(storage=Storage(raid=arrays)))] == [
-        "$.storage.raid.4.devices: the array e stands on 4 others, one on top of the other"
+        '$.storage.raid.4.devices: array "e" has 4 layers of arrays below it'
     ]

@@ -39,7 +39,7 @@ def test_decision_table(matches: bool, runs: bool, in_use: bool, name_is_taken: 
     assert decide(matches=matches, runs=runs, in_use=in_use, name_is_taken=name_is_taken) is do
 
 
-def test_nothing_that_is_used_or_that_matches_is_made_anew() -> None:
+def test_used_or_matching_array_is_never_recreated() -> None:
     for matches, runs, in_use, taken in itertools.product((True, False), repeat=4):
         do = decide(matches=matches, runs=runs, in_use=in_use, name_is_taken=taken)
         assert (do is Do.MAKE) <= (not matches and not in_use and not taken)
@@ -63,28 +63,30 @@ def members(*superblocks: Superblock | None) -> list[MemberFacts]:
         WANTED.but(devices=("/dev/a", "/dev/b", "/dev/c"), spares=1),
     ],
 )
-def test_what_matches(wanted: Raid) -> None:
+def test_differences_of_matching_object_is_empty(wanted: Raid) -> None:
     assert list(differences(wanted, members(*[FOUND] * len(wanted.devices)))) == []
 
 
 @pytest.mark.parametrize(
     ("wanted", "found", "expected"),
     [
-        (WANTED, (None, None), ["/dev/a, /dev/b belongs to no array"]),
-        (WANTED, (FOUND, None), ["/dev/b belongs to no array"]),
+        (WANTED, (None, None), ["/dev/a, /dev/b is not a RAID member"]),
+        (WANTED, (FOUND, None), ["/dev/b is not a RAID member"]),
         (
             WANTED,
             (FOUND, Superblock("raid1", 2, "data", "3:4")),
             ["the members belong to different arrays"],
         ),
-        (WANTED.but(level="raid5"), (FOUND, FOUND), ["level is raid1, not raid5"]),
-        (WANTED.but(spares=1), (FOUND, FOUND), ["it has 2 devices besides spares, not 1"]),
-        (WANTED.but(name="other"), (FOUND, FOUND), ['name is "data", not "other"']),
-        (WANTED.but(name="/dev/md0"), (FOUND, FOUND), ['name is "data", not "0"']),
-        (WANTED, (Superblock("raid1", 2, "", "1:2"),) * 2, ['name is "", not "data"']),
+        (WANTED.but(level="raid5"), (FOUND, FOUND), ["level is raid1, want raid5"]),
+        (WANTED.but(spares=1), (FOUND, FOUND), ["it has 2 active devices, want 1"]),
+        (WANTED.but(name="other"), (FOUND, FOUND), ['name is "data", want "other"']),
+        (WANTED.but(name="/dev/md0"), (FOUND, FOUND), ['name is "data", want "0"']),
+        (WANTED, (Superblock("raid1", 2, "", "1:2"),) * 2, ['name is "", want "data"']),
     ],
 )
-def test_what_does_not(wanted: Raid, found: tuple[Superblock | None, ...], expected: list[str]) -> None:
+def test_differences_lists_each_mismatch(
+    wanted: Raid, found: tuple[Superblock | None, ...], expected: list[str]
+) -> None:
     assert list(differences(wanted, members(*found))) == expected
 
 
@@ -148,7 +150,7 @@ def alias(name: str) -> str:
     return f"/run/ignition/dev_aliases/dev/{name}"
 
 
-def test_a_fresh_array(host: FakeHost, sysfs: Sysfs) -> None:
+def test_new_array_is_created(host: FakeHost, sysfs: Sysfs) -> None:
     found = plan(host, array(options=("--bitmap", "none")))
     assert host.devices.waited == [
         {"/dev/vdb": ("storage", "raid", 0, "devices", 0), "/dev/vdc": ("storage", "raid", 0, "devices", 1)}
@@ -166,7 +168,7 @@ def test_a_fresh_array(host: FakeHost, sysfs: Sysfs) -> None:
     assert host.devices.waited[-1] == {"/dev/md/data": ("storage", "raid", 0)}
 
 
-def test_independent_arrays_are_made_side_by_side_and_then_those_on_them(
+def test_independent_arrays_are_created_in_parallel_before_dependent_ones(
     host: FakeHost, sysfs: Sysfs
 ) -> None:
     arrays = (
@@ -196,25 +198,23 @@ def test_independent_arrays_are_made_side_by_side_and_then_those_on_them(
     assert not Arrays(2).wanted(Config(storage=Storage(raid=arrays)))
 
 
-def test_what_one_on_top_would_be_refused_for_is_known_before_the_first_is_made(
-    host: FakeHost, sysfs: Sysfs
-) -> None:
+def test_refusals_of_upper_arrays_come_before_any_write(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.mount("/sysroot", "/dev/vdd", "ext4")
     found = plan(host, array(), array("top", "/dev/md/data", "/dev/vdd", level="raid0"))
     assert found.actions == ()
     assert [each.path for each in found.refusals] == [("storage", "raid", 1, "devices", 1)]
 
 
-def test_an_array_that_is_as_the_config_says_is_kept_and_nothing_is_run(host: FakeHost, sysfs: Sysfs) -> None:
+def test_matching_array_is_kept(host: FakeHost, sysfs: Sysfs) -> None:
     holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
     belongs(host, "vdb", "vdc")
     running(sysfs, "md127", "data", "vdb", "vdc")
     found = plan(host, array())
     assert (found.actions, found.refusals, found.creates) == ((), (), frozenset())
-    assert found.keeps == ("/dev/md/data is the array of the config, it is kept",)
+    assert found.keeps == ("keeping RAID array /dev/md/data",)
 
 
-def test_one_that_nothing_has_started_is_started(host: FakeHost, sysfs: Sysfs) -> None:
+def test_stopped_matching_array_is_assembled(host: FakeHost, sysfs: Sysfs) -> None:
     holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
     belongs(host, "vdb", "vdc")
     found = plan(host, array())
@@ -226,9 +226,7 @@ def test_one_that_nothing_has_started_is_started(host: FakeHost, sysfs: Sysfs) -
     )
 
 
-def test_an_array_on_one_that_nothing_has_started_is_judged_when_that_runs(
-    host: FakeHost, sysfs: Sysfs
-) -> None:
+def test_array_on_stopped_array_is_decided_when_that_runs(host: FakeHost, sysfs: Sysfs) -> None:
     """It would be taken for empty, and be made anew."""
     holds(host, vdb="linux_raid_member", vdc="linux_raid_member", vdd="linux_raid_member")
     belongs(host, "vdb", "vdc")
@@ -239,7 +237,7 @@ def test_an_array_on_one_that_nothing_has_started_is_judged_when_that_runs(
     # As in a preview, which starts nothing.
     (refusal,) = plan(host, *arrays, rank=1).refusals
     assert str(refusal) == (
-        "$.storage.raid.1.devices.0: /dev/md/data is there but does not run, so what is on it cannot be seen"
+        "$.storage.raid.1.devices.0: /dev/md/data exists but does not run, so its contents are unknown"
     )
 
     running(sysfs, "md127", "data", "vdb", "vdc")
@@ -250,7 +248,7 @@ def test_an_array_on_one_that_nothing_has_started_is_judged_when_that_runs(
     assert described(plan(host, *arrays, rank=1)) == ["starting the array top of /dev/md/data, /dev/vdd"]
 
 
-def test_an_array_on_one_that_runs_is_looked_at_like_any_other(host: FakeHost, sysfs: Sysfs) -> None:
+def test_array_on_running_array_is_observed(host: FakeHost, sysfs: Sysfs) -> None:
     holds(
         host,
         vdb="linux_raid_member",
@@ -269,51 +267,51 @@ def test_an_array_on_one_that_runs_is_looked_at_like_any_other(host: FakeHost, s
         assert (len(found.keeps), found.actions, found.refusals) == (1, (), ())
 
 
-def test_what_is_on_members_that_nobody_uses_is_replaced_and_named(host: FakeHost, sysfs: Sysfs) -> None:
+def test_signatures_on_unused_members_are_replaced_and_named(host: FakeHost, sysfs: Sysfs) -> None:
     """The verdict of the reference, which forces."""
     holds(host, vdb="ext4", vdc="linux_raid_member")
     belongs(host, "vdc", name="old")
     assert described(plan(host, array())) == [
         (
-            "creating the array data (raid1) of /dev/vdb, /dev/vdc, over ext4 on /dev/vdb, "
+            "creating the array data (raid1) of /dev/vdb, /dev/vdc, replacing ext4 on /dev/vdb, "
             "linux_raid_member on /dev/vdc"
         )
     ]
 
 
-def test_members_of_another_array_that_runs_are_refused(host: FakeHost, sysfs: Sysfs) -> None:
+def test_members_of_other_running_array_are_refused(host: FakeHost, sysfs: Sysfs) -> None:
     holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
     belongs(host, "vdb", "vdc", level="raid0")
     running(sysfs, "md127", "data", "vdb", "vdc")
     found = plan(host, array())
     assert found.actions == ()
-    unlike = "level is raid0, not raid1"
-    theirs = f"held by /dev/md127, an array (of the array there: {unlike})"
-    held = f"would become a member of data, and it is {theirs}"
+    unlike = "level is raid0, want raid1"
+    theirs = f"held by /dev/md127, an array (existing array: {unlike})"
+    held = f"in RAID array data: it is {theirs}"
     assert [(each.path[3:], each.reason) for each in found.refusals] == [
-        (("devices", 0), f"/dev/vdb {held}"),
-        (("devices", 1), f"/dev/vdc {held}"),
-        (("name",), f"/dev/md/data is there already, and is not the array of the config: {unlike}"),
+        (("devices", 0), f"cannot use /dev/vdb {held}"),
+        (("devices", 1), f"cannot use /dev/vdc {held}"),
+        (("name",), f"/dev/md/data exists and does not match the config: {unlike}"),
     ]
 
 
-def test_an_array_that_is_half_there_is_not_taken_for_running(host: FakeHost, sysfs: Sysfs) -> None:
+def test_partial_array_is_not_treated_as_running(host: FakeHost, sysfs: Sysfs) -> None:
     holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
     belongs(host, "vdb", "vdc")
     running(sysfs, "md127", "data", "vdb", "vdc", state="inactive")
     assert len(plan(host, array()).refusals) == 3
 
 
-def test_a_mounted_member_is_refused(host: FakeHost, sysfs: Sysfs) -> None:
+def test_mounted_member_is_refused(host: FakeHost, sysfs: Sysfs) -> None:
     holds(host, vdc="ext4")
     sysfs.mount("/sysroot", "/dev/vdc", "ext4")
     (refusal,) = plan(host, array()).refusals
     assert str(refusal) == (
-        "$.storage.raid.0.devices.1: /dev/vdc would become a member of data, and it is mounted at /sysroot"
+        "$.storage.raid.0.devices.1: cannot use /dev/vdc in RAID array data: it is mounted at /sysroot"
     )
 
 
-def test_two_names_of_one_member_are_refused(host: FakeHost, sysfs: Sysfs) -> None:
+def test_two_paths_of_one_member_are_refused(host: FakeHost, sysfs: Sysfs) -> None:
     host.devices.links["/dev/disk/by-id/x"] = "/dev/vdb"
     (refusal,) = plan(host, array(), array("more", "/dev/disk/by-id/x", "/dev/vdd")).refusals
     assert str(refusal) == (
@@ -325,13 +323,13 @@ def test_two_names_of_one_member_are_refused(host: FakeHost, sysfs: Sysfs) -> No
 @pytest.mark.parametrize(
     ("mdstat", "level", "hint"),
     [
-        (None, "raid1", "put the kernel module md_mod into the initramfs"),
-        ("Personalities : [raid0] \n", "mirror", "put the kernel module raid1 into the initramfs"),
-        ("Personalities : \n", "raid6", "put the kernel module raid456 into the initramfs"),
+        (None, "raid1", "add the kernel module md_mod to the initramfs"),
+        ("Personalities : [raid0] \n", "mirror", "add the kernel module raid1 to the initramfs"),
+        ("Personalities : \n", "raid6", "add the kernel module raid456 to the initramfs"),
         ("Personalities : [raid6] [raid5] [raid4] \n", "5", ""),
     ],
 )
-def test_a_missing_kernel_module_is_named(
+def test_missing_kernel_module_is_named(
     host: FakeHost, sysfs: Sysfs, mdstat: str | None, level: str, hint: str
 ) -> None:
     if mdstat is not None:
