@@ -1,31 +1,77 @@
-"""What the disks stage will have done to partitions and filesystems, and what is lost by it. For previews."""
+"""The adapters of the disks stage's steps for partitions and filesystems."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
-from ignition.host import Host, blocks
+from ignition.boot.state import State
+from ignition.host import blocks
+from ignition.preview.adapter import Adapter
 from ignition.preview.effects import Does, Effect
+from ignition.preview.host import PreviewHost
 from ignition.schemas.config import Config
-from ignition.stages.disks.filesystems import NO_FILESYSTEM, Decision, DeviceFacts, decisions
+from ignition.stages import Plan
+from ignition.stages.disks.filesystems import NO_FILESYSTEM, Decision, DeviceFacts
 from ignition.stages.disks.filesystems import Do as DoFilesystem
-from ignition.stages.disks.partitions.decide import Change, DiskChanges
+from ignition.stages.disks.partitions.decide import DiskChanges, PartitionChange
 from ignition.stages.disks.partitions.layout import Extent, in_mib
 from ignition.stages.disks.partitions.match import Do
 from ignition.stages.disks.partitions.observe import DiskFacts
 from ignition.tools import blkid
 
-if TYPE_CHECKING:
-    from ignition.preview.host import PreviewHost
-
-__all__ = ["filesystems", "formatted", "make_partitions", "partitions"]
+__all__ = ["Filesystems", "Partitions", "Preflight"]
 
 
-def partitions(
-    all_changes: Iterable[DiskChanges], facts: Iterable[DiskFacts], host: Host
+class Preflight(Adapter):
+    """The preflight step only refuses; objects that it does not refuse can still be previewed."""
+
+    handles_refusals = True
+
+
+class Partitions(Adapter):
+    """Each disk and its partitions."""
+
+    handles_refusals = True
+
+    def effects(
+        self, config: Config, facts: tuple[DiskFacts, ...], plan: Plan, host: PreviewHost
+    ) -> Iterator[Effect]:
+        return _partitions(plan.decisions, facts, host)
+
+    def predict(self, config: Config, facts: tuple[DiskFacts, ...], plan: Plan, host: PreviewHost) -> State:
+        """Predict new partitions, and the removal of deleted ones."""
+        for changes in plan.decisions:
+            _predict_partitions(changes, host)
+        return State()
+
+
+class Filesystems(Adapter):
+    """The filesystem, or other contents, of each device."""
+
+    handles_refusals = True
+
+    def effects(
+        self, config: Config, facts: Mapping[int, DeviceFacts], plan: Plan, host: PreviewHost
+    ) -> Iterator[Effect]:
+        for each in plan.decisions:
+            if each.do is DoFilesystem.KEEP:
+                found = each.facts.found.format or "no filesystem"
+                yield Effect(each.path, Does.KEEP, f"{found} on {each.wanted.device}")
+            elif each.do is DoFilesystem.MAKE:
+                yield _filesystem(each, host)
+
+    def predict(self, config: Config, facts: Any, plan: Plan, host: PreviewHost) -> State:
+        """Note the devices on which a filesystem will be created."""
+        for each in plan.decisions:
+            if each.do is DoFilesystem.MAKE and each.wanted.format not in NO_FILESYSTEM:
+                host.formatted.add(each.wanted.device)
+        return State()
+
+
+def _partitions(
+    all_changes: Iterable[DiskChanges], facts: Iterable[DiskFacts], host: PreviewHost
 ) -> Iterator[Effect]:
-    """The effects on each disk and its partitions; `facts` are those before any decision."""
     for changes, before in zip(all_changes, facts, strict=True):
         nodes = _nodes(host, before)
         if changes.is_wiped and not before.is_blank:
@@ -41,7 +87,7 @@ def partitions(
 
 def _wiped(changes: DiskChanges, before: DiskFacts, nodes: Mapping[int, str]) -> Effect:
     disk = before.disk
-    kind = before.unusable or ("GPT" if before.has_table else "what is in its place")
+    kind = before.unusable or ("GPT" if before.has_table else "unknown contents")
     table = {entry.number: (entry.size, entry.label) for entry in before.table.entries}
     if not table:
         table = {number: (extent.size, "") for number, extent in (before.seen or {}).items()}
@@ -59,7 +105,9 @@ def _wiped(changes: DiskChanges, before: DiskFacts, nodes: Mapping[int, str]) ->
     )
 
 
-def _partition(change: Change, changes: DiskChanges, before: DiskFacts, nodes: Mapping[int, str]) -> Effect:
+def _partition(
+    change: PartitionChange, changes: DiskChanges, before: DiskFacts, nodes: Mapping[int, str]
+) -> Effect:
     number, sector_size = change.wanted.number, before.disk.sector_size
     what = f"partition {number} of {changes.device}"
     there = next((entry for entry in before.table.entries if entry.number == number), None)
@@ -75,24 +123,23 @@ def _partition(change: Change, changes: DiskChanges, before: DiskFacts, nodes: M
         case Do.DELETE:
             return Effect(path, Does.DESTROY, what, lost=(was,), devices=lost)
         case Do.REPLACE:
-            return Effect(path, Does.DESTROY, what, f"made anew, {will}", lost=(was,), devices=lost)
+            return Effect(path, Does.DESTROY, what, f"created again, {will}", lost=(was,), devices=lost)
         case Do.NOTHING:
-            return Effect(path, Does.KEEP, what, "it does not exist, and should not")
+            return Effect(path, Does.KEEP, what, "absent, as configured")
         case _:
             return Effect(path, Does.KEEP, what, was)
 
 
-def make_partitions(all_changes: Iterable[DiskChanges], host: PreviewHost) -> None:
-    """Tell the preview which partitions there will be, and which no more."""
-    for changes in all_changes:
-        facts = changes.facts
-        gone = set(_nodes(host, facts)) - changes.finished().keys()
-        host.devices.will_lose(node for number, node in _nodes(host, facts).items() if number in gone)
-        for node, names, extent in changes.made():
-            place = _place(facts, extent)
-            host.devices.will_make(node, names, place)
-            if any(facts.lying.get(name) == blkid.Probe() for name in (node, *names)):
-                host.devices.will_be_blank(place)
+def _predict_partitions(changes: DiskChanges, host: PreviewHost) -> None:
+    facts = changes.facts
+    nodes = _nodes(host, facts)
+    gone = set(nodes) - changes.finished().keys()
+    host.devices.predict_removal(node for number, node in nodes.items() if number in gone)
+    for node, names, extent in changes.made():
+        place = _place(facts, extent)
+        host.devices.predict_device(node, names, place)
+        if any(facts.stale.get(name) == blkid.Probe() for name in (node, *names)):
+            host.devices.predict_blank(place)
 
 
 def _place(facts: DiskFacts, extent: Extent) -> tuple[str, int, int]:
@@ -100,37 +147,20 @@ def _place(facts: DiskFacts, extent: Extent) -> tuple[str, int, int]:
     return facts.disk.node, extent.start * size, extent.size * size
 
 
-def _nodes(host: Host, facts: DiskFacts) -> dict[int, str]:
+def _nodes(host: PreviewHost, facts: DiskFacts) -> dict[int, str]:
     return {number: part.node for number, part in blocks.partitions(host.system, facts.disk.node).items()}
 
 
-def filesystems(config: Config, facts: Mapping[int, DeviceFacts], host: Host) -> Iterator[Effect]:
-    """The effects on each device that is looked at."""
-    for each in decisions(config, facts):
-        if each.do is DoFilesystem.KEEP:
-            found = each.facts.found.format or "nothing"
-            yield Effect(each.path, Does.KEEP, f"{found} on {each.wanted.device}")
-        elif each.do is DoFilesystem.MAKE:
-            yield _made(each, host)
-
-
-def _made(decision: Decision, host: Host) -> Effect:
+def _filesystem(decision: Decision, host: PreviewHost) -> Effect:
     path, wanted, facts = decision.path, decision.wanted, decision.facts
     size = blocks.size(host.system, facts.node)
     detail = (f"{in_mib(size)}" if size else "") + _labelled(wanted.label or "")
     nothing = wanted.format in NO_FILESYSTEM
-    what = f"{'nothing' if nothing else wanted.format} on {wanted.device}"
+    what = f"{'no filesystem' if nothing else wanted.format} on {wanted.device}"
     if not facts.listed:
         return Effect(path, Does.KEEP if nothing else Does.CREATE, what, detail.removeprefix(", "))
-    on = f"what is on {wanted.device}"
-    return Effect(path, Does.DESTROY, on, f"{what} instead", devices=(facts.node,))
-
-
-def formatted(config: Config, facts: Mapping[int, DeviceFacts]) -> Iterator[str]:
-    """The devices on which a filesystem will be made."""
-    for each in decisions(config, facts):
-        if each.do is DoFilesystem.MAKE and each.wanted.format not in NO_FILESYSTEM:
-            yield each.wanted.device
+    on = f"contents of {wanted.device}"
+    return Effect(path, Does.DESTROY, on, f"replaced by {what}", devices=(facts.node,))
 
 
 def _size(sectors: int, sector_size: int) -> str:
@@ -138,7 +168,7 @@ def _size(sectors: int, sector_size: int) -> str:
 
 
 def _extent(extent: Extent, sector_size: int) -> str:
-    return f"{_size(extent.size, sector_size)} from {_size(extent.start, sector_size)} on"
+    return f"{_size(extent.size, sector_size)} at offset {_size(extent.start, sector_size)}"
 
 
 def _labelled(label: str) -> str:

@@ -1,61 +1,200 @@
-"""What the files stage will have done to users, files and units, and what is lost by it. For previews."""
+"""The adapters of the files stage's steps."""
 
 from __future__ import annotations
 
 import os
 import posixpath
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
+from ignition import distro
+from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import Refusal
-from ignition.host import Host
-from ignition.host.root import Owner, Root
-from ignition.host.users import GROUP_FILES, USER_FILES, Accounts
-from ignition.preview.effects import Does, Effect
+from ignition.host.files.tree import Tree
+from ignition.host.root import Owner
+from ignition.host.users import GROUP_FILES, USER_FILES
+from ignition.host.users import Accounts as FoundAccounts
+from ignition.preview.adapter import Adapter
+from ignition.preview.effects import Does, Effect, flat
+from ignition.preview.host import PreviewHost
+from ignition.preview.tree import PredictedTree
 from ignition.schemas.config import Config
 from ignition.schemas.passwd import PasswdGroup, PasswdUser
 from ignition.schemas.storage import Directory, File, Link
+from ignition.stages import Plan
+from ignition.stages.files.accounts.step import AccountFacts
+from ignition.stages.files.crypttab import TABLE, WriteCrypttab, WriteKey
+from ignition.stages.files.mdadm_conf import PATH as ARRAYS
+from ignition.stages.files.mdadm_conf import MdadmConfFacts
+from ignition.stages.files.result import WriteResult
+from ignition.stages.files.selinux import SetLabels
 from ignition.stages.files.systemd.lookup import UNITS
+from ignition.stages.files.systemd.presets import PRESETS
+from ignition.stages.files.systemd.unit_files import NOWHERE, Mask, Unmask, WriteUnitFile
 from ignition.stages.files.tree.staging import Piece
+from ignition.stages.files.tree.step import ResolvedNode
 
-if TYPE_CHECKING:
-    from ignition.preview.tree import PreviewRoot
-    from ignition.stages.files.systemd.enablement import KnownUnit
-    from ignition.stages.files.tree.step import ResolvedNode
+__all__ = [
+    "Accounts",
+    "Crypttab",
+    "Enablement",
+    "MdadmConf",
+    "Nodes",
+    "Relabel",
+    "Result",
+    "UnitFiles",
+]
 
-__all__ = ["accounts", "enablement", "make_accounts", "node", "unit_files"]
+NEW_ID: Final = 2**32 - 2
+"""Placeholder for the id of an account that does not exist yet."""
 
-NOBODY: int = 2**32 - 2
-"""Stands for the id of an account that is still to be made."""
+
+class Accounts(Adapter):
+    """Each group and user."""
+
+    handles_refusals = True
+
+    def effects(self, config: Config, facts: AccountFacts, plan: Plan, host: PreviewHost) -> Iterator[Effect]:
+        refused = {refusal.path[:3] for refusal in plan.refusals}
+        changed = {action.path[:3] for action in flat(plan.actions)}
+        for index, group in enumerate(config.passwd.groups):
+            path: ConfigPath = ("passwd", "groups", index)
+            if path not in refused:
+                exists = group.name in facts.accounts.groups
+                yield Effect(path, _does(group, exists, path in changed), f'group "{group.name}"')
+        for index, user in enumerate(config.passwd.users):
+            path = ("passwd", "users", index)
+            if path not in refused:
+                yield _user(path, user, facts.accounts, is_changed=path in changed)
+
+    def predict(self, config: Config, facts: AccountFacts, plan: Plan, host: PreviewHost) -> State:
+        """Predict the account files, because later steps look up owners by name."""
+        _predict_accounts(config, facts.accounts, host.root)
+        return State()
+
+
+class Nodes(Adapter):
+    """Each directory, file and link."""
+
+    def effects(
+        self, config: Config, facts: Any, plan: Plan, host: PreviewHost
+    ) -> Iterator[Effect | Refusal]:
+        for each, owner in plan.decisions:
+            yield _node(each, owner, each.pieces, host)
+
+
+class UnitFiles(Adapter):
+    """The files of each unit. The preset file is part of enabling units."""
+
+    handles_refusals = True
+
+    def effects(self, config: Config, facts: str, plan: Plan, host: PreviewHost) -> Iterator[Effect]:
+        for action in flat(plan.actions):
+            match action:
+                case WriteUnitFile() if action.place != PRESETS:
+                    yield _written(action, host.root)
+                case Mask() | Unmask():
+                    wanted = isinstance(action, Mask)
+                    is_same = _is_mask(host.root, f"{UNITS}/{action.unit}") == wanted
+                    does = Does.KEEP if is_same else Does.CREATE if wanted else Does.DESTROY
+                    yield Effect((*action.path, "mask"), does, f'mask of unit "{action.unit}"')
+
+    def predict(self, config: Config, facts: str, plan: Plan, host: PreviewHost) -> State:
+        """Predict the files, because the next step looks units up."""
+        for action in flat(plan.actions):
+            match action:
+                case WriteUnitFile():
+                    host.root.predict_file(action.place, action.text.encode("utf-8", "surrogateescape"))
+                case Mask():
+                    host.root.predict_symlink(f"{UNITS}/{action.unit}", NOWHERE)
+                case Unmask():
+                    if _is_mask(host.root, f"{UNITS}/{action.unit}"):
+                        host.root.predict_removal(f"{UNITS}/{action.unit}")
+        return State()
+
+
+class Enablement(Adapter):
+    """The symlinks that start units."""
+
+    def effects(self, config: Config, facts: Any, plan: Plan, host: PreviewHost) -> Iterator[Effect]:
+        for each in plan.decisions:
+            path = (*each.path, "enabled")
+            what = f'start of unit "{each.unit.name}" at boot'
+            linked = bool(each.installed and each.installed.linked)
+            if not each.unit.enabled:
+                yield Effect(path, Does.DESTROY if linked else Does.KEEP, what)
+            elif each.problem:
+                yield Effect(path, Does.UNKNOWN, what, f"it would not start: {each.problem}")
+            else:
+                yield Effect(path, Does.KEEP if linked else Does.CREATE, what)
+
+
+class Crypttab(Adapter):
+    """Key files and /etc/crypttab."""
+
+    def effects(self, config: Config, facts: Any, plan: Plan, host: PreviewHost) -> Iterator[Effect]:
+        for line in plan.keeps:
+            yield Effect((), Does.KEEP, line)
+        for action in flat(plan.actions):
+            match action:
+                case WriteKey():
+                    what = f"key of the LUKS volume {action.name} in {posixpath.dirname(action.file)}"
+                    yield Effect(action.path, Does.CREATE, what)
+                case WriteCrypttab():
+                    yield Effect(action.path, Does.CHANGE, f"lines in {TABLE}")
+
+
+class MdadmConf(Adapter):
+    """The lines of mdadm.conf, one for each RAID array."""
+
+    def effects(
+        self, config: Config, facts: MdadmConfFacts, plan: Plan, host: PreviewHost
+    ) -> Iterator[Effect]:
+        for index in facts.missing:
+            what = f"line of the RAID array {config.storage.raid[index].name} in {facts.file}"
+            yield Effect((*ARRAYS, index), Does.CREATE, what)
+
+
+class Result(Adapter):
+    """The result file."""
+
+    def effects(self, config: Config, facts: Any, plan: Plan, host: PreviewHost) -> Iterator[Effect]:
+        for action in flat(plan.actions):
+            if isinstance(action, WriteResult):
+                does = Does.CREATE if action.facts.previous is None else Does.CHANGE
+                yield Effect((), does, f"the result file {distro.RESULT_FILE}")
+
+
+class Relabel(Adapter):
+    """SELinux labels as a whole: which paths are labelled is known when they are written."""
+
+    def effects(
+        self, config: Config, facts: SetLabels | None, plan: Plan, host: PreviewHost
+    ) -> Iterator[Effect]:
+        if facts is not None:
+            yield Effect((), Does.CHANGE, "SELinux labels of all written paths")
 
 
 # Users and groups.
 
 
-def accounts(config: Config, there: Accounts, changed: Collection[ConfigPath]) -> Iterator[Effect]:
-    """The effects on each group and user; `changed` are those about which anything is done."""
-    for index, group in enumerate(config.passwd.groups):
-        path: ConfigPath = ("passwd", "groups", index)
-        does = _does(group, exists=group.name in there.groups, is_changed=path in changed)
-        yield Effect(path, does, f'group "{group.name}"')
-    for index, user in enumerate(config.passwd.users):
-        path = ("passwd", "users", index)
-        found = there.users.get(user.name)
-        does = _does(user, exists=found is not None, is_changed=path in changed)
-        goes = does is Does.DESTROY and found and found.home
-        keys = len(user.ssh_authorized_keys)
-        yield Effect(
-            path,
-            does,
-            f'user "{user.name}"',
-            f"with {_count(keys, 'ssh key')}" if keys and does is not Does.DESTROY else "",
-            lost=(f"{goes} with all that is in it",) if goes else (),
-        )
+def _user(path: ConfigPath, user: PasswdUser, found: FoundAccounts, *, is_changed: bool) -> Effect:
+    existing = found.users.get(user.name)
+    does = _does(user, existing is not None, is_changed)
+    home = existing.home if existing and does is Does.DESTROY else ""
+    keys = len(user.ssh_authorized_keys)
+    return Effect(
+        path,
+        does,
+        f'user "{user.name}"',
+        f"with {_count(keys, 'ssh key')}" if keys and does is not Does.DESTROY else "",
+        lost=(f"{home} and its contents",) if home else (),
+    )
 
 
-def _does(wanted: PasswdUser | PasswdGroup, *, exists: bool, is_changed: bool) -> Does:
+def _does(wanted: PasswdUser | PasswdGroup, exists: bool, is_changed: bool) -> Does:
     if not is_changed:
         return Does.KEEP
     if wanted.should_exist is False:
@@ -63,27 +202,26 @@ def _does(wanted: PasswdUser | PasswdGroup, *, exists: bool, is_changed: bool) -
     return Does.CHANGE if exists else Does.CREATE
 
 
-def make_accounts(config: Config, there: Accounts, root: PreviewRoot) -> None:
-    """Write the accounts that there will be, for those who look owners up by name."""
+def _predict_accounts(config: Config, there: FoundAccounts, root: PredictedTree) -> None:
     users = {name: (user.uid, user.gid, user.home) for name, user in there.users.items()}
     groups = {name: group.gid for name, group in there.groups.items()}
     for group in config.passwd.groups:
         if group.should_exist is False:
             groups.pop(group.name, None)
         else:
-            groups.setdefault(group.name, NOBODY if group.gid is None else group.gid)
+            groups.setdefault(group.name, NEW_ID if group.gid is None else group.gid)
     for user in config.passwd.users:
         if user.should_exist is False:
             users.pop(user.name, None)
             continue
-        uid = NOBODY if user.uid is None else user.uid
-        users.setdefault(user.name, (uid, NOBODY, user.home_dir or f"/home/{user.name}"))
+        uid = NEW_ID if user.uid is None else user.uid
+        users.setdefault(user.name, (uid, NEW_ID, user.home_dir or f"/home/{user.name}"))
         if not (user.no_user_group or user.primary_group):
-            groups.setdefault(user.name, NOBODY)
+            groups.setdefault(user.name, NEW_ID)
     for file in (*USER_FILES[1:], *GROUP_FILES[1:]):
-        root.write(file, b"")
-    root.write(USER_FILES[0], _lines(f"{n}:x:{u}:{g}::{h}:" for n, (u, g, h) in users.items()))
-    root.write(GROUP_FILES[0], _lines(f"{name}:x:{gid}:" for name, gid in groups.items()))
+        root.predict_file(file, b"")
+    root.predict_file(USER_FILES[0], _lines(f"{n}:x:{u}:{g}::{h}:" for n, (u, g, h) in users.items()))
+    root.predict_file(GROUP_FILES[0], _lines(f"{name}:x:{gid}:" for name, gid in groups.items()))
 
 
 def _lines(lines: Iterable[str]) -> bytes:
@@ -93,8 +231,8 @@ def _lines(lines: Iterable[str]) -> bytes:
 # Directories, files and links.
 
 
-def node(each: ResolvedNode, owner: Owner, pieces: tuple[Piece, ...], host: Host) -> Effect | Refusal:
-    """The effect on one of them. `owner` is what it will have, -1 for what stays."""
+def _node(each: ResolvedNode, owner: Owner, pieces: tuple[Piece, ...], host: PreviewHost) -> Effect | Refusal:
+    """Return the effect on one entry. `owner` is its new owner; -1 means unchanged."""
     what = f"{_kind(each.node)} {each.place}"
     if each.found is None:
         return Effect(each.path, Does.CREATE, what, _contents(each, pieces))
@@ -115,7 +253,7 @@ def _kind(node: Directory | File | Link) -> str:
         return "directory"
     if isinstance(node, File):
         return "file"
-    return "hard link" if node.hard else "link"
+    return "hard link" if node.hard else "symlink"
 
 
 def _contents(each: ResolvedNode, pieces: tuple[Piece, ...]) -> str:
@@ -129,7 +267,11 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _link(each: ResolvedNode, link: Link, what: str, root: Root) -> Effect:
+def _entries(number: int) -> str:
+    return f"{number} {'entry' if number == 1 else 'entries'}"
+
+
+def _link(each: ResolvedNode, link: Link, what: str, root: Tree) -> Effect:
     target = link.target or ""
     if not link.hard:
         if each.found and each.found.target == target:
@@ -139,27 +281,29 @@ def _link(each: ResolvedNode, link: Link, what: str, root: Root) -> Effect:
     return Effect(each.path, Does.CHANGE, what, f"to {target}", lost=(_thing(each, root),))
 
 
-def _replaced(each: ResolvedNode, what: str, root: Root) -> Effect:
+def _replaced(each: ResolvedNode, what: str, root: Tree) -> Effect:
     is_directory = stat.S_ISDIR(root.lstat(each.place).st_mode)
     return Effect(
         each.path, Does.DESTROY if is_directory else Does.CHANGE, what, "replaced", lost=(_thing(each, root),)
     )
 
 
-def _thing(each: ResolvedNode, root: Root) -> str:
-    """What stands there now, in words."""
+def _thing(each: ResolvedNode, root: Tree) -> str:
+    """Describe the existing object."""
     status = root.lstat(each.place)
     if stat.S_ISDIR(status.st_mode):
-        return f"{each.place} with all that is in it ({_count(len(root.list(each.place)), 'name')})"
+        return f"directory {each.place} with {_entries(len(root.list(each.place)))}"
     if stat.S_ISLNK(status.st_mode):
-        return f"a link to {root.readlink(each.place)}"
-    return f"{each.place} as it is ({_count(status.st_size, 'byte')})"
+        return f"symlink to {root.readlink(each.place)}"
+    return f"{each.place} ({_count(status.st_size, 'byte')})"
 
 
-def _compared(each: ResolvedNode, what: str, pieces: tuple[Piece, ...], host: Host) -> Effect | Refusal:
-    """It has to hold already what it should; what the config itself holds can be compared at once."""
+def _compared(
+    each: ResolvedNode, what: str, pieces: tuple[Piece, ...], host: PreviewHost
+) -> Effect | Refusal:
+    """Compare an existing file that must not be overwritten; contents in the config are compared at once."""
     if not all(piece.is_local for piece in pieces):
-        why = "it must not be overwritten, and has to hold the contents already that are still to be fetched"
+        why = "it must already have the contents, which are not fetched yet (overwrite is not true)"
         return Effect(each.path, Does.UNKNOWN, what, why)
     wanted = b"".join(host.fetch.bytes(piece.source) for piece in pieces)
     if wanted != host.root.read(each.place):
@@ -168,12 +312,12 @@ def _compared(each: ResolvedNode, what: str, pieces: tuple[Piece, ...], host: Ho
     return Effect(each.path, Does.KEEP, what)
 
 
-def _permissions(each: ResolvedNode, owner: Owner, root: Root) -> Iterator[str]:
+def _permissions(each: ResolvedNode, owner: Owner, root: Tree) -> Iterator[str]:
     status = root.lstat(each.place)
     mode = None if isinstance(each.node, Link) else each.node.mode
     for word, wanted, now in zip(("user", "group"), owner, (status.st_uid, status.st_gid), strict=True):
         if wanted not in {-1, now}:
-            yield f"{word} {now} becomes {'one to be made' if wanted == NOBODY else wanted}"
+            yield f"{word} {now} becomes {'a new id' if wanted == NEW_ID else wanted}"
     if mode is not None and mode != stat.S_IMODE(status.st_mode):
         yield f"mode {stat.S_IMODE(status.st_mode):04o} becomes {mode:04o}"
 
@@ -181,47 +325,18 @@ def _permissions(each: ResolvedNode, owner: Owner, root: Root) -> Iterator[str]:
 # Units.
 
 
-def unit_files(config: Config, root: Root) -> Iterator[Effect]:
-    """The effects on the files of each unit."""
-    for index, unit in enumerate(config.systemd.units):
-        path: ConfigPath = ("systemd", "units", index)
-        for number, dropin in enumerate(unit.dropins):
-            if dropin.contents is not None:
-                place = f"{UNITS}/{unit.name}.d/{dropin.name}"
-                what = f'drop-in "{dropin.name}" of unit "{unit.name}"'
-                yield _written((*path, "dropins", number), what, place, dropin.contents, root)
-        if unit.contents:
-            yield _written(path, f'unit "{unit.name}"', f"{UNITS}/{unit.name}", unit.contents, root)
-        if unit.mask is not None:
-            masked = root.exists(f"{UNITS}/{unit.name}") and _is_mask(root, f"{UNITS}/{unit.name}")
-            does = Does.KEEP if masked == unit.mask else Does.CREATE if unit.mask else Does.DESTROY
-            yield Effect((*path, "mask"), does, f'mask of unit "{unit.name}"')
+def _written(action: WriteUnitFile, root: Tree) -> Effect:
+    if not root.exists(action.place):
+        return Effect(action.path, Does.CREATE, action.what)
+    if root.is_file(action.place) and root.read_text(action.place) == action.text:
+        return Effect(action.path, Does.KEEP, action.what)
+    return Effect(action.path, Does.CHANGE, action.what, "replaced")
 
 
-def _written(path: ConfigPath, what: str, place: str, text: str, root: Root) -> Effect:
-    if not root.exists(place):
-        return Effect(path, Does.CREATE, what)
-    if root.is_file(place) and root.read_text(place) == text:
-        return Effect(path, Does.KEEP, what)
-    return Effect(path, Does.CHANGE, what, "replaced")
-
-
-def _is_mask(root: Root, place: str) -> bool:
-    is_link = stat.S_ISLNK(root.lstat(place).st_mode)
-    return is_link and posixpath.normpath(root.readlink(place)) == "/dev/null"
-
-
-def enablement(config: Config, known: Mapping[str, KnownUnit], troubles: Mapping[str, str]) -> Iterator[Effect]:
-    """What becomes of the links that start units. `troubles` tells which will not start, and why."""
-    for index, unit in enumerate(config.systemd.units):
-        if unit.enabled is None:
-            continue
-        path: ConfigPath = ("systemd", "units", index, "enabled")
-        installed = known[unit.name].installed
-        what = f'start of unit "{unit.name}" at boot'
-        if unit.enabled and unit.name in troubles:
-            yield Effect(path, Does.UNKNOWN, what, f"as things stand, {troubles[unit.name]}")
-        elif unit.enabled:
-            yield Effect(path, Does.KEEP if installed and installed.linked else Does.CREATE, what)
-        else:
-            yield Effect(path, Does.DESTROY if installed and installed.linked else Does.KEEP, what)
+def _is_mask(root: Tree, place: str) -> bool:
+    found = root.find(place)
+    return (
+        found is not None
+        and stat.S_ISLNK(found.st_mode)
+        and posixpath.normpath(root.readlink(place)) == NOWHERE
+    )

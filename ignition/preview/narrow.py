@@ -1,4 +1,4 @@
-"""A config with some of its objects left out, that still knows where the others stood."""
+"""Configs without some of their objects; the others keep their original paths."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ignition.configpath import ConfigPath
-from ignition.preview import luks
 from ignition.schemas.config import Config
-from ignition.tools import mdadm
+from ignition.schemas.storage import Luks
+from ignition.tools import cryptsetup, mdadm
 
-__all__ = ["Narrowed", "brings", "objects", "only", "without"]
+__all__ = ["Narrowed", "brings", "names_of", "objects", "only", "without"]
 
 LISTS: Final = {
     "storage": {
         "disks": "disk",
-        "raid": "array",
-        "luks": "encrypted volume",
+        "raid": "RAID array",
+        "luks": "LUKS volume",
         "filesystems": "filesystem",
         "directories": "directory",
         "files": "file",
@@ -26,10 +26,10 @@ LISTS: Final = {
     "passwd": {"groups": "group", "users": "user"},
     "systemd": {"units": "unit"},
 }
-"""The lists of objects in each section of a config, and the word for one object of each."""
+"""Section of a config → list of objects → the word for one object."""
 
 NAMES: Final = ("name", "device", "path")
-"""What objects are called by; each has one of these first."""
+"""The fields that identify an object, most specific first."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,22 @@ class Narrowed:
     """A config without some objects.
 
     Attributes:
-        config: it.
-        kept: list → the indices that its objects had before.
+        config: the remaining config.
+        kept: path of a list → the original indices of its remaining objects.
     """
 
     config: Config
     kept: dict[ConfigPath, list[int]] = field(default_factory=dict)
 
     def original(self, path: ConfigPath) -> ConfigPath:
-        """The path before anything was left out."""
+        """Return the path in the whole config."""
         if len(path) > 2 and isinstance(index := path[2], int) and path[:2] in self.kept:
             return (*path[:2], self.kept[path[:2]][index], *path[3:])
         return path
 
 
 def objects(config: Config) -> Iterator[tuple[ConfigPath, str]]:
-    """All objects: path and name."""
+    """Yield the path and the name of all objects."""
     for section, name, items in _lists(config):
         for index, item in enumerate(items):
             called = next((text for each in NAMES if (text := getattr(item, each, None))), "")
@@ -60,7 +60,7 @@ def objects(config: Config) -> Iterator[tuple[ConfigPath, str]]:
 
 
 def brings(config: Config, path: ConfigPath) -> Iterator[str]:
-    """The device paths that the object at this path, if it is one that makes devices, makes known."""
+    """Yield the device paths that the object at a path creates; nothing for other objects."""
     section, name, index, *_ = (*path, None, None, None)
     if section != "storage" or not isinstance(index, int):
         return
@@ -74,16 +74,21 @@ def brings(config: Config, path: ConfigPath) -> Iterator[str]:
     elif name == "raid":
         yield mdadm.device_of(storage.raid[index].name)
     elif name == "luks":
-        yield from luks.names_of(storage.luks[index])
+        yield from names_of(storage.luks[index])
+
+
+def names_of(volume: Luks) -> tuple[str, str]:
+    """Return the device paths of an open LUKS volume."""
+    return cryptsetup.device_of(volume.name), f"/dev/disk/by-id/dm-name-{volume.name}"
 
 
 def without(config: Config, paths: Container[ConfigPath]) -> Narrowed:
-    """The config without the objects at these paths."""
+    """Return the config without the objects at these paths."""
     return _kept(config, lambda path: path not in paths)
 
 
 def only(config: Config, wanted: ConfigPath) -> Narrowed:
-    """The config with this one object alone."""
+    """Return the config with a single object."""
     return _kept(config, lambda path: path == wanted)
 
 

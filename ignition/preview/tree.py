@@ -1,4 +1,4 @@
-"""The target's tree as it will be, for looking at only."""
+"""The target root as it will be: the existing tree, and predictions kept in memory."""
 
 from __future__ import annotations
 
@@ -6,29 +6,22 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NoReturn
 
-from ignition.host.root import SAME, Owner, Root
+from ignition.host.files.tree import Tree
 
-__all__ = ["PreviewRoot", "Unseen", "refuse"]
+__all__ = ["PredictedTree", "Unseen"]
 
 
 class Unseen(Exception):
-    """What would have to be looked at cannot be seen yet. Says why."""
+    """The object cannot be observed yet; the text is the reason."""
 
 
-def refuse(what: str) -> NoReturn:
-    """End what would have changed the machine: that is an internal error."""
-    raise RuntimeError(f"a preview would have changed the machine: {what}")
+class PredictedTree(Tree):
+    """A tree with predictions: whole files, symlinks, removals and mount points.
 
-
-class PreviewRoot(Root):
-    """The target's tree as it will be: changes are kept in memory, and file systems lie over it.
-
-    It remembers whole files, links and removals, which is what later steps look for; it refuses every
-    other change.
+    It has no method that changes the tree on disk.
     """
 
     def __init__(self, path: str) -> None:
@@ -36,42 +29,49 @@ class PreviewRoot(Root):
         self._covers: dict[str, str] = {}
         self._memory: dict[str, bytes | str | None] = {}
 
-    def will_mount(self, path: str, unseen: str = "") -> None:
-        """Take `path` for the top of an empty file system, or of one that is `unseen` for this reason."""
+    # Predictions.
+
+    def predict_mount(self, path: str, unseen: str = "") -> None:
+        """Predict a mount of an empty filesystem at `path`, or of one that is `unseen` for this reason."""
         try:
             self._covers[self.follow(path)] = unseen
         except Unseen:
-            return  # the way to it cannot be seen, so neither can what is below it
+            return  # The path is below another unseen mount, so nothing below it can be observed anyway.
 
-    # What is there.
+    def predict_file(self, path: str, data: bytes) -> None:
+        self._memory[self._where(path)] = data
+
+    def predict_symlink(self, path: str, target: str) -> None:
+        self._memory[self._where(path)] = target
+
+    def predict_removal(self, path: str) -> None:
+        self._memory[self._where(path)] = None
+
+    # Reading.
 
     def lstat(self, path: str) -> os.stat_result:
-        """As it will be."""
         place = self._where(path)
         if place in self._memory:
             return _status(self._memory[place], path)
         if any(f"{cover}/".startswith(f"{place.rstrip('/')}/") for cover in self._covers):
-            # A mount point, or a directory on the way to one: it is made if it is missing.
+            # A mount point or a directory above one: the mount stage creates it if it is missing.
             return os.stat(self.path)
         return super().lstat(path)
 
     def is_file(self, path: str) -> bool:
-        """As it will be."""
         place = self._where(path)
         return isinstance(self._memory[place], bytes) if place in self._memory else super().is_file(path)
 
     def read(self, path: str) -> bytes:
-        """As it will be."""
         kept = self._memory.get(self._where(path))
         return kept if isinstance(kept, bytes) else super().read(path)
 
     def readlink(self, path: str) -> str:
-        """As it will be."""
         kept = self._memory.get(self._where(path))
         return kept if isinstance(kept, str) else super().readlink(path)
 
     def list(self, path: str) -> list[str]:
-        """As it will be; what was removed in a directory is left out."""
+        """Return the sorted names, without removed ones."""
         place = self._where(path)
         kept = {posixpath.basename(each): what for each, what in self._below(place)}
         try:
@@ -85,81 +85,15 @@ class PreviewRoot(Root):
         )
 
     def writable(self, path: str) -> bool:
-        """A file system that will be mounted can be written to."""
+        """Whether names can be created in a directory; a predicted mount is writable."""
         return self._where(path) in self._covers or super().writable(path)
 
     def mount_id(self, path: str) -> int:
-        """A file system that will be mounted has a number of its own, below zero."""
+        """Return the id of the mount; predicted mounts have negative ids."""
         place = self._where(path)
         return -1 - list(self._covers).index(place) if place in self._covers else super().mount_id(path)
 
-    # Changes that are remembered.
-
-    def write(self, path: str, data: bytes, *, mode: int = 0o644, owner: Owner = (0, 0)) -> None:
-        """Remember the file."""
-        self._memory[self._where(path)] = data
-
-    def symlink(self, target: str, path: str, *, owner: Owner = (0, 0)) -> None:
-        """Remember the link."""
-        self._memory[self._where(path)] = target
-
-    def remove(self, path: str) -> None:
-        """Remember that it is gone."""
-        self._memory[self._where(path)] = None
-
-    # Changes that never happen in a preview.
-
-    def make_directories(self, path: str, mode: int = 0o755) -> NoReturn:
-        """Refuse."""
-        refuse(path)
-
-    def replace(
-        self,
-        path: str,
-        *,
-        mode: int = 0o644,
-        owner: Owner = (0, 0),
-    ) -> NoReturn:
-        """Refuse."""
-        refuse(path)
-
-    def create(self, path: str, mode: int = 0o600, *, digest: str = "") -> NoReturn:
-        """Refuse."""
-        refuse(path)
-
-    def open(self, path: str, *, append: bool = False) -> BinaryIO:
-        """Only for reading."""
-        return refuse(path) if append else super().open(path)
-
-    def rename(self, old: str, new: str, *, owner: Owner = SAME, mode: int | None = None) -> NoReturn:
-        """Refuse."""
-        refuse(new)
-
-    def link(self, existing: str, path: str) -> NoReturn:
-        """Refuse."""
-        refuse(path)
-
-    def chown(self, path: str, owner: Owner) -> NoReturn:
-        """Refuse."""
-        refuse(path)
-
-    def chmod(self, path: str, mode: int) -> NoReturn:
-        """Refuse."""
-        refuse(path)
-
-    def permit(self, path: str, owner: Owner, mode: int | None = None) -> NoReturn:
-        """Refuse."""
-        refuse(path)
-
-    def sync(self, paths: Iterable[str]) -> NoReturn:
-        """Refuse."""
-        refuse(", ".join(paths))
-
-    def acting_as(self, user: int, group: int, *, umask: int = 0o077) -> NoReturn:
-        """Refuse."""
-        refuse("acting as a user")
-
-    # How paths are found.
+    # Path resolution.
 
     @contextmanager
     def _opened(self, path: str, flags: int) -> Iterator[int]:
@@ -184,11 +118,11 @@ class PreviewRoot(Root):
             yield descriptor, name
 
     def _look(self, place: str, *, strictly_below: bool) -> None:
-        """Whether the tree shows what will be at this place.
+        """Check that the existing tree is valid at a path.
 
         Raises:
-            FileNotFoundError: it is in a file system that will be empty.
-            Unseen: it is in one that cannot be looked into.
+            FileNotFoundError: the path is in a filesystem that will be empty.
+            Unseen: the path is in a filesystem that is not mounted yet.
         """
         for cover, unseen in self._covers.items():
             if place.startswith(f"{cover.rstrip('/')}/") or (place == cover and not strictly_below):
@@ -197,7 +131,7 @@ class PreviewRoot(Root):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place)
 
     def _look_above(self, path: str) -> None:
-        """What is not there may still be so because nobody can see it."""
+        """Raise `Unseen` if a missing path may exist in a filesystem that is not mounted yet."""
         while path not in {"/", ""}:
             path = posixpath.dirname(path)
             try:
@@ -216,7 +150,7 @@ class PreviewRoot(Root):
         return os.readlink(f"/proc/self/fd/{descriptor}").removeprefix(above) or "/"
 
     def _where(self, path: str) -> str:
-        """The place of a path with the links above it resolved, as far as they lead."""
+        """Return a path with the symlinks above it resolved, as far as they exist."""
         clean = posixpath.normpath("/" + path.lstrip("/"))
         parent, name = posixpath.split(clean)
         try:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ignition import distro, log
 from ignition.boot.state import State
@@ -16,9 +15,6 @@ from ignition.host.command import Command
 from ignition.schemas.config import Config
 from ignition.stages import Plan
 from ignition.tools.kargs import set_arguments
-
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
 
 __all__ = ["STEPS", "KernelArguments", "SetKernelArguments"]
 
@@ -75,23 +71,6 @@ class KernelArguments:
         del facts
         arguments = config.kernel_arguments
         return Plan((SetKernelArguments(Wish(arguments.should_exist, arguments.should_not_exist)),))
-
-    def effects(self, config: Config, facts: None, host: Host) -> Iterator[Effect]:
-        """Each argument by its name; its value may be nobody's business."""
-        del facts, host
-        from ignition.preview.effects import Does, Effect
-
-        why = (
-            "only the distribution's helper knows what the machine boots with; it reboots if it changes that"
-        )
-        wanted = config.kernel_arguments
-        for key, how, arguments in (
-            ("shouldExist", "with", wanted.should_exist),
-            ("shouldNotExist", "without", wanted.should_not_exist),
-        ):
-            for index, argument in enumerate(arguments):
-                what = f"booting {how} the kernel argument {argument.partition('=')[0]}"
-                yield Effect((*PATH, key, index), Does.UNKNOWN, what, why)
 
 
 def command_line(host: View) -> str:

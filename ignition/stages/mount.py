@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
-from ignition.errors import IgnitionError, Refusal
+from ignition.errors import IgnitionError
 from ignition.host import Host, View, blocks
 from ignition.host.command import CommandFailed
 from ignition.host.mounts import Mount, mounted
@@ -29,10 +29,6 @@ from ignition.stages.actions import in_parallel
 from ignition.stages.relabel import set_labels
 from ignition.tools import mount
 
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
-    from ignition.preview.host import PreviewHost
-
 __all__ = [
     "STEPS",
     "LabelFilesystems",
@@ -40,6 +36,7 @@ __all__ = [
     "MountFilesystem",
     "MountFilesystems",
     "is_below",
+    "missing_directories",
     "mountable",
 ]
 
@@ -78,7 +75,7 @@ class MakeMountpoints:
         """Make them. Persists the missing ones before they are made: a second try finds them in place."""
         made: list[str] = []
         for path, at in self.mountpoints:
-            missing = _missing(host, path, at)
+            missing = missing_directories(host, path, at)
             persist(State(directories=missing))
             host.root.make_directories(at)
             made += missing
@@ -145,7 +142,7 @@ class LabelFilesystems:
         set_labels(host, (at for at in self.mountpoints if set(host.root.list(at)) <= {LOST_AND_FOUND}))
 
 
-def _missing(host: View, path: ConfigPath, at: str) -> tuple[str, ...]:
+def missing_directories(host: View, path: ConfigPath, at: str) -> tuple[str, ...]:
     """The parts of the path that do not exist; those that do are directories, and no links to one."""
     parts = at.strip("/").split("/")
     places = [f"/{'/'.join(parts[: depth + 1])}" for depth in range(len(parts))]
@@ -198,31 +195,6 @@ class MountFilesystems:
             actions += in_parallel(PATH, what, mounts)
         return Plan(actions=tuple(actions), keeps=tuple(keeps))
 
-    def effects(self, config: Config, facts: frozenset[int], host: Host) -> Iterator[Effect | Refusal]:
-        """What is mounted where; a link on the way is refused where it can be seen already."""
-        from ignition.preview.effects import Does, Effect
-
-        mounts = [path for _, path, _ in mountable(config)]
-        for index, path, filesystem in mountable(config):
-            if index in facts:
-                yield Effect((*PATH, index), Does.KEEP, f"{filesystem.device} mounted at {path}")
-                continue
-            try:
-                if not any(is_below(path, above) for above in mounts):
-                    _missing(host, (*PATH, index, "path"), path)
-            except IgnitionError as error:
-                yield Refusal((*PATH, index, "path"), str(error), error.hint)
-            else:
-                yield Effect((*PATH, index), Does.CREATE, f"{filesystem.device} mounted at {path}")
-
-    def foresee(self, config: Config, facts: frozenset[int], host: PreviewHost) -> None:
-        """What lies over the directories of the root: nothing of it can be seen but that it is empty."""
-        for index, path, filesystem in sorted(mountable(config), key=lambda each: each[1]):
-            if index not in facts:
-                new = filesystem.device in host.formatted
-                unseen = f"{filesystem.device}, which will be mounted at {path}, is not mounted"
-                host.root.will_mount(path, "" if new else unseen)
-
 
 def _level(mounts: Iterable[MountFilesystem], one: MountFilesystem) -> int:
     """How many of the mounts are above one."""
@@ -258,11 +230,6 @@ class Labels:
         """Label what is empty."""
         mountpoints = tuple(path for _, path, _ in mountable(config))
         return Plan((LabelFilesystems(PATH, mountpoints),) if facts else ())
-
-    def effects(self, config: Config, facts: bool, host: Host) -> Iterable[Effect]:
-        """None beyond the mounts."""
-        del config, facts, host
-        return ()
 
 
 STEPS = (MountFilesystems(), Labels())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ignition import log
 from ignition.boot.state import State
@@ -18,9 +18,6 @@ from ignition.schemas.config import Config
 from ignition.stages import Plan
 from ignition.stages.mount import PATH, mountable
 from ignition.tools import mount
-
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
 
 __all__ = ["STEPS", "Unmount", "UnmountFilesystems"]
 
@@ -93,10 +90,6 @@ class UnmountFilesystems:
     def plan(self, config: Config, facts: tuple[str, ...]) -> Plan:  # noqa: ARG002
         """Unmount them with one call."""
         return Plan(actions=(Unmount(PATH, facts),) if facts else ())
-
-    def effects(self, config: Config, facts: tuple[str, ...], host: Host) -> Iterable[Effect]:  # noqa: ARG002
-        """None beyond the mount stage's."""
-        return ()
 
 
 STEPS = (UnmountFilesystems(),)

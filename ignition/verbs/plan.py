@@ -1,8 +1,8 @@
-"""`ignition plan [--config FILE | --config-cache [FILE]] [--root DIR]`: what provisioning would do.
+"""`ignition plan [--config FILE | --config-cache [FILE]] [--root DIR]`: preview provisioning.
 
-Goes through all stages on this machine and only looks: per object keep, create, change or destroy, what
-is lost by it, and all reasons for which provisioning would be refused. Exit status: 0 nothing to refuse,
-1 refusals or a config that is wrong, 2 usage.
+Run the read-only half of all stages on this machine and print, for each object, whether it is kept, created,
+changed or destroyed, the data that is lost, and all conflicts. Exit status: 0 no conflicts, 1 conflicts or an
+invalid config, 2 usage.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ignition.verbs.resolve import account
 if TYPE_CHECKING:
     from ignition.boot.state import State
     from ignition.host import Fetch
-    from ignition.preview import Effect, Outlook
+    from ignition.preview import Effect, StagePreview
     from ignition.schemas.config import Config
 
 __all__ = ["main"]
@@ -31,43 +31,47 @@ STATE: Final = "/run/ignition/state"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Preview what the arguments name; returns the exit status."""
+    """Print the preview; return the exit status."""
     options = parser().parse_args(arguments)
     try:
         config, fetch, state = given(options)
-        outlooks = list(foreseen(config, fetch, state, options.root))
+        previews = list(previewed(config, fetch, state, options.root))
     except IgnitionError as error:
         complain("".join(f"{line}\n" for line in account(error, "plan")))
         return error.exit_code
     if options.output == "json":
-        say(in_json(outlooks))
+        say(in_json(previews))
     else:
-        say("".join(f"{printable(line)}\n" for line in in_text(outlooks)))
-    return 1 if any(each.conflicts for each in outlooks) else 0
+        say("".join(f"{printable(line)}\n" for line in in_text(previews)))
+    return 1 if any(each.conflicts for each in previews) else 0
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
     command = argparse.ArgumentParser(
         prog="ignition plan",
-        description="Tell what provisioning would do to this machine, without doing it.",
+        description="Show what provisioning would do to this machine. Nothing is changed.",
         allow_abbrev=False,
     )
     source = command.add_mutually_exclusive_group()
-    source.add_argument("--config", metavar="FILE", help="a config; its references are followed; - for stdin")
-    help_on_cache = f"the config that the fetch stage left (default: {CACHE})"
+    source.add_argument(
+        "--config", metavar="FILE", help="config whose references are followed; - reads stdin"
+    )
+    help_on_cache = f"config written by the fetch stage (default: {CACHE})"
     source.add_argument("--config-cache", metavar="FILE", nargs="?", const=CACHE, help=help_on_cache)
-    command.add_argument("--offline", action="store_true", help="fail where the network would be needed")
+    command.add_argument("--offline", action="store_true", help="fail if the network is needed")
     command.add_argument(
-        "--platform", metavar="ID", default="", help="with the cache: base configs for ID too"
+        "--platform",
+        metavar="ID",
+        default="",
+        help="with --config-cache: include the base configs for platform ID",
     )
     command.add_argument("--root", metavar="DIR", default="/", help="the target root (default: /)")
-    command.add_argument("--output", choices=("text", "json"), default="text", help="how to print")
+    command.add_argument("--output", choices=("text", "json"), default="text", help="output format")
     return command
 
 
 def given(options: argparse.Namespace) -> tuple[Config, Fetch, State]:
-    """The config, what gets its resources, and what earlier stages left."""
+    """Return the config, the fetcher of its resources, and the state of earlier stages."""
     from ignition.boot import state
     from ignition.config.fetching import configured, follow
     from ignition.config.validate import check_merged
@@ -91,24 +95,26 @@ def given(options: argparse.Namespace) -> tuple[Config, Fetch, State]:
     return config, followed.fetcher, state.State()
 
 
-def foreseen(config: Config, fetch: Fetch, state: State, root: str, system: str = "/") -> Iterator[Outlook]:
-    """What each stage would do."""
+def previewed(
+    config: Config, fetch: Fetch, state: State, root: str, system: str = "/"
+) -> Iterator[StagePreview]:
+    """Yield the preview of each stage."""
     from ignition.host.run import run
-    from ignition.preview import outlook, preview_host
+    from ignition.preview import preview, preview_host
 
-    return outlook(config, preview_host(root, run, fetch, system), state)
+    return preview(config, preview_host(root, run, fetch, system), state)
 
 
-def in_text(outlooks: Sequence[Outlook], system: str = "/") -> Iterator[str]:
-    """For people: the stages in their order, then all conflicts, then the sum."""
-    for each in outlooks:
+def in_text(previews: Sequence[StagePreview], system: str = "/") -> Iterator[str]:
+    """Yield lines for people: the stages in order, all conflicts, the totals."""
+    for each in previews:
         if each.effects:
             yield f"{each.stage}:"
         for effect in each.effects:
             yield from _lines(effect)
-    conflicts = [conflict for each in outlooks for conflict in each.conflicts]
+    conflicts = [conflict for each in previews for conflict in each.conflicts]
     if conflicts:
-        yield "conflicts, for which nothing would be written:"
+        yield "conflicts (provisioning would be refused):"
     for conflict in conflicts:
         first, *more = conflict.reason.splitlines()
         yield f"  {format_path(conflict.path)}: {first}"
@@ -116,7 +122,7 @@ def in_text(outlooks: Sequence[Outlook], system: str = "/") -> Iterator[str]:
         if conflict.hint:
             yield f"    hint: {conflict.hint}"
     yield from _present(conflicts, system)
-    yield _sum(outlooks, len(conflicts))
+    yield _sum(previews, len(conflicts))
 
 
 def _lines(effect: Effect) -> Iterator[str]:
@@ -127,26 +133,26 @@ def _lines(effect: Effect) -> Iterator[str]:
 
 
 def _present(conflicts: Sequence[object], system: str) -> Iterator[str]:
-    """Where devices are missing: those that are not."""
+    """Yield the existing devices if devices are missing."""
     from ignition.host import blocks
-    from ignition.preview import Absent
+    from ignition.preview import DeviceAbsent
 
-    if any(isinstance(conflict, Absent) for conflict in conflicts):
+    if any(isinstance(conflict, DeviceAbsent) for conflict in conflicts):
         there = list(blocks.every(system))
-        yield "devices that are there:" if there else "no devices are there"
+        yield "existing devices:" if there else "no block devices found"
         yield from (f"  {line}" for line in there)
 
 
-def _sum(outlooks: Sequence[Outlook], conflicts: int) -> str:
+def _sum(previews: Sequence[StagePreview], conflicts: int) -> str:
     from ignition.preview import Does
 
-    counts = Counter(effect.does for each in outlooks for effect in each.effects)
+    counts = Counter(effect.does for each in previews for effect in each.effects)
     figures = [f"{counts[does]} {does.value}" for does in Does if counts[does]]
     return ", ".join((*figures, f"{conflicts} conflict{'' if conflicts == 1 else 's'}"))
 
 
-def in_json(outlooks: Sequence[Outlook]) -> str:
-    """For programs: one object."""
+def in_json(previews: Sequence[StagePreview]) -> str:
+    """Return one JSON object for programs."""
     import json
 
     objects: list[dict[str, Any]] = [
@@ -158,7 +164,7 @@ def in_json(outlooks: Sequence[Outlook]) -> str:
             "detail": effect.detail,
             "lost": list(effect.lost),
         }
-        for each in outlooks
+        for each in previews
         for effect in each.effects
     ]
     conflicts = [
@@ -168,7 +174,7 @@ def in_json(outlooks: Sequence[Outlook]) -> str:
             "reason": conflict.reason,
             "hint": conflict.hint,
         }
-        for each in outlooks
+        for each in previews
         for conflict in each.conflicts
     ]
     return json.dumps({"objects": objects, "conflicts": conflicts}) + "\n"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ignition.host.command import Command, Ran
-from ignition.preview.host import MissingDevice, PreviewDevices, Queries, is_query
+from ignition.preview.devices import MissingDevice, PredictedDevices
+from ignition.preview.queries import Queries, is_query
 from ignition.preview.tree import Unseen
 from ignition.tools import (
     blkid,
@@ -57,7 +58,7 @@ def test_queries_are_asked(command: Command) -> None:
 def test_nothing_else_is_started(command: Command) -> None:
     run = FakeRun()
     with pytest.raises(Unseen):
-        Queries(run, PreviewDevices())(command)
+        Queries(run, PredictedDevices())(command)
     assert run.commands == []
 
 
@@ -65,38 +66,38 @@ class TestDevices:
     def test_there_missing_new_and_gone(self, tmp_path: Path) -> None:
         (tmp_path / "dev").mkdir()
         (tmp_path / "dev/a1").touch()
-        devices = PreviewDevices(str(tmp_path))
+        devices = PredictedDevices(str(tmp_path))
         devices.wait({"/dev/a1": ()})
-        with pytest.raises(MissingDevice, match="/dev/b1 is not there"):
+        with pytest.raises(MissingDevice, match="device /dev/b1 not found"):
             devices.wait({"/dev/a1": (), "/dev/b1": ()})
-        devices.will_make("/dev/b1", ["/dev/disk/by-partlabel/data"])
+        devices.predict_device("/dev/b1", ["/dev/disk/by-partlabel/data"])
         devices.wait({"/dev/b1": (), "/dev/disk/by-partlabel/data": ()})
         assert devices.resolve("/dev/disk/by-partlabel/data") == "/dev/b1"
-        devices.will_lose(["/dev/a1"])
-        with pytest.raises(MissingDevice, match="its partition is deleted"):
+        devices.predict_removal(["/dev/a1"])
+        with pytest.raises(MissingDevice, match="its partition will be deleted"):
             devices.wait({"/dev/a1": ()})
 
     def test_what_depends_on_something_unknown_is_no_conflict(self, tmp_path: Path) -> None:
-        devices = PreviewDevices(str(tmp_path))
-        devices.may_make(["/dev/md/x"], "that depends")
+        devices = PredictedDevices(str(tmp_path))
+        devices.predict_uncertain(["/dev/md/x"], "that depends")
         with pytest.raises(Unseen, match="that depends"):
             devices.wait({"/dev/md/x": ()})
 
     def test_a_name_that_leads_elsewhere_now_leads_to_the_new_one(self, tmp_path: Path) -> None:
         (tmp_path / "dev/disk/by-partlabel").mkdir(parents=True)
         (tmp_path / "dev/disk/by-partlabel/data").symlink_to("../../old1")
-        devices = PreviewDevices(str(tmp_path))
-        devices.will_make("/dev/new1", ["/dev/disk/by-partlabel/data"])
+        devices = PredictedDevices(str(tmp_path))
+        devices.predict_device("/dev/new1", ["/dev/disk/by-partlabel/data"])
         assert devices.alias("/dev/disk/by-partlabel/data") == "/dev/new1"
 
 
 class TestWhatIsOnNewDevices:
-    def devices(self, directory: Path, *, content: bytes = b"\1") -> PreviewDevices:
+    def devices(self, directory: Path, *, content: bytes = b"\1") -> PredictedDevices:
         (directory / "dev").mkdir()
         (directory / "dev/b").write_bytes(bytes(2 << 20) + content + bytes(3 << 20))
-        devices = PreviewDevices(str(directory))
-        devices.will_make("/dev/b1", place=("/dev/b", 1 << 20, 2 << 20))
-        devices.will_make("/dev/md/x")
+        devices = PredictedDevices(str(directory))
+        devices.predict_device("/dev/b1", place=("/dev/b", 1 << 20, 2 << 20))
+        devices.predict_device("/dev/md/x")
         return devices
 
     def test_nothing_on_what_has_no_place_yet(self, tmp_path: Path) -> None:

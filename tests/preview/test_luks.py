@@ -1,4 +1,4 @@
-"""What a preview tells of encrypted volumes."""
+"""Previews of LUKS volumes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 from ignition.errors import Refusal
 from ignition.preview.effects import Does
 from ignition.preview.host import PreviewHost, preview_host
-from ignition.preview.luks import effects, foresee
+from ignition.preview.luks import Volumes
 from ignition.preview.tree import Unseen
 from ignition.schemas.config import Config
 from ignition.schemas.luks import Cex, Clevis, Tang
 from ignition.schemas.resource import Resource
 from ignition.schemas.storage import Luks, Storage
 from ignition.stages import Plan
-from ignition.stages.disks.locked import RunLocked
 from ignition.stages.disks.luks.actions import CloseVolume, MakeVolume, OpenVolume, ResumeVolume
+from ignition.stages.disks.udev import RunLocked
 from ignition.tools import wipefs
 from tests.host.fakes import FakeFetch, FakeRun
 
@@ -42,17 +42,18 @@ def host(tmp_path: Path) -> PreviewHost:
     return preview_host(str(tmp_path), FakeRun(), FakeFetch(), str(tmp_path))
 
 
-def test_each_volume() -> None:
-    told = [(each.does, each.what, each.detail, each.devices) for each in effects(PLAN)]
+def test_effects_of_each_volume(host: PreviewHost) -> None:
+    effects = Volumes().effects(Config(), (), PLAN, host)
+    told = [(each.does, each.what, each.detail, each.devices) for each in effects]
     assert told == [
-        (Does.KEEP, "encrypted volume there", "on /dev/there; it is opened", ()),
-        (Does.KEEP, "encrypted volume open", "on /dev/open; it is open", ()),
+        (Does.KEEP, "LUKS volume there", "on /dev/there; it is opened", ()),
+        (Does.KEEP, "LUKS volume open", "on /dev/open; already open", ()),
         (Does.DESTROY, "wiping all signatures from /dev/new", "", ("/dev/vdb",)),
-        (Does.CREATE, "encrypted volume new", "on /dev/new, unlocked by a key that is generated", ()),
+        (Does.CREATE, "LUKS volume new", "on /dev/new, unlocked by a generated key", ()),
         (
             Does.KEEP,
-            "encrypted volume begun",
-            "on /dev/begun, unlocked by the TPM 2; an earlier try of this boot made it",
+            "LUKS volume begun",
+            "on /dev/begun, unlocked by the TPM 2; created earlier in this boot",
             (),
         ),
     ]
@@ -67,32 +68,33 @@ def test_each_volume() -> None:
         (CARD, "a crypto card"),
     ],
 )
-def test_what_unlocks_a_new_one(volume: Luks, means: str) -> None:
-    (effect,) = effects(Plan(actions=(MakeVolume((), volume, "/dev/new"),)))
+def test_new_volume_names_what_unlocks_it(host: PreviewHost, volume: Luks, means: str) -> None:
+    plan = Plan(actions=(MakeVolume((), volume, "/dev/new"),))
+    (effect,) = Volumes().effects(Config(), (), plan, host)
     assert effect.detail == f"on /dev/new, unlocked by {means}"
 
 
-def test_one_that_is_open_and_made_anew_loses_what_is_in_it() -> None:
-    (effect,) = effects(Plan(actions=(CloseVolume((), OPEN),)))
-    assert (effect.does, effect.what) == (Does.DESTROY, "what is in the open encrypted volume open")
+def test_open_volume_created_again_loses_contents(host: PreviewHost) -> None:
+    (effect,) = Volumes().effects(Config(), (), Plan(actions=(CloseVolume((), OPEN),)), host)
+    assert (effect.does, effect.what) == (Does.DESTROY, "contents of the open LUKS volume open")
 
 
-def test_a_crypto_card_s_key_is_left_too(host: PreviewHost) -> None:
-    left = foresee(Config(), Plan(actions=(MakeVolume((), CARD, "/dev/new"),)), host)
+def test_crypto_card_key_files_are_persisted(host: PreviewHost) -> None:
+    left = Volumes().predict(Config(), (), Plan(actions=(MakeVolume((), CARD, "/dev/new"),)), host)
     assert set(left.luks_volume_keys) == {"ignition-luks-new.info", "ignition-luks-new.skey"}
 
 
-def test_keys_are_left_and_what_is_in_closed_volumes_is_unknown(host: PreviewHost) -> None:
-    left = foresee(Config(), PLAN, host)
+def test_keys_are_persisted_and_closed_volumes_are_uncertain(host: PreviewHost) -> None:
+    left = Volumes().predict(Config(), (), PLAN, host)
     assert set(left.luks_keys or {}) == {"there", "open", "new", "begun"}
     assert host.devices.is_new("/dev/new")
     with pytest.raises(Unseen, match="/dev/mapper/there is not open"):
         host.devices.wait({"/dev/mapper/there": ()})
 
 
-def test_what_becomes_of_refused_ones_is_unknown(host: PreviewHost) -> None:
+def test_refused_volume_makes_device_paths_uncertain(host: PreviewHost) -> None:
     config = Config(storage=Storage(luks=(NEW,)))
-    foresee(config, Plan(refusals=(Refusal(("storage", "luks", 0), "no"),)), host)
+    Volumes().predict(config, (), Plan(refusals=(Refusal(("storage", "luks", 0), "no"),)), host)
     for device in ("/dev/mapper/new", "/dev/disk/by-id/dm-name-new"):
-        with pytest.raises(Unseen, match=r"depends on what becomes of \$\.storage\.luks\.0"):
+        with pytest.raises(Unseen, match=r"depends on \$\.storage\.luks\.0"):
             host.devices.wait({device: ()})

@@ -1,4 +1,4 @@
-"""Configs with objects left out: what stays, and where it stood."""
+"""Configs without some of their objects."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ CONFIG = config_of(
 )
 
 
-def test_objects_by_the_words_of_the_field() -> None:
+def test_objects_yields_word_and_name_of_each() -> None:
     assert [what for _, what in objects(CONFIG)] == [
         "disk /dev/a",
         "disk /dev/b",
-        "array md",
-        "array /dev/md0",
-        "encrypted volume v",
+        "RAID array md",
+        "RAID array /dev/md0",
+        "LUKS volume v",
         "filesystem /dev/e",
         "file /f",
         "user core",
     ]
 
 
-def test_what_stays_knows_where_it_stood() -> None:
+def test_without_keeps_original_paths() -> None:
     narrowed = without(CONFIG, {("storage", "disks", 0), ("passwd", "users", 0)})
     assert [disk.device for disk in narrowed.config.storage.disks] == ["/dev/b"]
     assert narrowed.config.passwd.users == ()
@@ -46,12 +46,12 @@ def test_what_stays_knows_where_it_stood() -> None:
     assert narrowed.original(()) == ()
 
 
-def test_only_one() -> None:
+def test_only_leaves_single_object() -> None:
     alone = only(CONFIG, ("storage", "disks", 1))
     assert [what for _, what in objects(alone.config)] == ["disk /dev/b"]
 
 
-def test_devices_that_objects_bring() -> None:
+def test_brings_yields_device_paths_that_object_creates() -> None:
     brought = {path: list(brings(CONFIG, path)) for path, _ in objects(CONFIG)}
     assert brought[("storage", "disks", 0)] == ["/dev/disk/by-partlabel/x", "/dev/disk/by-partuuid/ab"]
     assert brought[("storage", "raid", 0)] == ["/dev/md/md"]

@@ -15,7 +15,8 @@ from ignition.boot.state import State
 from ignition.errors import Refused
 from ignition.host.command import Command, Ran
 from ignition.host.run import run
-from ignition.preview import Does, Effect, Outlook, outlook, preview_host
+from ignition.preview import Does, Effect, StagePreview, preview_host
+from ignition.preview import preview as previewed
 from ignition.resource import Fetcher
 from ignition.schemas.config import Config
 from ignition.stages import STAGES
@@ -37,14 +38,14 @@ def looking(command: Command) -> Ran:
     return run(command)
 
 
-def preview(config: Config, root: Path, *, real: bool = False, system: str = "") -> list[Outlook]:
+def preview(config: Config, root: Path, *, real: bool = False, system: str = "") -> list[StagePreview]:
     """Look at the machine that runs the tests if that is `real`, else at a made-up one."""
     gate = looking if real else FakeRun()
     if not (real or system):
         system = str(made_up(root.parent / "made-up").system)
     host = preview_host(str(root), gate, Fetcher(offline=True), system or "/")
     with only_looking():
-        return list(outlook(config, host, State()))
+        return list(previewed(config, host, State()))
 
 
 def made_up(directory: Path) -> Sysfs:
@@ -56,17 +57,17 @@ def made_up(directory: Path) -> Sysfs:
     return made
 
 
-def told(outlooks: list[Outlook], *stages: str) -> list[tuple[str, str]]:
-    effects = [each for stage in outlooks if not stages or stage.stage in stages for each in stage.effects]
+def told(previews: list[StagePreview], *stages: str) -> list[tuple[str, str]]:
+    effects = [each for stage in previews if not stages or stage.stage in stages for each in stage.effects]
     return [(each.does.value, each.what) for each in effects]
 
 
-def conflicts(outlooks: list[Outlook]) -> list[str]:
-    return [str(conflict) for each in outlooks for conflict in each.conflicts]
+def conflicts(previews: list[StagePreview]) -> list[str]:
+    return [str(conflict) for each in previews for conflict in each.conflicts]
 
 
-def effect(outlooks: list[Outlook], what: str) -> Effect:
-    return next(each for stage in outlooks for each in stage.effects if each.what == what)
+def effect(previews: list[StagePreview], what: str) -> Effect:
+    return next(each for stage in previews for each in stage.effects if each.what == what)
 
 
 def digest(image: Path) -> str:
@@ -124,7 +125,7 @@ class TestDisks:
             ("create", f"swap on {disk}p2"),
             ("create", f"{disk}p1 mounted at /srv"),
         ]
-        assert effect(first, f"partition 1 of {disk}").detail == '30 MiB from 1 MiB on, labelled "a"'
+        assert effect(first, f"partition 1 of {disk}").detail == '30 MiB at offset 1 MiB, labelled "a"'
         assert digest(tmp_path / "disk") == before
         assert not Path(f"{disk}p1").exists()
 
@@ -160,12 +161,12 @@ class TestDisks:
             f'on {disk}p1: ext4 "OLD"',
         )
         # A new table erases nothing: what lay in the place of a partition is there again.
-        assert effect(shown, f"what is on {disk}p1").lost == (f'on {disk}p1: ext4 "OLD"',)
+        assert effect(shown, f"contents of {disk}p1").lost == (f'on {disk}p1: ext4 "OLD"',)
         where = "$.storage.filesystems.1.wipeFilesystem"
-        reason = f"what is on {disk}p2 is not what the config says: format is ext4, not vfat"
+        reason = f"existing filesystem on {disk}p2 does not match the config: found ext4, want vfat"
         assert conflicts(shown) == [f"{where}: {reason}"]
         assert digest(tmp_path / "disk") == before
-        with pytest.raises(Refused, match="format is ext4, not vfat"):
+        with pytest.raises(Refused, match="found ext4, want vfat"):
             make(wiped, tmp_path)
 
     def test_all_conflicts_at_once_and_no_waiting(self, disk: str, tmp_path: Path, root: Path) -> None:
@@ -213,7 +214,7 @@ class TestDisks:
         shown = preview(config, root, real=True)
         assert told(shown, "disks") == [("destroy", f"partition 1 of {disk}")]
         assert conflicts(shown) == [
-            f"$.storage.filesystems.0: {disk}p1 will not be there: its partition is deleted"
+            f"$.storage.filesystems.0: device {disk}p1 not found: its partition will be deleted"
         ]
 
 
@@ -258,16 +259,16 @@ def test_no_program_is_needed_to_see_files_users_and_units(root: Path) -> None:
         ("create", "file /etc/new"),
         ("change", "file /etc/group"),
         ("change", "file /etc/passwd"),
-        ("create", "link /etc/l"),
+        ("create", "symlink /etc/l"),
         ("create", 'unit "a.service"'),
         ("create", 'mask of unit "c.service"'),
         ("create", 'start of unit "a.service" at boot'),
         ("unknown", 'start of unit "b.service" at boot'),
         ("keep", 'start of unit "c.service" at boot'),
-        ("create", "the result in /etc/.ignition-result.json"),
+        ("create", "the result file /etc/.ignition-result.json"),
     ]
-    assert effect(shown, 'user "old"').lost == ("/home/old with all that is in it",)
-    assert effect(shown, "directory /srv").lost == ("/srv with all that is in it (1 name)",)
+    assert effect(shown, 'user "old"').lost == ("/home/old and its contents",)
+    assert effect(shown, "directory /srv").lost == ("directory /srv with 1 entry",)
     assert conflicts(shown) == ['$.storage.files.4.user.name: user "old" not found in the target root']
     assert tree_of(str(root)) == before
 
@@ -309,7 +310,7 @@ def test_a_step_that_cannot_look_at_all_says_so_and_the_rest_goes_on(
 ) -> None:
     monkeypatch.setenv("IGNITION_BOOT_ID_PATH", "/nowhere")
     shown = preview(config_of(storage={"files": [{"path": "/etc/b"}]}), root)
-    assert told(shown) == [("create", "file /etc/b"), ("unknown", "whatever else concerns result")]
+    assert told(shown) == [("create", "file /etc/b"), ("unknown", "other effects of the step result")]
 
 
 def test_the_proof_itself_notices_writes(tmp_path: Path) -> None:
@@ -351,12 +352,12 @@ class TestArraysAndVolumes:
         shown = preview(config, root, system=system)
         assert conflicts(shown) == []
         assert told(shown)[:-1] == [
-            ("create", "array md"),
-            ("create", "encrypted volume secret"),
+            ("create", "RAID array md"),
+            ("create", "LUKS volume secret"),
             ("create", "ext4 on /dev/mapper/secret"),
             ("create", "/dev/mapper/secret mounted at /srv"),
             ("create", "file /srv/x"),
-            ("create", "key of the encrypted volume secret in /etc/luks"),
+            ("create", "key of the LUKS volume secret in /etc/luks"),
             ("change", "lines in /etc/crypttab"),
         ]
 
@@ -375,13 +376,13 @@ class TestArraysAndVolumes:
         )
         shown = preview(config, root, system=system)
         assert conflicts(shown) == [
-            '$.storage.filesystems.1.format: the format "zfs" is not supported',
+            '$.storage.filesystems.1.format: unsupported filesystem format "zfs"',
             (
-                "$.storage.raid.0.level: the kernel cannot run arrays of level raid6, "
-                "and there is no module raid456 for it"
+                "$.storage.raid.0.level: the kernel lacks support for RAID level raid6 "
+                'and the initramfs has no module "raid456"'
             ),
         ]
-        assert ("create", "encrypted volume secret") in told(shown)
+        assert ("create", "LUKS volume secret") in told(shown)
         assert ("create", "ext4 on /dev/mapper/secret") in told(shown)
 
     def test_partitions_by_the_names_that_udev_makes_of_their_disk_s(
@@ -418,10 +419,10 @@ class TestArraysAndVolumes:
             }
         )
         shown = preview(config, root, system=system)
-        assert conflicts(shown) == ["$.storage.raid.0: /dev/none is not there"]
+        assert conflicts(shown) == ["$.storage.raid.0: device /dev/none not found"]
         assert told(shown, "disks") == [
-            ("create", "array other"),
-            ("unknown", "encrypted volume secret"),
+            ("create", "RAID array other"),
+            ("unknown", "LUKS volume secret"),
             ("unknown", "filesystem /dev/mapper/secret"),
             ("create", "ext4 on /dev/md/other"),
         ]
@@ -454,5 +455,5 @@ def test_what_a_volume_takes_the_place_of_is_told(disk: str, tmp_path: Path, roo
     before = digest(tmp_path / "disk")
     shown = preview(config_of(storage={"luks": [volume]}), root, real=True)
     assert effect(shown, f"wiping all signatures from {disk}").lost == (f'on {disk}: ext4 "OLD"',)
-    assert ("create", "encrypted volume secret") in told(shown)
+    assert ("create", "LUKS volume secret") in told(shown)
     assert digest(tmp_path / "disk") == before

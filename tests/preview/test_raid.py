@@ -1,4 +1,4 @@
-"""What a preview tells of arrays."""
+"""Previews of RAID arrays."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from ignition.errors import Refusal
+from ignition.preview.devices import MissingDevice
 from ignition.preview.effects import Does
-from ignition.preview.host import MissingDevice, PreviewHost, preview_host
-from ignition.preview.raid import effects, foresee
+from ignition.preview.host import PreviewHost, preview_host
+from ignition.preview.raid import Arrays
 from ignition.preview.tree import Unseen
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Raid, Storage
@@ -33,7 +34,7 @@ PLAN = Plan(
             ),
         ),
     ),
-    keeps=("/dev/md/kept is the array of the config, it is kept",),
+    keeps=("/dev/md/kept",),
 )
 
 
@@ -42,25 +43,26 @@ def host(tmp_path: Path) -> PreviewHost:
     return preview_host(str(tmp_path), FakeRun(), FakeFetch(), str(tmp_path))
 
 
-def test_each_array() -> None:
-    assert [(each.does, each.what, each.detail, each.lost) for each in effects(PLAN)] == [
-        (Does.KEEP, "/dev/md/kept is the array of the config, it is kept", "", ()),
-        (Does.CREATE, "array new", "raid1, of /dev/a, /dev/b", ()),
-        (Does.DESTROY, "array over", "raid0, of /dev/c, /dev/d", ("ext4 on /dev/c",)),
-        (Does.KEEP, "array there", "of /dev/e, /dev/f; it is started", ()),
+def test_effects_of_each_array(host: PreviewHost) -> None:
+    effects = Arrays().effects(Config(), (), PLAN, host)
+    assert [(each.does, each.what, each.detail, each.lost) for each in effects] == [
+        (Does.KEEP, "/dev/md/kept", "", ()),
+        (Does.CREATE, "RAID array new", "raid1, of /dev/a, /dev/b", ()),
+        (Does.DESTROY, "RAID array over", "raid0, of /dev/c, /dev/d", ("ext4 on /dev/c",)),
+        (Does.KEEP, "RAID array there", "of /dev/e, /dev/f; it is started", ()),
     ]
 
 
-def test_what_is_on_one_that_does_not_run_is_unknown(host: PreviewHost) -> None:
-    foresee(Config(), PLAN, host)
-    with pytest.raises(Unseen, match="/dev/md/there does not run, so what is on it cannot be seen"):
+def test_contents_of_stopped_array_are_unknown(host: PreviewHost) -> None:
+    Arrays().predict(Config(), (), PLAN, host)
+    with pytest.raises(Unseen, match="/dev/md/there is not running"):
         host.devices.wait({"/dev/md/there": ()})
     with pytest.raises(MissingDevice):
         host.devices.wait({"/dev/md/other": ()})
 
 
-def test_what_becomes_of_refused_ones_is_unknown(host: PreviewHost) -> None:
+def test_refused_array_makes_device_uncertain(host: PreviewHost) -> None:
     config = Config(storage=Storage(raid=(NEW, OVER)))
-    foresee(config, Plan(refusals=(Refusal(("storage", "raid", 0), "no"),)), host)
-    with pytest.raises(Unseen, match=r"depends on what becomes of \$\.storage\.raid\.1"):
+    Arrays().predict(config, (), Plan(refusals=(Refusal(("storage", "raid", 0), "no"),)), host)
+    with pytest.raises(Unseen, match=r"depends on \$\.storage\.raid\.1"):
         host.devices.wait({"/dev/md/over": ()})

@@ -13,7 +13,7 @@ from ignition import distro
 from ignition.boot.state import State
 from ignition.host.command import Command, Ran
 from ignition.host.run import run
-from ignition.preview import outlook, preview_host
+from ignition.preview import preview, preview_host
 from ignition.stages import STAGES
 from tests.host.fakes import FakeHost
 from tests.lab.performing import performed
@@ -197,7 +197,7 @@ def test_without_selinux_mounting_starts_no_other_program(host: FakeHost) -> Non
 def test_a_preview_of_mounts_looks_into_none_of_them(host: FakeHost) -> None:
     config = config_of(storage={"filesystems": [{"path": "/shared", "device": "tag", "format": "virtiofs"}]})
     seen = preview_host(host.root.path, host.run, host.fetch, host.system)
-    (mounts,) = (each for each in outlook(config, seen, State()) if each.stage == "mount")
+    (mounts,) = (each for each in preview(config, seen, State()) if each.stage == "mount")
     assert [each.what for each in mounts.effects] == ["tag mounted at /shared"]
     assert mounts.conflicts == ()
     assert host.run.argvs == []

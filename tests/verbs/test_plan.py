@@ -13,7 +13,7 @@ from ignition.config.json import cache
 from ignition.config.parse import parse
 from ignition.errors import Refusal
 from ignition.platform import base_configs
-from ignition.preview import Absent, Does, Effect, Outlook
+from ignition.preview import DeviceAbsent, Does, Effect, StagePreview
 from ignition.verbs import plan
 from tests.lab.readonly import only_looking
 
@@ -48,9 +48,9 @@ def test_text(tmp_path: Path, root: Path, capsys: Capture) -> None:
     assert capsys.readouterr().out == (
         "files:\n"
         "  change   file /motd (replaced)\n"
-        "             lost: /motd as it is (3 bytes)\n"
+        "             lost: /motd (3 bytes)\n"
         "  create   file /new\n"
-        "  create   the result in /etc/.ignition-result.json\n"
+        "  create   the result file /etc/.ignition-result.json\n"
         "2 create, 1 change, 0 conflicts\n"
     )
 
@@ -59,8 +59,8 @@ def test_conflicts_are_last_with_hints_and_status_1(tmp_path: Path, root: Path, 
     assert main(["--config", given(tmp_path, storage=CONFLICT), "--root", str(root)]) == 1
     assert capsys.readouterr().out == (
         "files:\n"
-        "  create   the result in /etc/.ignition-result.json\n"
-        "conflicts, for which nothing would be written:\n"
+        "  create   the result file /etc/.ignition-result.json\n"
+        "conflicts (provisioning would be refused):\n"
         "  $.storage.files.0: /motd exists with other contents\n"
         "    hint: set overwrite: true to replace it\n"
         "1 create, 1 conflict\n"
@@ -76,7 +76,7 @@ def test_json(tmp_path: Path, root: Path, capsys: Capture) -> None:
                 "stage": "files",
                 "path": "$",
                 "does": "create",
-                "what": "the result in /etc/.ignition-result.json",
+                "what": "the result file /etc/.ignition-result.json",
                 "detail": "",
                 "lost": [],
             }
@@ -96,13 +96,13 @@ def test_what_is_there_is_told_once_where_something_is_missing(tmp_path: Path) -
     block = tmp_path / "sys/class/block/vdb"
     block.mkdir(parents=True)
     (block / "size").write_text("2097152\n")
-    missing = [Absent(("storage", "disks", index), f"/dev/{index} is not there") for index in (0, 1)]
-    text = list(plan.in_text([Outlook("disks", (), tuple(missing))], str(tmp_path)))
+    missing = [DeviceAbsent(("storage", "disks", index), f"/dev/{index} is not there") for index in (0, 1)]
+    text = list(plan.in_text([StagePreview("disks", (), tuple(missing))], str(tmp_path)))
     assert text == [
-        "conflicts, for which nothing would be written:",
+        "conflicts (provisioning would be refused):",
         "  $.storage.disks.0: /dev/0 is not there",
         "  $.storage.disks.1: /dev/1 is not there",
-        "devices that are there:",
+        "existing devices:",
         "  /dev/vdb 1GiB",
         "2 conflicts",
     ]
@@ -160,5 +160,5 @@ def test_usage_is_status_2(arguments: list[str], capsys: Capture) -> None:
 
 
 def test_several_lines_of_a_reason_stay_together() -> None:
-    outlook = Outlook("x", (Effect((), Does.KEEP, "a"),), (Refusal((), "one\ntwo"),))
+    outlook = StagePreview("x", (Effect((), Does.KEEP, "a"),), (Refusal((), "one\ntwo"),))
     assert list(plan.in_text([outlook]))[3:5] == ["  $: one", "    two"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ignition.stages import Step
+from ignition.schemas.config import Config
+from ignition.stages import LazyStep, Step
 from ignition.stages.files.accounts.rollback import Rollback
 from ignition.stages.files.accounts.step import Passwd
 from ignition.stages.files.keep_record import KeepRecord
@@ -19,21 +20,16 @@ from ignition.stages.files.sync import Sync
 from ignition.stages.files.systemd.enablement import Enablement
 from ignition.stages.files.systemd.unit_files import Units
 from ignition.stages.files.tree.step import Nodes
-from ignition.stages.lazy import Later
 
 __all__ = ["STEPS"]
 
 
-def _crypttab() -> Step[Any]:
-    from ignition.stages.files.crypttab import Crypttab
-
-    return Crypttab()
+def _raid(config: Config) -> object:
+    return config.storage.raid
 
 
-def _mdadm_conf() -> Step[Any]:
-    from ignition.stages.files.mdadm_conf import MdadmConf
-
-    return MdadmConf()
+def _luks(config: Config) -> object:
+    return config.storage.luks
 
 
 STEPS: Final[tuple[Step[Any], ...]] = (
@@ -42,8 +38,8 @@ STEPS: Final[tuple[Step[Any], ...]] = (
     Nodes(),
     Units(),
     Enablement(),
-    Later("crypttab", lambda config: config.storage.luks, _crypttab),
-    Later("mdadm", lambda config: config.storage.raid, _mdadm_conf),
+    LazyStep("crypttab", _luks, "ignition.stages.files.crypttab:Crypttab"),
+    LazyStep("mdadm", _raid, "ignition.stages.files.mdadm_conf:MdadmConf"),
     OutputFiles(),
     Result(),
     KeepRecord(),

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ignition import distro, log
 from ignition.boot import record
@@ -21,9 +20,6 @@ from ignition.host import Host, View
 from ignition.host.root import Root
 from ignition.schemas.config import Config
 from ignition.stages import Plan
-
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
 
 __all__ = ["CopyRecord", "KeepRecord", "copy_after_failure", "copy_record"]
 
@@ -114,8 +110,3 @@ class KeepRecord:
         """Copy it before labels are set and filesystems are synced, so that both include the copy."""
         del config, facts
         return Plan((CopyRecord(),))
-
-    def effects(self, config: Config, facts: None, host: Host) -> Iterable[Effect]:
-        """None; a preview writes no record."""
-        del config, facts, host
-        return ()

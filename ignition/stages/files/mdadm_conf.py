@@ -11,9 +11,7 @@ from __future__ import annotations
 import posixpath
 import re
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ignition import distro
 from ignition.boot.state import State
@@ -24,9 +22,6 @@ from ignition.schemas.config import Config
 from ignition.schemas.storage import Raid
 from ignition.stages import Plan
 from ignition.tools import mdadm
-
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
 
 __all__ = ["ListArrays", "MdadmConf", "MdadmConfFacts", "is_listed"]
 
@@ -106,15 +101,6 @@ class MdadmConf:
             return Plan()
         arrays = tuple(config.storage.raid[index] for index in facts.missing)
         return Plan((ListArrays(facts.file, arrays),))
-
-    def effects(self, config: Config, facts: MdadmConfFacts, host: Host) -> Iterator[Effect]:
-        """The lines."""
-        del host
-        from ignition.preview.effects import Does, Effect
-
-        for index in facts.missing:
-            what = f"line of the array {config.storage.raid[index].name} in {facts.file}"
-            yield Effect((*PATH, index), Does.CREATE, what)
 
 
 def _followed(root: Tree, path: str) -> str:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ignition import distro, log
 from ignition.boot.state import OutputFile, State
@@ -22,9 +21,6 @@ from ignition.host.source import Source
 from ignition.resource.redact import redact
 from ignition.schemas.config import Config
 from ignition.stages import Plan
-
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
 
 __all__ = ["OutputFiles", "Result", "ResultFacts", "WriteOutput", "WriteResult", "go_json", "rfc3339"]
 
@@ -141,14 +137,6 @@ class Result:
     def plan(self, config: Config, facts: ResultFacts) -> Plan:
         del config
         return Plan((WriteResult(facts),))
-
-    def effects(self, config: Config, facts: ResultFacts, host: Host) -> Iterator[Effect]:
-        """What happens to the record."""
-        del config, host
-        from ignition.preview.effects import Does, Effect
-
-        does = Does.CREATE if facts.previous is None else Does.CHANGE
-        yield Effect((), does, f"the result in {distro.RESULT_FILE}")
 
 
 def _is_live_image(host: Host) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ignition import distro
 from ignition.boot.state import State
@@ -21,9 +21,6 @@ from ignition.stages.files.systemd.lookup import UNITS
 from ignition.stages.files.systemd.presets import PRESETS
 from ignition.stages.files.tree.append_journal import JOURNAL
 from ignition.tools.setfiles import setfiles
-
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
 
 __all__ = ["Relabel", "SetLabels", "homes_of", "topmost"]
 
@@ -100,14 +97,6 @@ class Relabel:
         if facts is None or not facts.paths:
             return Plan()
         return Plan((facts,))
-
-    def effects(self, config: Config, facts: SetLabels | None, host: Host) -> Iterator[Effect]:
-        """Labels as a whole: what is labelled is known when it is written."""
-        del config, host
-        from ignition.preview.effects import Does, Effect
-
-        if facts is not None:
-            yield Effect((), Does.CHANGE, "the security labels of all that is written")
 
 
 def topmost(paths: Iterable[str]) -> tuple[str, ...]:

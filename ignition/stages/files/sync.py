@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.host import Host, View
 from ignition.schemas.config import Config
 from ignition.stages import Plan
-
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
-
 from ignition.stages.files.selinux import homes_of
 
 __all__ = ["Sync", "WriteBack"]
@@ -57,8 +51,3 @@ class Sync:
     def plan(self, config: Config, facts: tuple[str, ...]) -> Plan:
         del config
         return Plan((WriteBack(facts),))
-
-    def effects(self, config: Config, facts: tuple[str, ...], host: Host) -> Iterable[Effect]:
-        """None."""
-        del config, facts, host
-        return ()

@@ -11,8 +11,9 @@ import pytest
 from ignition.boot.state import State
 from ignition.errors import ActionFailed
 from ignition.host.command import Command, Ran
-from ignition.preview.effects import Does
+from ignition.preview.effects import Does, Effect
 from ignition.preview.host import preview_host
+from ignition.preview.registry import adapter_for
 from ignition.stages.files.mdadm_conf import MdadmConf, is_listed
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import config_of, local, run_steps, tree_of
@@ -126,10 +127,13 @@ def test_preview_shows_lines_of_arrays_to_be_created(host: FakeHost, tmp_path: P
     (Path(host.system) / "dev/md/data").unlink()
     config = config_of(storage={"raid": ARRAYS[:1]})
     seen = preview_host(host.root.path, host.run, host.fetch, host.system)
-    seen.devices.will_make("/dev/md/data")
+    seen.devices.predict_device("/dev/md/data")
     step = MdadmConf()
-    (effect,) = step.effects(config, step.observe(config, seen, State()), seen)
-    assert (effect.does, effect.what) == (Does.CREATE, f"line of the array data in {DEBIAN}")
+    facts = step.observe(config, seen, State())
+    plan = step.plan(config, facts)
+    (effect,) = adapter_for("files", "mdadm").effects(config, facts, plan, seen)
+    assert isinstance(effect, Effect)
+    assert (effect.does, effect.what) == (Does.CREATE, f"line of the RAID array data in {DEBIAN}")
     assert host.run.argvs == []
 
 

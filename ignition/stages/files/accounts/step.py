@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from ignition import distro, log
 from ignition.boot.state import State
@@ -25,10 +25,6 @@ from ignition.stages.actions import RunCommand
 from ignition.stages.files.accounts.rollback import AllOrNothing, parent_of_homes
 from ignition.tools import passwd as tools
 from ignition.tools.passwd import Account
-
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
-    from ignition.preview.host import PreviewHost
 
 __all__ = ["AccountFacts", "ChownHome", "Passwd", "WriteKeys"]
 
@@ -144,23 +140,6 @@ class Passwd:
             refusals=tuple(refusals),
             keeps=tuple(step for step in steps if isinstance(step, str)),
         )
-
-    def effects(self, config: Config, facts: AccountFacts, host: Host) -> Iterator[Effect]:
-        """What happens to each group and user."""
-        del host
-        from ignition.preview import files
-
-        refused = {refusal.path[:3] for refusal in self.plan(config, facts).refusals}
-        changed = {step.path[:3] for step in _steps(config, facts) if not isinstance(step, str)}
-        for effect in files.accounts(config, facts.accounts, changed):
-            if effect.path not in refused:
-                yield effect
-
-    def foresee(self, config: Config, facts: AccountFacts, host: PreviewHost) -> None:
-        """The accounts that there will be."""
-        from ignition.preview import files
-
-        files.make_accounts(config, facts.accounts, host.root)
 
 
 def _groups(config: Config) -> list[tuple[ConfigPath, PasswdGroup]]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ignition import log
 from ignition.boot.state import State
@@ -38,10 +38,7 @@ from ignition.stages.files.systemd.presets import PRESETS, instance_of, preset_l
 from ignition.stages.files.systemd.unit_files import numbered
 from ignition.tools import systemctl
 
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
-
-__all__ = ["ChangeEnablement", "Enablement", "KnownUnit"]
+__all__ = ["ChangeEnablement", "Enablement", "KnownUnit", "UnitEnablement"]
 
 MACHINE_ID: Final = "/etc/machine-id"
 NAME: Final = re.compile(r"[\w:.\\@-]{1,255}", re.ASCII)
@@ -59,6 +56,21 @@ class KnownUnit:
 
     installed: InstalledUnit | None = None
     generated_by: str | None = None
+
+
+@dataclass(frozen=True)
+class UnitEnablement:
+    """The decision for one unit.
+
+    Attributes:
+        installed: the unit in the target root; None if there is no unit file.
+        problem: why it does not start although it is enabled, or starts although it is disabled; or None.
+    """
+
+    path: ConfigPath
+    unit: Unit
+    installed: InstalledUnit | None
+    problem: str | None
 
 
 @dataclass(frozen=True)
@@ -159,11 +171,13 @@ class Enablement:
     def plan(self, config: Config, facts: dict[str, KnownUnit]) -> Plan:
         """Plan the systemctl calls, and the warnings."""
         enable, disable, unwanted, warnings = [], [], [], []
+        decisions: list[UnitEnablement] = []
         for path, unit in numbered(config):
             if unit.enabled is None:
                 continue
             known = facts[unit.name]
             trouble = _start_problem(unit.name, known) if unit.enabled else _other_starter(known)
+            decisions.append(UnitEnablement(path, unit, known.installed, trouble))
             if trouble:
                 verb = "enabled" if unit.enabled else "disabled"
                 warnings.append(f'unit "{unit.name}" is {verb} in the config, but {trouble}')
@@ -175,19 +189,10 @@ class Enablement:
                     disable.append((path, known.installed.name))
         presets = tuple(preset_lines(_by_own_names(config, facts)))
         if not (enable or disable or presets or warnings):
-            return Plan(keeps=("no unit symlinks have to change",))
+            return Plan(keeps=("no unit symlinks have to change",), decisions=tuple(decisions))
         units = tuple(enable), tuple(disable), tuple(unwanted)
-        return Plan((ChangeEnablement(("systemd", "units"), *units, presets, tuple(warnings)),))
-
-    def effects(self, config: Config, facts: dict[str, KnownUnit], host: Host) -> Iterator[Effect]:
-        """What will start each unit."""
-        del host
-        from ignition.preview import files as outlook
-
-        troubles = {
-            name: trouble for name, known in facts.items() if (trouble := _start_problem(name, known))
-        }
-        return outlook.enablement(config, facts, troubles)
+        action = ChangeEnablement(("systemd", "units"), *units, presets, tuple(warnings))
+        return Plan((action,), decisions=tuple(decisions))
 
 
 def _known(files: UnitFiles, name: str) -> KnownUnit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
@@ -15,10 +15,6 @@ from ignition.schemas.systemd import Unit
 from ignition.stages import Action, Plan
 from ignition.stages.files.systemd.lookup import UNITS
 from ignition.stages.files.systemd.presets import PRESETS, preset_lines, read_presets, with_lines
-
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
-    from ignition.preview.host import PreviewHost
 
 __all__ = ["Mask", "Units", "Unmask", "WriteUnitFile", "numbered"]
 
@@ -99,18 +95,6 @@ class Units:
         if presets != facts:
             actions.append(WriteUnitFile(("systemd", "units"), PRESETS, presets, "presets"))
         return Plan(tuple(actions))
-
-    def effects(self, config: Config, facts: str, host: Host) -> Iterator[Effect]:
-        """What happens to each unit's files; the preset file is part of enabling them."""
-        del facts
-        from ignition.preview import files as outlook
-
-        return outlook.unit_files(config, host.root)
-
-    def foresee(self, config: Config, facts: str, host: PreviewHost) -> None:
-        """The files that there will be: the preview's root remembers what is done to it."""
-        for action in self.plan(config, facts).actions:
-            action.perform(host)
 
 
 def numbered(config: Config) -> Iterator[tuple[ConfigPath, Unit]]:

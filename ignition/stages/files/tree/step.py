@@ -16,13 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from ignition.boot.state import State
 from ignition.config.source import source_of
 from ignition.configpath import ConfigPath, format_path
 from ignition.errors import FetchError, IgnitionError, text_of
-from ignition.host import Host, View
+from ignition.host import View
 from ignition.host.files.tree import Tree
 from ignition.host.root import Owner as Ids
 from ignition.host.users import Accounts, read_accounts
@@ -42,9 +41,6 @@ from ignition.stages.files.tree.actions import (
     SetPermissions,
 )
 from ignition.stages.files.tree.staging import Piece, Staged, fetches, staging_directory
-
-if TYPE_CHECKING:
-    from ignition.preview.effects import Effect
 
 __all__ = ["ExistingNode", "Kind", "Nodes", "ResolvedNode", "TreeFacts"]
 
@@ -164,28 +160,20 @@ class Nodes:
             *_owners(facts),
             *_sources(facts),
         ]
+        refused = {refusal.path[:3] for refusal in refusals}
+        ordered = [each for each in _in_order(facts.wanted) if each.path not in refused]
+        owned = tuple((each, _owner(each, facts.accounts)) for each in ordered)
         if refusals:
-            return Plan(refusals=tuple(refusals))
-        ordered = _in_order(facts.wanted)
+            return Plan(refusals=tuple(refusals), decisions=owned)
         pieces = [piece for each in ordered for piece in each.pieces]
         comparisons = [action for each in ordered for action in _comparison(each)]
-        placements = [action for each in ordered for action in _placement(each, facts)]
+        placements = [action for each, owner in owned for action in _placement(each, owner)]
         placed = {action.path for action in placements}
         return Plan(
             actions=_staged(pieces, (*fetches(pieces), *comparisons, *placements)),
             keeps=tuple(f"{each.place} is unchanged" for each in ordered if each.path not in placed),
+            decisions=owned,
         )
-
-    def effects(self, config: Config, facts: TreeFacts, host: Host) -> Iterator[Effect | Refusal]:
-        """What happens to each entry."""
-        del config
-        from ignition.preview import files
-
-        refused = {refusal.path[:3] for refusal in self.plan(Config.empty(), facts).refusals}
-        for each in _in_order(facts.wanted):
-            if each.path not in refused:
-                owner = _ids(each.node, facts.accounts, _default_owner(each))
-                yield files.node(each, owner, each.pieces, host)
 
 
 class _Resolver:
@@ -412,8 +400,7 @@ def _default_owner(each: ResolvedNode) -> Ids:
     return NEW_LINK if isinstance(each.node, Link) else NEW
 
 
-def _placement(each: ResolvedNode, facts: TreeFacts) -> Iterator[Action]:
-    owner = _ids(each.node, facts.accounts, _default_owner(each))
+def _placement(each: ResolvedNode, owner: Ids) -> Iterator[Action]:
     match each.node:
         case Directory():
             yield from _directory(each, each.node, owner)
@@ -451,9 +438,9 @@ def _permissions(each: ResolvedNode, owner: Ids, mode: int | None) -> Iterator[A
         yield SetPermissions(each.path, each.place, owner, mode)
 
 
-def _ids(node: Entry, accounts: Accounts, default: Ids) -> Ids:
-    """Return the ids of an entry's owner and group; `default` where it names none."""
-    user, group = default
+def _owner(each: ResolvedNode, accounts: Accounts) -> Ids:
+    """Return the ids of an entry's owner and group; a default where it names none."""
+    node, (user, group) = each.node, _default_owner(each)
     if node.user.id is not None:
         user = node.user.id
     elif node.user.name:

@@ -154,7 +154,6 @@ def try_out(host: FakeHost, wanted: Clevis) -> None:
     config = Config(storage=Storage(luks=(Luks(name="plain"), Luks(name="vault", clevis=wanted))))
     step = Pins()
     plan = step.plan(config, None)
-    assert list(step.effects(config, None, host)) == []
     applied(plan, host)
 
 

@@ -1,4 +1,4 @@
-"""Steps that are imported for those configs only that want them."""
+"""Steps whose modules are imported only for configs with work for them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Luks, Raid, Storage
+from ignition.stages import STAGES, LazyStep
 from ignition.stages.disks import STEPS
 from ignition.stages.disks.luks.step import Volumes
 from ignition.stages.disks.raid.step import Arrays
-from ignition.stages.lazy import Later
 
 
 @pytest.mark.parametrize(
@@ -25,23 +25,22 @@ from ignition.stages.lazy import Later
         ({"luks": (Luks(name="v"),)}, [Volumes]),
     ],
 )
-def test_the_step_is_wanted_when_there_is_work(storage: dict[str, Any], wanted: list[type]) -> None:
+def test_lazy_step_is_wanted_when_config_has_work(storage: dict[str, Any], wanted: list[type]) -> None:
     config = Config(storage=Storage(**storage))
-    found = [step.step for step in STEPS if isinstance(step, Later) and step.wanted(config)]
+    found = [step.step for step in STEPS if isinstance(step, LazyStep) and step.wanted(config)]
     assert [type(step) for step in found] == wanted
 
 
-def test_what_the_step_can_do_besides_can_be_reached() -> None:
-    class Telling(Volumes):
-        def more(self) -> str:
-            return "told"
+LAZY = [step for stage in STAGES for step in stage.steps() if isinstance(step, LazyStep)]
 
-    assert Later("x", lambda config: True, Telling).more() == "told"
-    assert not hasattr(Later("x", lambda config: True, Volumes), "nonsense")
+
+@pytest.mark.parametrize("lazy", LAZY, ids=lambda step: step.place)
+def test_lazy_step_has_name_of_its_step(lazy: LazyStep) -> None:
+    assert lazy.step.name == lazy.name
 
 
 @pytest.mark.real_commands
-def test_without_work_nothing_is_imported() -> None:
+def test_lazy_step_without_work_imports_nothing() -> None:
     script = (
         "import sys; from ignition.stages import STAGES; from ignition.schemas.config import Config;"
         "[step.wanted(Config()) for stage in STAGES for step in stage.steps()];"
