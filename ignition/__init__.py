@@ -8,7 +8,7 @@ The config language as a library, for programs that need neither a machine nor r
     data = ignition.dump(config, version="3.4.0")        # canonical JSON
     schema = ignition.schema("3.4.0")                    # JSON Schema
 
-`docs/config-api.md` has an example of each. A name is imported when it is first used,
+`docs/reference/config-api.md` has an example of each. A name is imported when it is first used,
 so that the program's own start does not pay for it.
 """
 

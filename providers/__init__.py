@@ -1,7 +1,6 @@
-"""Platforms, one file per id; the file name is the id.
+"""Platforms: one file for each platform id, named after it.
 
-`cmdline` and `system` are asked before the platform itself and cannot be
-chosen with `--platform`.
+`cmdline` and `system` are asked before the platform and cannot be chosen with `--platform`.
 """
 
 from __future__ import annotations
@@ -12,4 +11,4 @@ __all__ = ["FIRST", "PLATFORMS"]
 
 PLATFORMS: Final = ("file", "metal", "qemu")
 FIRST: Final = ("cmdline", "system")
-"""Sources of a config that come before the platform, in this order."""
+"""Config sources that are asked before the platform, in this order."""

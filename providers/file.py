@@ -1,9 +1,10 @@
-"""A file of the running system; used for tests and images (providers.md section 5.10)."""
+"""A file of the running system, for tests and image builds (docs/reference/platforms.md, "file")."""
 
 from __future__ import annotations
 
 from ignition.errors import IgnitionError
-from ignition.platform.provider import Platform, Provider
+from ignition.platform.provider import Provider, ProviderContext
+from ignition.text import strerror
 
 __all__ = ["PROVIDER"]
 
@@ -11,15 +12,15 @@ VARIABLE = "IGNITION_CONFIG_FILE"
 DEFAULT = "config.ign"
 
 
-def fetch(platform: Platform) -> bytes:
-    """The file that `IGNITION_CONFIG_FILE` names, else `config.ign` in the current directory."""
-    path = platform.environment.get(VARIABLE) or DEFAULT
+def fetch(context: ProviderContext) -> bytes:
+    """Return the file that `IGNITION_CONFIG_FILE` names, else `config.ign` in the current directory."""
+    path = context.environment.get(VARIABLE) or DEFAULT
     try:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
         raise IgnitionError(
-            f"couldn't read the config {path}: {error.strerror}",
+            f"cannot read the config {path}: {strerror(error)}",
             hint=f"set {VARIABLE} to the path of the config",
         ) from error
 

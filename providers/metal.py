@@ -1,17 +1,17 @@
-"""Bare metal: the machine itself has nothing to say (providers.md section 5.16).
+"""Bare metal: no config source of its own (docs/reference/platforms.md, "metal").
 
 The config comes from the kernel command line or from `user.ign`.
 """
 
 from __future__ import annotations
 
-from ignition.platform.provider import Platform, Provider
+from ignition.platform.provider import Provider, ProviderContext
 
 __all__ = ["PROVIDER"]
 
 
-def fetch(platform: Platform) -> bytes:  # noqa: ARG001  the question has one answer on every machine
-    """No config."""
+def fetch(context: ProviderContext) -> bytes:  # noqa: ARG001  the answer is the same on every machine
+    """Return no config."""
     return b""
 
 

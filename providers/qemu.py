@@ -1,7 +1,7 @@
 """QEMU's firmware config device, `-fw_cfg name=opt/com.coreos/config,file=…`.
 
-Source: providers.md section 5.24. On s390x and ppc64le, where QEMU has no such
-device, the reference reads a virtio disk with the serial `ignition`.
+On s390x and ppc64le, which have no such device, the config is on a virtio disk with the serial `ignition`.
+Source: docs/reference/platforms.md, "qemu".
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 
 from ignition import log
 from ignition.errors import IgnitionError
-from ignition.platform.provider import Platform, Provider
+from ignition.platform.provider import Provider, ProviderContext
 
 __all__ = ["PROVIDER"]
 
@@ -28,35 +28,35 @@ DISK_LIMIT = 300.0
 SLOW_AFTER = 10.0
 
 
-def fetch(platform: Platform) -> bytes:
-    """The config from the firmware device, or from the disk where there is none."""
+def fetch(context: ProviderContext) -> bytes:
+    """Return the config from the firmware device, or from the disk where QEMU has no such device."""
     if python_platform.machine() in WITHOUT_FIRMWARE:
-        return read_disk(platform)
-    return read_firmware(platform)
+        return read_disk(context)
+    return read_firmware(context)
 
 
-def read_firmware(platform: Platform) -> bytes:
-    """The config of the firmware device; none if the key is not there."""
-    platform.need_module("qemu_fw_cfg", unless=FIRMWARE)
+def read_firmware(context: ProviderContext) -> bytes:
+    """Return the config from the firmware device; empty if the key does not exist."""
+    context.need_module("qemu_fw_cfg", unless=FIRMWARE)
     try:
-        with open(platform.path(f"{KEY}/size"), encoding="ascii") as file:
+        with open(context.path(f"{KEY}/size"), encoding="ascii") as file:
             size = int(file.read())
     except FileNotFoundError:
-        log.info("QEMU has no firmware config opt/com.coreos/config")
+        log.info("no config in QEMU's firmware device: opt/com.coreos/config not found")
         return b""
     except ValueError as error:
-        raise IgnitionError(f"couldn't parse the size in {KEY}/size") from error
-    return read_exactly(platform.path(f"{KEY}/raw"), size)
+        raise IgnitionError(f"cannot parse {KEY}/size: not a number") from error
+    return read_exactly(context.path(f"{KEY}/raw"), size)
 
 
 def read_exactly(path: str, size: int) -> bytes:
-    """All `size` bytes of a file, in as few reads as the kernel allows.
+    """Return all `size` bytes of a file, with as few reads as the kernel allows.
 
-    Each read of the device costs the kernel time in proportion to its offset,
-    so that small reads of a large config take quadratic time.
+    A read of the device takes time in proportion to its offset, so small reads of a large config take
+    quadratic time.
 
     Raises:
-        IgnitionError: the file is shorter or longer than its stated size.
+        IgnitionError: the file is shorter or longer than `size`.
     """
     data = bytearray()
     started = said = time.monotonic()
@@ -69,30 +69,32 @@ def read_exactly(path: str, size: int) -> bytes:
             data += piece
             now = time.monotonic()
             if now - started > SLOW_AFTER and now - said > SLOW_AFTER / 2:
-                log.info(f"reading the config from QEMU: {len(data)} of {size} bytes; large ones are slow")
+                log.info(
+                    f"reading the config from QEMU: {len(data)} of {size} bytes (this is slow)"
+                )
                 said = now
     finally:
         os.close(descriptor)
     if len(data) != size:
-        how = "ends early" if len(data) < size else "goes on beyond its stated size"
-        raise IgnitionError(f"the firmware config of {size} bytes {how}")
+        found = f"{len(data)} bytes" if len(data) < size else "more"
+        raise IgnitionError(f"cannot read QEMU's firmware config: found {found}, expected {size} bytes")
     return bytes(data)
 
 
-def read_disk(platform: Platform) -> bytes:
-    """The content of the virtio disk with the serial `ignition`, without its padding."""
-    platform.need_module("virtio_blk", unless=DISK_DRIVER)
+def read_disk(context: ProviderContext) -> bytes:
+    """Return the contents of the virtio disk with the serial `ignition`, without padding."""
+    context.need_module("virtio_blk", unless=DISK_DRIVER)
     waited = 0.0
-    while not os.path.exists(platform.path(DISK)):
+    while not os.path.exists(context.path(DISK)):
         if waited >= DISK_LIMIT:
             raise IgnitionError(
-                f"the disk {DISK} did not appear in {DISK_LIMIT:g} s",
+                f"{DISK} not found: timed out after {DISK_LIMIT:g} s",
                 hint="attach the config as a virtio disk with serial=ignition",
             )
-        log.info(f"waiting for the disk {DISK}")
-        platform.sleep(DISK_POLL)
+        log.info(f"waiting for {DISK}")
+        context.sleep(DISK_POLL)
         waited += DISK_POLL
-    with open(platform.path(DISK), "rb") as file:
+    with open(context.path(DISK), "rb") as file:
         return file.read().rstrip(b"\0")
 
 

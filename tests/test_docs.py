@@ -28,7 +28,7 @@ def test_the_config_of_the_readme_is_valid() -> None:
     assert (str(checked.report), checked.failure) == ("", None)
 
 
-@pytest.mark.parametrize("page", ["config-api.md"])
+@pytest.mark.parametrize("page", ["reference/config-api.md"])
 def test_python_runs(page: str) -> None:
     names: dict[str, object] = {}
     codes = [text for language, _, text in blocks(page) if language == "python"]
@@ -37,7 +37,7 @@ def test_python_runs(page: str) -> None:
         exec(compile(code, page, "exec"), names)
 
 
-@pytest.mark.parametrize("page", ["planning.md", "schemas.md", "validating.md"])
+@pytest.mark.parametrize("page", ["how-to/planning.md", "reference/schemas.md", "how-to/validating.md"])
 @pytest.mark.real_commands
 def test_commands_print_what_the_page_says(page: str, tmp_path: Path) -> None:
     ran = 0
@@ -83,6 +83,6 @@ def test_every_platform_is_documented() -> None:
     from ignition.platform import provider
     from ignition.providers import PLATFORMS
 
-    for page in ("docs/platforms.md", "README.md"):
+    for page in ("docs/reference/platforms.md", "README.md"):
         text = (PROJECT / page).read_text()
         assert [name for name in PLATFORMS if f"| `{provider.load(name).name}` |" not in text] == []

@@ -27,7 +27,7 @@ from ignition.boot.failure_card import failure_card
 from ignition.errors import FetchError
 from ignition.host.command import Command
 from ignition.host.source import Source
-from ignition.resource import Fetcher, Identity, Settings
+from ignition.resource import Fetcher, Credentials, Settings
 from ignition.resource.credentials import AwsKeys
 from ignition.stages.files.tree import actions
 from ignition.tools import cryptsetup
@@ -680,11 +680,11 @@ def test_machine_credentials_are_not_printed(capfd: pytest.CaptureFixture[str]) 
     """A platform hands them to the fetcher; here they sign requests that fail."""
     log.setup(to_stdout=True)
     keys = AwsKeys(marked("access"), marked("secret"), marked("session"))
-    identity = Identity(
+    identity = Credentials(
         aws_keys=lambda: keys, google=lambda: f"Bearer {marked('google')}", azure=lambda: marked("azure")
     )
     proxy = f"https://user:{marked('proxy')}@127.0.0.1:9"
-    fetcher = Fetcher(Settings(total=1, https_proxy=proxy), identity=identity)
+    fetcher = Fetcher(Settings(total=1, https_proxy=proxy), credentials=identity)
     shown = f"{keys!r} {identity!r} {fetcher!r}"
     for url in ("s3://bucket/key", "gs://bucket/key", "https://a.blob.core.windows.net/b/c"):
         with pytest.raises(FetchError) as caught:

@@ -7,7 +7,7 @@
 # Environment:
 #   IGNITION_PYTHON        the interpreter that has Ignition (default: /usr/bin/python3)
 #   IGNITION_KARGS_HELPER  the distribution's program that changes kernel arguments; or auto, grub or
-#                          systemd-boot for ours (docs/kernel-arguments.md)
+#                          systemd-boot for ours (docs/how-to/kernel-arguments.md)
 #   IGNITION_BOOT_DEVICE   where ours finds the boot loader's files (default: it looks for them)
 #   IGNITION_CLEVIS        no: without Clevis, yes: not without it (default: if the building machine has it)
 #

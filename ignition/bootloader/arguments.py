@@ -16,13 +16,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ignition.errors import IgnitionError
+from ignition.tools import cmdline
 
 __all__ = ["KERNEL", "Syntax", "Wish", "Word", "changed", "is_met", "kernel_words", "lines_of", "new_lines"]
-
-BLANKS: Final = " \t\n\v\f\r"
-"""What separates words; Python's `\\s` would take more."""
-
-WORD: Final = re.compile(rf'(?:[^{BLANKS}"]|"[^"]*(?:"|\Z))+')
 
 ROUNDS: Final = 8
 """How often arguments may take each other's place before they are said to contradict each other."""
@@ -95,7 +91,7 @@ def lines_of(text: str) -> list[str]:
 
 def kernel_words(text: str) -> list[Word]:
     """The words of a command line as the kernel splits it."""
-    return [Word(word, word.replace('"', "")) for word in WORD.findall(text)]
+    return [Word(word, word.replace('"', "")) for word in cmdline.quoted_words(text)]
 
 
 def _closed(text: str) -> list[Word]:

@@ -20,7 +20,7 @@ from ignition.errors import NoProvider
 from ignition.host import Run
 from ignition.host.source import Source
 from ignition.platform import provider as platform
-from ignition.platform.provider import Platform, Provider
+from ignition.platform.provider import Provider, ProviderContext
 from ignition.resource import Fetcher, Settings
 from ignition.schemas.config import Config
 
@@ -72,20 +72,20 @@ def fetch_config(provider: Provider, run: Run, *, timeout: float, offline: bool)
     """
     fetcher = provider.fetcher(offline=offline)
     hurried = fetcher.with_settings(Settings(total=timeout))
-    answer = acquire(Platform(run=run, fetch=hurried, offline=offline), provider)
+    answer = acquire(ProviderContext(run=run, fetch=hurried, offline=offline), provider)
     if not answer.data:
         log.info(f"no config was given ({answer.source} has none): nothing but base configs applies")
         return Fetched(Config.of({}))
     return resolve(answer, fetcher)
 
 
-def acquire(machine: Platform, provider: Provider) -> Answer:
+def acquire(machine: ProviderContext, provider: Provider) -> Answer:
     """Ask each source in turn; the first that does not pass decides, for better or worse.
 
     Raises:
         NoProvider: even the platform has nothing to say.
     """
-    for source in (*platform.first(), provider):
+    for source in (*platform.load_first(), provider):
         try:
             data = source.fetch(machine)
         except NoProvider as nothing:

@@ -1,1 +1,1 @@
-"""What a provider may use, and what the image itself brings."""
+"""Everything that a provider may use, and the image's own base configs."""

@@ -1,8 +1,8 @@
-"""Where configs come from: what a provider supplies, and all that it may use.
+"""What a provider is, and everything that it may use.
 
-A provider answers one question: the bytes of the user's config, or nothing. It
-knows nothing of configs. One file per platform id in `ignition.providers`, with
-a `PROVIDER`; the ids are listed in `ignition.providers.PLATFORMS`.
+A provider returns the bytes of the user's config, or nothing; it knows nothing of the config language. Each
+platform id is one file in `ignition.providers` with a `PROVIDER`; `PLATFORMS` in that package lists the ids.
+Contract: docs/reference/platforms.md, "Provider contract".
 """
 
 from __future__ import annotations
@@ -10,35 +10,38 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ignition import distro, log
-from ignition.errors import IgnitionError, UsageError
+from ignition.errors import UsageError
 from ignition.host import Fetch, Run
-from ignition.host.command import Command, CommandFailed
+from ignition.host.command import Command
+from ignition.host.source import Source
+from ignition.host.system_path import under
+from ignition.tools import cmdline
 
 if TYPE_CHECKING:
-    from ignition.resource import Fetcher, Identity
+    from ignition.platform.config_drive import Drive
+    from ignition.resource import Fetcher
+    from ignition.resource.credentials import Credentials
 
-__all__ = ["Platform", "Provider", "first", "kernel_arguments", "load"]
-
-UNMOUNT_TRIES = 3
+__all__ = ["Provider", "ProviderContext", "Source", "load", "load_first"]
 
 
 @dataclass(frozen=True)
-class Platform:
-    """All that a provider may use of the machine it runs on.
+class ProviderContext:
+    """Everything of the machine that a provider may use.
 
     Attributes:
         run: starts programs (modprobe, mount).
-        fetch: gets resources; in the fetch-offline stage it refuses the network with `NeedNetwork`.
+        fetch: gets resources; in the fetch-offline stage it raises `NeedNetwork` for network sources.
         offline: whether this is the fetch-offline stage.
         system: where the running system is mounted; `/` except in tests.
         environment: the process's environment.
-        sleep: waits that many seconds.
+        sleep: waits the given number of seconds.
     """
 
     run: Run
@@ -49,126 +52,81 @@ class Platform:
     sleep: Callable[[float], None] = time.sleep
 
     def path(self, path: str) -> str:
-        """A path of the running system."""
-        return os.path.join(self.system, path.lstrip("/")) if self.system != "/" else path
+        """Return a path of the running system."""
+        return under(self.system, path)
 
     def need_module(self, module: str, *, unless: str) -> None:
-        """Load a kernel module unless the path that it brings exists."""
+        """Load a kernel module unless the path that it provides exists."""
         if not os.path.exists(self.path(unless)):
             self.run(Command(("modprobe", module), f"loading kernel module {module}"))
 
     def kernel_arguments(self) -> dict[str, str]:
-        """The arguments that this kernel was started with; the last of a name wins."""
+        """Return the `key=value` kernel arguments with a value; the last one of a key wins."""
         with open(self.path(distro.kernel_command_line_path()), encoding="utf-8", errors="replace") as file:
-            return kernel_arguments(file.read())
+            found = cmdline.values(file.read())
+        for key, value in found.items():
+            if not value and key.startswith("ignition.config."):
+                log.info(f"ignoring the kernel argument {key}: it has no value")
+        return {key: value for key, value in found.items() if value}
 
-    @contextmanager
-    def drive(self, label: str, *, limit: float) -> Iterator[str]:
-        """Mount the filesystem with this label read-only; yields the directory.
-
-        Waits for it with a look each second, at most `limit` seconds.
+    def drive(self, label: str, *, limit: float) -> AbstractContextManager[Drive]:
+        """Mount the filesystem with this label read-only; waits at most `limit` seconds for it.
 
         Raises:
-            IgnitionError: it did not appear.
+            IgnitionError: the filesystem did not appear.
             CommandFailed: it cannot be mounted or unmounted.
         """
-        import tempfile
+        from ignition.platform.config_drive import mounted
 
-        device = f"{distro.DISK_BY_LABEL}/{label}"
-        deadline = time.monotonic() + limit
-        while not os.path.exists(self.path(device)):
-            if time.monotonic() >= deadline:
-                raise IgnitionError(
-                    f"no filesystem with the label {label} appeared in {limit:g} s",
-                    hint=f"check the label with blkid; {device} has to exist",
-                )
-            self.sleep(1)
-        with tempfile.TemporaryDirectory(prefix="ignition-config") as directory:
-            why = f"mounting {device}"
-            self.run(Command(("mount", "-o", "ro", "-t", "auto", device, directory), why))
-            try:
-                yield directory
-            finally:
-                self._unmount(directory)
-
-    def _unmount(self, directory: str) -> None:
-        """Unmount, trying again while something (udev's probing, mostly) still holds it."""
-        for left in reversed(range(UNMOUNT_TRIES)):
-            try:
-                self.run(Command(("umount", directory), f"unmounting {directory}"))
-            except CommandFailed:
-                if not left:
-                    raise
-                self.sleep(1)
-                if not os.path.ismount(directory):
-                    return
-            else:
-                return
+        return mounted(self, label, limit=limit)
 
 
 @dataclass(frozen=True)
 class Provider:
-    """What a platform supplies.
+    """A platform.
 
     Attributes:
         name: the platform id, as `--platform` takes it.
-        summary: where its config comes from, in one line, for the documentation.
-        fetch: returns the config's bytes; none at all mean that no config was given.
-            Raises `NoProvider` if this source has nothing to say, `NeedNetwork` if
-            it cannot answer offline.
-        delete: removes the config from where the platform keeps it, so that nobody
-            finds it in the running machine; None where the platform cannot do that.
-        identity: makes what resources are asked for with (`ignition.platform.metadata`), given what
-            asks for it when it is needed; None where everything is asked for as anybody.
+        summary: where its config comes from, in one line.
+        fetch: returns the config's bytes; zero bytes mean that no config was given.
+            Raises `NoProvider` if this source has no config, `NeedNetwork` if it needs the network.
+        delete: removes the config from the platform, so that the running system cannot read it;
+            None where the platform cannot do that.
+        credentials: returns the machine's credentials (`ignition.platform.credentials`), given a
+            fetcher for its metadata service; None where the platform has none.
     """
 
     name: str
     summary: str
-    fetch: Callable[[Platform], bytes]
-    delete: Callable[[Platform], None] | None = None
-    identity: Callable[[Fetcher], Identity] | None = None
+    fetch: Callable[[ProviderContext], bytes]
+    delete: Callable[[ProviderContext], None] | None = None
+    credentials: Callable[[Fetcher], Credentials] | None = None
 
     def fetcher(self, *, offline: bool = False) -> Fetcher:
-        """What gets resources on this platform."""
+        """Return the fetcher for resources on this platform."""
         from ignition.resource import Fetcher
 
         fetcher = Fetcher(offline=offline)
-        return fetcher.with_identity(self.identity(Fetcher())) if self.identity else fetcher
+        return fetcher.with_credentials(self.credentials(Fetcher())) if self.credentials else fetcher
 
 
 def load(name: str) -> Provider:
-    """The provider of a platform; only its module is imported.
+    """Return the provider of a platform; imports only its module.
 
     Raises:
-        UsageError: there is no such platform.
+        UsageError: the platform is unknown.
     """
     known: tuple[str, ...] = importlib.import_module("ignition.providers").PLATFORMS
     if name not in known:
         raise UsageError(
-            f'unknown platform "{name}"; this engine knows {", ".join(known)}',
-            hint="the kernel argument ignition.platform.id=… names the platform",
+            f'unknown platform "{name}", expected one of {", ".join(known)}',
+            hint="set the kernel argument ignition.platform.id to one of them",
         )
     provider: Provider = importlib.import_module(f"ignition.providers.{name}").PROVIDER
     return provider
 
 
-def first() -> tuple[Provider, ...]:
-    """The sources that come before the platform, in their order."""
+def load_first() -> tuple[Provider, ...]:
+    """Return the sources that are asked before the platform, in order."""
     names: tuple[str, ...] = importlib.import_module("ignition.providers").FIRST
     return tuple(importlib.import_module(f"ignition.providers.{name}").PROVIDER for name in names)
-
-
-def kernel_arguments(line: str) -> dict[str, str]:
-    """`key=value` words of a kernel command line; the last of a name wins.
-
-    Words are split at white space, quotes mean nothing, and empty values are
-    passed over (engine.md section 4.2).
-    """
-    arguments: dict[str, str] = {}
-    for word in line.split():
-        key, _, value = word.partition("=")
-        if value:
-            arguments[key] = value
-        elif key.startswith("ignition.config."):
-            log.info(f"kernel argument {key} has no value and is ignored")
-    return arguments

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from ignition.errors import FetchError, NeedNetwork
 from ignition.host.source import Source
 from ignition.resource import tls
-from ignition.resource.credentials import NOBODY, Identity, nobody
-from ignition.resource.http.proxy import Proxies
+from ignition.resource.credentials import ANONYMOUS, Credentials, no_credentials
 from ignition.resource.http.request import Request, Response
 from ignition.resource.redact import redact
 from ignition.resource.retry import SYSTEM_CLOCK, Clock
+from ignition.resource.settings import DEFAULT_SETTINGS, Settings
 from ignition.resource.stream import Sink
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ignition.resource.objectstore.gcs import CloudStorage
     from ignition.resource.objectstore.s3 import S3
 
-__all__ = ["Fetcher", "Identity", "Request", "Response", "Settings", "redact"]
+__all__ = ["Fetcher", "Credentials", "Request", "Response", "Settings", "redact"]
 
 HTTP: Final = frozenset({"http", "https"})
 SCHEMES: Final = frozenset({"data", "http", "https", "tftp", "s3", "arn", "gs"})
@@ -44,32 +44,6 @@ SCHEMES: Final = frozenset({"data", "http", "https", "tftp", "s3", "arn", "gs"})
 
 MOST_IN_MEMORY: Final = 256 * 2**20
 """Bytes of what is held whole, a config or a key: a few of gzip can stand for more than any machine has."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a config says about fetching. Times are in seconds.
-
-    Attributes:
-        response_headers: for the headers of an answer, per attempt; 0 for no limit.
-        total: for one fetch with all its attempts; 0 for no limit.
-        http_proxy: URL of the proxy for `http://`; empty for none.
-        https_proxy: URL of the proxy for `https://`; empty for none.
-        no_proxy: hosts that are asked directly (`proxy.Proxies.exempt`).
-        certificate_authorities: PEM bundles, trusted beside the system's.
-    """
-
-    response_headers: float = 10.0
-    total: float = 0.0
-    http_proxy: str = field(default="", repr=False)
-    https_proxy: str = field(default="", repr=False)
-    no_proxy: tuple[str, ...] = ()
-    certificate_authorities: tuple[bytes, ...] = field(default=(), repr=False)
-
-    @property
-    def proxies(self) -> Proxies:
-        """The proxy settings by themselves."""
-        return Proxies(self.http_proxy, self.https_proxy, self.no_proxy)
 
 
 @dataclass(frozen=True)
@@ -84,9 +58,9 @@ class Fetcher:
         FetchError: a bundle of certificate authorities is not one.
     """
 
-    settings: Settings = Settings()
+    settings: Settings = DEFAULT_SETTINGS
     offline: bool = False
-    identity: Identity = NOBODY
+    credentials: Credentials = ANONYMOUS
     clock: Clock = field(default=SYSTEM_CLOCK, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -97,9 +71,9 @@ class Fetcher:
         """A fetcher with other settings."""
         return replace(self, settings=settings)
 
-    def with_identity(self, identity: Identity) -> Fetcher:
+    def with_credentials(self, credentials: Credentials) -> Fetcher:
         """A fetcher that can show who this machine is."""
-        return replace(self, identity=identity)
+        return replace(self, credentials=credentials)
 
     def bytes(self, source: Source) -> bytes:
         """The whole resource, decompressed and verified.
@@ -144,7 +118,7 @@ class Fetcher:
                 self._s3.fetch(source, sink)
             case "gs":
                 self._cloud_storage.fetch(source.url, sink)
-            case _ if self.identity.azure is not nobody and self._is_blob(source.url):
+            case _ if self.credentials.azure is not no_credentials and self._is_blob(source.url):
                 self._blob_storage.fetch(source, sink)
             case _:
                 self._http.fetch(Request(source.url, headers=source.headers), sink)
@@ -191,19 +165,19 @@ class Fetcher:
     def _s3(self) -> S3:
         from ignition.resource.objectstore.s3 import S3
 
-        return S3(self._http, self.identity, total=self.settings.total, clock=self.clock)
+        return S3(self._http, self.credentials, total=self.settings.total, clock=self.clock)
 
     @cached_property
     def _cloud_storage(self) -> CloudStorage:
         from ignition.resource.objectstore.gcs import CloudStorage
 
-        return CloudStorage(self._http, self.identity)
+        return CloudStorage(self._http, self.credentials)
 
     @cached_property
     def _blob_storage(self) -> BlobStorage:
         from ignition.resource.objectstore.azure_blob import BlobStorage
 
-        return BlobStorage(self._http, self.identity, total=self.settings.total, clock=self.clock)
+        return BlobStorage(self._http, self.credentials, total=self.settings.total, clock=self.clock)
 
 
 class _Memory(BytesIO):

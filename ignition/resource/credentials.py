@@ -1,10 +1,8 @@
-"""Who this machine is to the cloud that it runs in.
+"""The credentials of a machine for the object stores of its cloud.
 
-A platform hands an `Identity` to the fetcher (`instance` makes them). Without one, and that
-is the default, everything is asked for as anybody: nothing looks for credentials by itself,
-neither in the environment nor in files nor at a metadata service.
-
-Source: engine.md sections 7.3 to 7.5, providers.md sections 5.4, 5.5 and 5.11.
+A platform gives `Credentials` to the fetcher (`ignition.platform.credentials`). Without them, which is the
+default, requests are anonymous: nothing looks for credentials in the environment, in files or at a metadata
+service by itself. Source: docs/reference/fetching.md, "Credentials".
 """
 
 from __future__ import annotations
@@ -17,9 +15,9 @@ from typing import Final, Generic, TypeVar
 
 from ignition.errors import FetchError
 
-__all__ = ["NOBODY", "AwsKeys", "Identity", "Remembered", "nobody"]
+__all__ = ["ANONYMOUS", "AwsKeys", "Credentials", "Cached", "no_credentials"]
 
-REMEMBERED: Final = 60.0
+CACHE_TIME: Final = 60.0
 """Seconds that an answer is used again. Metadata services hand out credentials that hold for
 longer than that, so their own expiry, told by a clock that may be wrong, is never needed."""
 
@@ -28,23 +26,23 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class AwsKeys:
-    """What requests to AWS are signed with."""
+    """Keys that sign requests to AWS."""
 
     access: str = field(repr=False)
     secret: str = field(repr=False)
     token: str = field(default="", repr=False)
 
 
-def nobody() -> None:
-    """What a machine is without an identity."""
+def no_credentials() -> None:
+    """Return None: the default of a machine without credentials."""
 
 
 @dataclass(frozen=True)
-class Identity:
-    """The machine's credentials, asked for when something needs them.
+class Credentials:
+    """Functions that return the machine's credentials.
 
-    The functions return None for "this machine has none" and raise `FetchError` if
-    that cannot be found out. They are asked for each attempt, so they should remember.
+    They return None for "none" and raise `FetchError` if the metadata service cannot be asked. They are
+    called for each attempt, so they should be `Cached`.
 
     Attributes:
         aws_keys: the keys of the instance's role.
@@ -53,17 +51,17 @@ class Identity:
         azure: the value of `Authorization` for Blob Storage.
     """
 
-    aws_keys: Callable[[], AwsKeys | None] = field(default=nobody, repr=False)
-    aws_region: Callable[[], str | None] = field(default=nobody, repr=False)
-    google: Callable[[], str | None] = field(default=nobody, repr=False)
-    azure: Callable[[], str | None] = field(default=nobody, repr=False)
+    aws_keys: Callable[[], AwsKeys | None] = field(default=no_credentials, repr=False)
+    aws_region: Callable[[], str | None] = field(default=no_credentials, repr=False)
+    google: Callable[[], str | None] = field(default=no_credentials, repr=False)
+    azure: Callable[[], str | None] = field(default=no_credentials, repr=False)
 
 
-NOBODY: Final = Identity()
+ANONYMOUS: Final = Credentials()
 
 
-class Remembered(Generic[Answer]):
-    """Asks once a minute at most, however many threads want to know; failures are remembered too."""
+class Cached(Generic[Answer]):
+    """Call a function at most once a minute, whatever the number of threads; failures are cached too."""
 
     def __init__(self, ask: Callable[[], Answer]) -> None:
         self._ask = ask
@@ -72,10 +70,10 @@ class Remembered(Generic[Answer]):
         self._known: Answer | FetchError
 
     def __call__(self) -> Answer:
-        """The answer, at most a minute old.
+        """Return the answer, at most a minute old.
 
         Raises:
-            FetchError: as the function that is asked.
+            FetchError: the function raised it.
         """
         with self._lock:
             if time.monotonic() >= self._until:
@@ -83,7 +81,7 @@ class Remembered(Generic[Answer]):
                     self._known = self._ask()
                 except FetchError as caught:
                     self._known = caught
-                self._until = time.monotonic() + REMEMBERED
+                self._until = time.monotonic() + CACHE_TIME
             if isinstance(self._known, FetchError):
                 raise self._known
             return self._known

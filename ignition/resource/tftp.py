@@ -31,7 +31,7 @@ from ignition.resource.stream import Sink
 from ignition.url import MalformedUrl, parse_url
 
 if TYPE_CHECKING:
-    from ignition.resource import Settings
+    from ignition.resource.settings import Settings
 
 __all__ = ["Remote", "Tftp"]
 

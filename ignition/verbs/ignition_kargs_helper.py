@@ -2,7 +2,7 @@
 
 The protocol is the reference's (engine.md 9.2): status 0 means that the machine boots as wished, and it does
 not return when a reboot is needed for that. Which boot loader, and where its files are, the environment says
-(`ignition.distro`); docs/kernel-arguments.md.
+(`ignition.distro`); docs/how-to/kernel-arguments.md.
 """
 
 from __future__ import annotations

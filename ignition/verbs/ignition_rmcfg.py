@@ -58,7 +58,7 @@ def delete(name: str, *, to_stdout: bool) -> int:
         log.critical(f"couldn't delete config: the platform {name} has no way to delete it")
         return 1
     try:
-        provider.delete(platform.Platform(run=run, fetch=Fetcher()))
+        provider.delete(platform.ProviderContext(run=run, fetch=Fetcher()))
     except (IgnitionError, OSError) as error:
         log.critical(f"couldn't delete config: {error}")
         return 1

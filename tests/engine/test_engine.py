@@ -21,9 +21,9 @@ from ignition.boot.state import FetchedConfig, State
 from ignition.errors import FetchError
 from ignition.host import Host
 from ignition.host.source import Source
-from ignition.platform.provider import Platform
+from ignition.platform.provider import ProviderContext
 from ignition.providers import file as file_provider
-from ignition.resource import Fetcher, Identity
+from ignition.resource import Fetcher, Credentials
 from ignition.stages import persist
 from ignition.stages.files.tree.actions import PlaceFile
 from ignition.stages.kargs import SetKernelArguments
@@ -115,14 +115,14 @@ class TestIdentity:
         """Makes `file` a platform with credentials that cannot be had; holds what asked for them."""
         asked: list[str] = []
 
-        def identity(fetcher: Fetcher) -> Identity:
+        def identity(fetcher: Fetcher) -> Credentials:
             def authorization() -> None:
                 asked.append("Cloud Storage")
                 raise FetchError("the metadata service has none")
 
-            return Identity(google=authorization)
+            return Credentials(google=authorization)
 
-        monkeypatch.setattr(file_provider, "PROVIDER", replace(file_provider.PROVIDER, identity=identity))
+        monkeypatch.setattr(file_provider, "PROVIDER", replace(file_provider.PROVIDER, credentials=identity))
         return asked
 
     def test_credentials_for_references_are_asked(self, machine: Machine, platform: list[str]) -> None:
@@ -141,7 +141,7 @@ class TestIdentity:
     def test_credentials_for_the_config_itself_are_asked(
         self, machine: Machine, platform: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fetch(machine: Platform) -> bytes:
+        def fetch(machine: ProviderContext) -> bytes:
             return machine.fetch.bytes(Source(self.BUCKET))
 
         monkeypatch.setattr(file_provider, "PROVIDER", replace(file_provider.PROVIDER, fetch=fetch))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ignition.platform.provider import Platform
+from ignition.platform.provider import ProviderContext
 from tests.host.fakes import FakeFetch, FakeRun
 
 
@@ -28,8 +28,8 @@ class Machine:
         return place
 
     @property
-    def platform(self) -> Platform:
-        return Platform(
+    def platform(self) -> ProviderContext:
+        return ProviderContext(
             run=self.run,
             fetch=self.fetch,
             system=str(self.system),

@@ -12,13 +12,13 @@ from ignition.providers.file import PROVIDER
 from .conftest import Machine
 
 
-def test_the_variable_names_the_file(machine: Machine, tmp_path: Path) -> None:
+def test_variable_names_the_file(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "x.ign").write_bytes(b"{}")
     machine.environment["IGNITION_CONFIG_FILE"] = str(tmp_path / "x.ign")
     assert PROVIDER.fetch(machine.platform) == b"{}"
 
 
-def test_without_it_config_ign_is_read_here(
+def test_config_ign_is_read_without_variable(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -27,8 +27,8 @@ def test_without_it_config_ign_is_read_here(
     assert PROVIDER.fetch(machine.platform) == b"here"
 
 
-def test_a_missing_file_is_an_error_that_says_how_to_name_one(machine: Machine, tmp_path: Path) -> None:
+def test_missing_file_hints_at_variable(machine: Machine, tmp_path: Path) -> None:
     machine.environment["IGNITION_CONFIG_FILE"] = str(tmp_path / "none")
-    with pytest.raises(IgnitionError, match=r"couldn't read the config .*No such file") as caught:
+    with pytest.raises(IgnitionError, match=r"cannot read the config .*no such file") as caught:
         PROVIDER.fetch(machine.platform)
     assert "IGNITION_CONFIG_FILE" in caught.value.hint

@@ -23,43 +23,43 @@ def firmware(machine: Machine, content: bytes, size: str | None = None) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{}", b"x" * 300_000, b""])
-def test_the_whole_config_is_read(machine: Machine, content: bytes) -> None:
+def test_whole_config_is_read(machine: Machine, content: bytes) -> None:
     firmware(machine, content)
     assert PROVIDER.fetch(machine.platform) == content
     assert machine.run.commands == []
 
 
-def test_without_the_key_there_is_no_config(machine: Machine) -> None:
+def test_missing_key_is_no_config(machine: Machine) -> None:
     (machine.system / qemu.FIRMWARE.lstrip("/")).mkdir(parents=True)
     assert PROVIDER.fetch(machine.platform) == b""
 
 
-def test_the_module_is_loaded_if_the_device_is_not_there(machine: Machine) -> None:
+def test_module_is_loaded_when_device_is_missing(machine: Machine) -> None:
     assert PROVIDER.fetch(machine.platform) == b""
     assert machine.run.argvs == [("modprobe", "qemu_fw_cfg")]
 
 
-def test_a_module_that_cannot_be_loaded_is_an_error(machine: Machine) -> None:
+def test_unloadable_module_is_an_error(machine: Machine) -> None:
     machine.run.answer("modprobe", status=1, stderr="not found")
     with pytest.raises(CommandFailed):
         PROVIDER.fetch(machine.platform)
 
 
-@pytest.mark.parametrize(("size", "how"), [("3\n", "ends early"), ("1\n", "goes on beyond")])
-def test_a_size_that_does_not_fit_is_an_error(machine: Machine, size: str, how: str) -> None:
+@pytest.mark.parametrize(("size", "how"), [("3\n", "found 2 bytes"), ("1\n", "found more, expected 1")])
+def test_wrong_size_is_an_error(machine: Machine, size: str, how: str) -> None:
     firmware(machine, b"{}", size)
     with pytest.raises(IgnitionError, match=how):
         PROVIDER.fetch(machine.platform)
 
 
-def test_a_size_that_is_no_number_is_an_error(machine: Machine) -> None:
+def test_malformed_size_is_an_error(machine: Machine) -> None:
     firmware(machine, b"{}", "many")
-    with pytest.raises(IgnitionError, match="couldn't parse the size"):
+    with pytest.raises(IgnitionError, match=r"cannot parse .*/size: not a number"):
         PROVIDER.fetch(machine.platform)
 
 
 @pytest.mark.parametrize("name", ["s390x", "ppc64le"])
-def test_machines_without_firmware_device_read_a_disk(
+def test_machine_without_fw_cfg_reads_disk(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: name)
@@ -68,10 +68,8 @@ def test_machines_without_firmware_device_read_a_disk(
     assert machine.run.argvs == [("modprobe", "virtio_blk")]
 
 
-def test_a_disk_that_does_not_appear_is_named_after_five_minutes(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_disk_times_out_and_is_named(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "s390x")
-    with pytest.raises(IgnitionError, match="did not appear in 300 s"):
+    with pytest.raises(IgnitionError, match="not found: timed out after 300 s"):
         PROVIDER.fetch(machine.platform)
     assert sum(machine.slept) == 300

@@ -8,7 +8,7 @@ import pytest
 
 from ignition.errors import IgnitionError
 from ignition.platform import provider as platform
-from ignition.platform.provider import Platform, Provider
+from ignition.platform.provider import Provider, ProviderContext
 from ignition.verbs.ignition_rmcfg import main
 
 Capture = pytest.CaptureFixture[str]
@@ -41,21 +41,21 @@ def test_a_platform_that_cannot_delete(capsys: Capture) -> None:
     assert "the platform qemu has no way to delete it" in capsys.readouterr().out
 
 
-def asked(delete: Callable[[Platform], None], monkeypatch: pytest.MonkeyPatch) -> int:
+def asked(delete: Callable[[ProviderContext], None], monkeypatch: pytest.MonkeyPatch) -> int:
     provider = Provider("some", "somewhere", lambda _: b"", delete)
     monkeypatch.setattr(platform, "load", lambda name: provider)
     return main(["--platform=some", "--log-to-stdout"])
 
 
 def test_a_platform_that_can(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[Platform] = []
+    calls: list[ProviderContext] = []
     assert asked(calls.append, monkeypatch) == 0
     assert len(calls) == 1
     assert "deleted config" in capsys.readouterr().out
 
 
 def test_a_deletion_that_fails(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: Platform) -> None:
+    def fail(_: ProviderContext) -> None:
         raise IgnitionError("the hypervisor says no")
 
     assert asked(fail, monkeypatch) == 1

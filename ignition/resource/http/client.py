@@ -31,8 +31,8 @@ from ignition.resource.retry_log import Cause
 from ignition.resource.stream import Sink
 
 if TYPE_CHECKING:
-    from ignition.resource import Settings
     from ignition.resource.http.transport import Reply, Transport
+    from ignition.resource.settings import Settings
 
 __all__ = ["Http"]
 

@@ -15,7 +15,7 @@ from typing import Final
 from ignition import log
 from ignition.errors import FetchError, TimedOut
 from ignition.host.source import Source
-from ignition.resource.credentials import Identity
+from ignition.resource.credentials import Credentials
 from ignition.resource.http.client import Http
 from ignition.resource.http.request import Request, Response
 from ignition.resource.retry import SYSTEM_CLOCK, Clock, Deadline
@@ -40,10 +40,10 @@ class BlobStorage:
     """
 
     def __init__(
-        self, http: Http, identity: Identity, *, total: float = 0.0, clock: Clock = SYSTEM_CLOCK
+        self, http: Http, credentials: Credentials, *, total: float = 0.0, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._http = http
-        self._authorization = identity.azure
+        self._authorization = credentials.azure
         self._total = total
         self._clock = clock
 

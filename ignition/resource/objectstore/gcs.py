@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ignition.errors import FetchError
-from ignition.resource.credentials import Identity
+from ignition.resource.credentials import Credentials
 from ignition.resource.http.client import Http
 from ignition.resource.http.request import Request, Response
 from ignition.resource.redact import redact
@@ -25,9 +25,9 @@ ENDPOINT: Final = "https://storage.googleapis.com"
 class CloudStorage:
     """Fetches objects; any number of threads may use it at once."""
 
-    def __init__(self, http: Http, identity: Identity) -> None:
+    def __init__(self, http: Http, credentials: Credentials) -> None:
         self._http = http
-        self._authorization = identity.google
+        self._authorization = credentials.google
 
     def fetch(self, url: str, sink: Sink) -> None:
         """Bring the object into the sink, complete but not verified; errors are those of `Http.fetch`."""

@@ -20,7 +20,7 @@ from ignition import log
 from ignition.errors import FetchError
 from ignition.host.source import Source
 from ignition.resource import diagnosis
-from ignition.resource.credentials import AwsKeys, Identity
+from ignition.resource.credentials import AwsKeys, Credentials
 from ignition.resource.http.client import Http
 from ignition.resource.http.request import Request, Response
 from ignition.resource.objectstore import aws
@@ -153,10 +153,10 @@ class S3:
     """
 
     def __init__(
-        self, http: Http, identity: Identity, *, total: float = 0.0, clock: Clock = SYSTEM_CLOCK
+        self, http: Http, credentials: Credentials, *, total: float = 0.0, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._http = http
-        self._identity = identity
+        self._credentials = credentials
         self._total = total
         self._clock = clock
         self._addresses = aws.Addresses()
@@ -207,7 +207,7 @@ class S3:
     def _own_region(self) -> str | None:
         """Where this machine is, and so most of its buckets; if nobody knows, S3 leads from any region."""
         try:
-            return self._identity.aws_region()
+            return self._credentials.aws_region()
         except FetchError as caught:
             log.info(
                 f"this machine's region is not known ({caught}); asking for the bucket in {DEFAULT_REGION}"
@@ -217,7 +217,7 @@ class S3:
     def _known_keys(self) -> AwsKeys | None:
         """The machine's keys; None for asking as anybody, which may well be enough."""
         try:
-            return self._identity.aws_keys()
+            return self._credentials.aws_keys()
         except FetchError as caught:
             log.info(f"no keys of this machine's role ({caught}); asking S3 as anybody")
             return None

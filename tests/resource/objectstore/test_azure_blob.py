@@ -11,7 +11,7 @@ import pytest
 
 from ignition.errors import FetchError, NotFound, TimedOut
 from ignition.host.source import Source
-from ignition.resource import Fetcher, Identity, Settings
+from ignition.resource import Fetcher, Credentials, Settings
 from ignition.resource.objectstore.azure_blob import is_blob
 from tests.lab.internet import Internet
 from tests.lab.logged import Log
@@ -19,7 +19,7 @@ from tests.lab.server import Answer, HttpServer, Request
 from tests.resource.conftest import Authority, FakeClock
 
 URL = "https://account.blob.core.windows.net/container/dir/blob"
-MACHINE = Identity(azure=lambda: "Bearer geheim")
+MACHINE = Credentials(azure=lambda: "Bearer geheim")
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def only_by_name(contents: Answer) -> Any:
 @pytest.mark.real_commands("openssl")
 def test_a_private_blob(authority: Authority, server: HttpServer, logged: Log) -> None:
     server.respond("/container/dir/blob", only_by_name(Answer(gzip.compress(b"private"))))
-    with azure(authority, server, identity=MACHINE) as fetcher:
+    with azure(authority, server, credentials=MACHINE) as fetcher:
         assert fetcher.bytes(Source(URL, compression="gzip")) == b"private"
     [request] = server.requests
     assert (request.headers["authorization"], request.headers["x-ms-version"]) == (
@@ -70,7 +70,7 @@ def test_who_is_refused_by_name_asks_as_anybody(
         return Answer(b"<Error>geheim</Error>", 403, {"x-ms-error-code": "AuthorizationPermissionMismatch"})
 
     server.respond("/container/dir/blob", respond)
-    with azure(authority, server, identity=MACHINE) as fetcher:
+    with azure(authority, server, credentials=MACHINE) as fetcher:
         assert fetcher.bytes(Source(URL)) == b"public"
     assert any(
         "Blob Storage answered 403 AuthorizationPermissionMismatch; asking as anybody" in line
@@ -88,7 +88,7 @@ def test_nothing_of_the_first_answer_stays(authority: Authority, server: HttpSer
         return Answer(half if "authorization" in request.headers else gzip.compress(b"right"))
 
     server.respond("/container/dir/blob", respond)
-    with azure(authority, server, identity=MACHINE) as fetcher:
+    with azure(authority, server, credentials=MACHINE) as fetcher:
         assert fetcher.bytes(Source(URL, compression="gzip")) == b"right"
 
 
@@ -103,7 +103,7 @@ def test_a_machine_without_a_token_asks_as_anybody(
         return None
 
     server.answer("/container/dir/blob", b"public")
-    with azure(authority, server, identity=Identity(azure=token)) as fetcher:
+    with azure(authority, server, credentials=Credentials(azure=token)) as fetcher:
         assert fetcher.bytes(Source(URL)) == b"public"
         with pytest.raises(NotFound):
             fetcher.bytes(Source(URL + "2"))
@@ -113,7 +113,7 @@ def test_a_machine_without_a_token_asks_as_anybody(
 def test_both_ways_share_the_total_time(authority: Authority, server: HttpServer, clock: FakeClock) -> None:
     server.answer("/container/dir/blob", Answer(status=503))
     with (
-        azure(authority, server, identity=MACHINE, clock=clock, total=3) as fetcher,
+        azure(authority, server, credentials=MACHINE, clock=clock, total=3) as fetcher,
         pytest.raises(TimedOut),
     ):
         fetcher.bytes(Source(URL))

@@ -11,7 +11,7 @@ import pytest
 
 from ignition.errors import FetchError, NotFound
 from ignition.host.source import Source
-from ignition.resource import Fetcher, Identity, Settings
+from ignition.resource import Fetcher, Credentials, Settings
 from ignition.resource.objectstore.gcs import media_url
 from tests.lab.internet import Internet
 from tests.lab.logged import Log
@@ -45,8 +45,8 @@ def test_a_service_account_shows_its_token(
     authority: Authority, server: HttpServer, clock: FakeClock, logged: Log
 ) -> None:
     server.answer(OBJECT, Answer(status=503), b"contents")
-    account = Identity(google=lambda: "Bearer geheim")
-    with cloud(authority, server, identity=account, clock=clock) as fetcher:
+    account = Credentials(google=lambda: "Bearer geheim")
+    with cloud(authority, server, credentials=account, clock=clock) as fetcher:
         assert fetcher.bytes(Source("gs://bucket/a/b")) == b"contents"
     assert [request.headers["authorization"] for request in server.requests] == ["Bearer geheim"] * 2
     assert "geheim" not in logged.text
@@ -56,16 +56,16 @@ def test_a_service_account_shows_its_token(
 @pytest.mark.parametrize(
     ("identity", "who"),
     [
-        (Identity(), "anybody"),
-        (Identity(google=lambda: None), "anybody"),
-        (Identity(google=lambda: "Bearer x"), "service account"),
+        (Credentials(), "anybody"),
+        (Credentials(google=lambda: None), "anybody"),
+        (Credentials(google=lambda: "Bearer x"), "service account"),
     ],
 )
 def test_refusals_are_explained(
-    authority: Authority, server: HttpServer, identity: Identity, who: str
+    authority: Authority, server: HttpServer, identity: Credentials, who: str
 ) -> None:
     server.answer(OBJECT, Answer(status=403))
-    with cloud(authority, server, identity=identity) as fetcher:
+    with cloud(authority, server, credentials=identity) as fetcher:
         with pytest.raises(FetchError, match="GET gs://bucket/a/b: Cloud Storage refuses access") as caught:
             fetcher.bytes(Source("gs://bucket/a/b"))
         assert who in caught.value.hint

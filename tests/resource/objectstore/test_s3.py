@@ -16,8 +16,8 @@ from botocore.config import Config
 
 from ignition.errors import FetchError, NotFound, TimedOut, VerificationFailed
 from ignition.host.source import Source
-from ignition.platform import metadata
-from ignition.resource import Fetcher, Identity, Request, Settings
+from ignition.platform import credentials
+from ignition.resource import Fetcher, Credentials, Request, Settings
 from ignition.resource.credentials import AwsKeys
 from ignition.resource.objectstore import aws
 from ignition.resource.objectstore.s3 import S3Object
@@ -152,12 +152,12 @@ def test_moto_accepts_the_signature_of_a_role(
     source = Source("s3://bucket/private/a+b%20c")
     with world(authority, moto) as (fetcher, _):
         with checking_signatures(moto):
-            assert fetcher.with_identity(Identity(aws_keys=lambda: keys)).bytes(source) == b"secret"
+            assert fetcher.with_credentials(Credentials(aws_keys=lambda: keys)).bytes(source) == b"secret"
         with (
             checking_signatures(moto),
             pytest.raises(FetchError, match="does not accept this machine's keys"),
         ):
-            fetcher.with_identity(Identity(aws_keys=lambda: wrong)).bytes(source)
+            fetcher.with_credentials(Credentials(aws_keys=lambda: wrong)).bytes(source)
     for secret in (made["AccessKeyId"], made["SecretAccessKey"], "Signature"):
         assert secret not in logged.text
 
@@ -172,7 +172,7 @@ def test_an_instance_reads_with_its_role(
         with pytest.raises(FetchError, match="refuses access to anybody"):
             fetcher.bytes(source)
         internet.asked.clear()
-        role = fetcher.with_identity(metadata.aws(fetcher, f"http://127.0.0.1:{moto}"))
+        role = fetcher.with_credentials(credentials.aws(fetcher, f"http://127.0.0.1:{moto}"))
         assert role.bytes(source) == b"secret"
         assert role.with_settings(fetcher.settings).bytes(source) == b"secret"
     asked = [f"bucket.s3.dualstack.{region}.amazonaws.com" for region in ("us-east-1", "eu-west-1")]
@@ -191,7 +191,7 @@ def test_a_machine_that_does_not_know_its_region_asks_in_any(
         raise FetchError("nobody answers")
 
     s3.answer("/k", b"here")
-    with world(authority, s3.port, identity=Identity(aws_region=region)) as (fetcher, internet):
+    with world(authority, s3.port, credentials=Credentials(aws_region=region)) as (fetcher, internet):
         assert fetcher.bytes(Source("s3://boot/k")) == b"here"
     assert set(internet.asked) == {"boot.s3.dualstack.us-east-1.amazonaws.com"}
     assert any("region is not known (nobody answers)" in line for line in logged.of("info"))
@@ -253,9 +253,9 @@ def test_refusals_are_explained(
 
 def test_a_role_that_may_not_is_told_from_anybody_who_may_not(authority: Authority, s3: HttpServer) -> None:
     s3.answer("/k", refusal(403, "AccessDenied"))
-    role = Identity(aws_keys=lambda: AwsKeys("AKID", "sk", "tok"))
+    role = Credentials(aws_keys=lambda: AwsKeys("AKID", "sk", "tok"))
     with (
-        world(authority, s3.port, identity=role) as (fetcher, _),
+        world(authority, s3.port, credentials=role) as (fetcher, _),
         pytest.raises(FetchError, match="to this machine's role") as caught,
     ):
         fetcher.bytes(Source("s3://boot/k"))
@@ -278,7 +278,7 @@ def test_a_machine_without_keys_asks_as_anybody(
         return None
 
     s3.answer("/k", b"public")
-    with world(authority, s3.port, identity=Identity(aws_keys=keys)) as (fetcher, _):
+    with world(authority, s3.port, credentials=Credentials(aws_keys=keys)) as (fetcher, _):
         assert fetcher.bytes(Source("s3://boot/k")) == b"public"
         assert fetcher.bytes(Source("s3://boot/k")) == b"public"
     assert "authorization" not in s3.requests[-1].headers
@@ -290,8 +290,8 @@ def test_failures_that_may_pass_are_tried_again_with_a_new_signature(
     authority: Authority, s3: HttpServer, clock: FakeClock
 ) -> None:
     s3.answer("/k", refusal(503, "SlowDown"), Answer(b"whole body", claim=20), b"done")
-    role = Identity(aws_keys=lambda: AwsKeys("AKID", "sk"))
-    with world(authority, s3.port, identity=role, clock=clock) as (fetcher, _):
+    role = Credentials(aws_keys=lambda: AwsKeys("AKID", "sk"))
+    with world(authority, s3.port, credentials=role, clock=clock) as (fetcher, _):
         assert fetcher.bytes(Source("s3://boot/k")) == b"done"
     signed = [request.headers["authorization"] for request in s3.requests if request.path == "/k"]
     assert len(signed) == 3
@@ -307,8 +307,8 @@ def test_a_body_that_broke_off_is_continued_with_a_new_signature(
     s3.answer(
         "/k", Answer(contents[:60_000], headers=tag, claim=100_000), Answer(contents[60_000:], 206, rest)
     )
-    role = Identity(aws_keys=lambda: AwsKeys("AKID", "sk"))
-    with world(authority, s3.port, identity=role, clock=clock) as (fetcher, _):
+    role = Credentials(aws_keys=lambda: AwsKeys("AKID", "sk"))
+    with world(authority, s3.port, credentials=role, clock=clock) as (fetcher, _):
         assert fetcher.bytes(Source("s3://boot/k")) == contents
     last = s3.requests[-1].headers
     assert (last["range"], last["if-range"]) == ("bytes=60000-", '"1"')
@@ -359,7 +359,7 @@ def test_where_a_bucket_is_looked_for(
 ) -> None:
     server.answer("/k", b"here")
     server.answer("/", b"", method="HEAD")  # S3 without a word on regions: the guess was right
-    with world(authority, server.port, identity=Identity(aws_region=lambda: region)) as (fetcher, internet):
+    with world(authority, server.port, credentials=Credentials(aws_region=lambda: region)) as (fetcher, internet):
         assert fetcher.bytes(Source(url)) == b"here"
     assert set(internet.asked) == {asked}
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ignition.errors import FetchError
-from ignition.platform import metadata
+from ignition.platform import credentials
 from ignition.resource import Fetcher
-from ignition.resource.credentials import REMEMBERED, AwsKeys, Remembered
+from ignition.resource.credentials import CACHE_TIME, AwsKeys, Cached
 from tests.lab.logged import Log
 from tests.lab.server import NEVER, Answer, HttpServer, Request, Responder
 from tests.resource.conftest import FakeClock
@@ -27,23 +27,23 @@ def service(server: HttpServer) -> str:
 
 
 def keys_of(server: HttpServer, **more: Any) -> AwsKeys | None:
-    return metadata.aws(Fetcher(**more), service(server)).aws_keys()
+    return credentials.aws(Fetcher(**more), service(server)).aws_keys()
 
 
 def region_of(server: HttpServer) -> str | None:
-    return metadata.aws(Fetcher(), service(server)).aws_region()
+    return credentials.aws(Fetcher(), service(server)).aws_region()
 
 
 def google_of(server: HttpServer) -> str | None:
-    return metadata.google(Fetcher(), service(server)).google()
+    return credentials.google(Fetcher(), service(server)).google()
 
 
 def azure_of(server: HttpServer) -> str | None:
-    return metadata.azure(Fetcher(), service(server)).azure()
+    return credentials.azure(Fetcher(), service(server)).azure()
 
 
 @pytest.mark.parametrize("token", [b"tok\n", Answer(status=403), Answer(status=404), Answer(status=405)])
-def test_the_keys_of_a_role(server: HttpServer, token: bytes | Answer, logged: Log) -> None:
+def test_aws_keys_of_role_are_returned(server: HttpServer, token: bytes | Answer, logged: Log) -> None:
     server.answer("/latest/api/token", token, method="PUT")
     server.answer(ROLE, b"role\nother\n")
     server.answer(ROLE + "role", json.dumps(KEYS).encode())
@@ -56,7 +56,7 @@ def test_the_keys_of_a_role(server: HttpServer, token: bytes | Answer, logged: L
     assert "geheim" not in logged.text + repr(keys)
 
 
-def test_an_instance_without_a_role(server: HttpServer) -> None:
+def test_instance_without_role_has_no_keys(server: HttpServer) -> None:
     server.answer("/latest/api/token", b"tok")
     assert keys_of(server) is None
     server.answer(ROLE, b"")
@@ -73,25 +73,25 @@ def with_token(answer: bytes, token: str = "tok") -> Responder:
     return respond
 
 
-def test_where_an_instance_runs(server: HttpServer) -> None:
+def test_aws_region_is_returned(server: HttpServer) -> None:
     server.answer("/latest/api/token", b"tok", method="PUT")
     server.respond("/latest/meta-data/placement/region", with_token(b"eu-west-1\n"))
     assert region_of(server) == "eu-west-1"
 
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", Answer(status=404)])
-def test_what_is_no_region(server: HttpServer, answer: bytes | Answer) -> None:
+def test_malformed_region_is_an_error(server: HttpServer, answer: bytes | Answer) -> None:
     server.answer("/latest/api/token", b"tok", method="PUT")
     server.answer("/latest/meta-data/placement/region", answer)
     with pytest.raises(FetchError):
         region_of(server)
 
 
-def test_a_token_that_gets_lost_on_its_way_is_done_without(
+def test_lost_token_falls_back_to_requests_without(
     server: HttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service lets its answer to this one question go one hop, to keep it from containers."""
-    monkeypatch.setattr(metadata, "ANSWER", 0.1)
+    monkeypatch.setattr("ignition.platform.metadata.ANSWER", 0.1)
     server.answer("/latest/api/token", Answer(b"tok", delay=NEVER), method="PUT")
     server.answer(ROLE, b"role")
     server.answer(ROLE + "role", json.dumps(KEYS).encode())
@@ -100,9 +100,9 @@ def test_a_token_that_gets_lost_on_its_way_is_done_without(
     assert keys.access == "AKID"
 
 
-def test_nothing_is_asked_before_it_is_needed(server: HttpServer) -> None:
-    for make in (metadata.aws, metadata.google, metadata.azure):
-        Fetcher().with_identity(make(Fetcher(), service(server)))
+def test_credentials_are_not_asked_before_use(server: HttpServer) -> None:
+    for make in (credentials.aws, credentials.google, credentials.azure):
+        Fetcher().with_credentials(make(Fetcher(), service(server)))
     assert server.asked() == 0
 
 
@@ -117,7 +117,7 @@ def test_nothing_is_asked_before_it_is_needed(server: HttpServer) -> None:
         b"[" * 100_000,
     ],
 )
-def test_what_are_no_keys(server: HttpServer, answer: bytes) -> None:
+def test_malformed_keys_are_an_error(server: HttpServer, answer: bytes) -> None:
     server.answer("/latest/api/token", b"tok")
     server.answer(ROLE, b"role")
     server.answer(ROLE + "role", answer)
@@ -126,7 +126,7 @@ def test_what_are_no_keys(server: HttpServer, answer: bytes) -> None:
     assert "geheim" not in f"{caught.value}"
 
 
-def test_a_service_account(server: HttpServer) -> None:
+def test_google_service_account_token_is_returned(server: HttpServer) -> None:
     server.answer(f"{GOOGLE}/scopes", b"https://www.googleapis.com/auth/devstorage.read_only\nx\n")
     server.answer(f"{GOOGLE}/token", b'{"access_token": "geheim", "token_type": "Bearer", "expires_in": 9}')
     assert google_of(server) == "Bearer geheim"
@@ -135,14 +135,14 @@ def test_a_service_account(server: HttpServer) -> None:
     assert server.requests[-1].target.endswith(scope)
 
 
-def test_no_service_account_that_may_read(server: HttpServer) -> None:
+def test_service_account_without_read_scope_is_none(server: HttpServer) -> None:
     assert google_of(server) is None
     server.answer(f"{GOOGLE}/scopes", b"https://www.googleapis.com/auth/logging.write")
     assert google_of(server) is None
     assert not server.asked(f"{GOOGLE}/token")
 
 
-def test_a_managed_identity(server: HttpServer) -> None:
+def test_azure_managed_identity_token_is_returned(server: HttpServer) -> None:
     server.answer(AZURE, b'{"access_token": "geheim"}')
     assert azure_of(server) == "Bearer geheim"
     assert server.requests[0].headers["metadata"] == "true"
@@ -150,13 +150,13 @@ def test_a_managed_identity(server: HttpServer) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404])
-def test_no_managed_identity(server: HttpServer, status: int) -> None:
+def test_missing_managed_identity_is_none(server: HttpServer, status: int) -> None:
     server.answer(AZURE, Answer(b"no", status))
     assert azure_of(server) is None
 
 
 @pytest.mark.parametrize("fails", [True, False])
-def test_answers_are_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+def test_answers_are_cached_for_a_minute(monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
     now = 1000.0
     asked = 0
     monkeypatch.setattr("time.monotonic", lambda: now)
@@ -167,8 +167,8 @@ def test_answers_are_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch, fai
         if fails:
             raise FetchError("not now")
 
-    remembered: Callable[[], None] = Remembered(ask)
-    for later in (0, REMEMBERED - 1, 1):
+    remembered: Callable[[], None] = Cached(ask)
+    for later in (0, CACHE_TIME - 1, 1):
         now += later
         if fails:
             with pytest.raises(FetchError):
