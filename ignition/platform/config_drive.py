@@ -7,19 +7,31 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from ignition import distro
 from ignition.errors import IgnitionError
+from ignition.host import Run
 from ignition.host.command import Command, CommandFailed
 from ignition.text import strerror
-
-if TYPE_CHECKING:
-    from ignition.platform.provider import ProviderContext
 
 __all__ = ["Drive", "mounted"]
 
 UNMOUNT_TRIES: Final = 3
+
+
+class Machine(Protocol):
+    """What mounting needs of a `ProviderContext`."""
+
+    @property
+    def run(self) -> Run:
+        """Starts programs."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait."""
+
+    def path(self, path: str) -> str:
+        """Return a path of the running system."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,7 @@ class Drive:
 
 
 @contextmanager
-def mounted(context: ProviderContext, label: str, *, limit: float) -> Iterator[Drive]:
+def mounted(machine: Machine, label: str, *, limit: float) -> Iterator[Drive]:
     """Wait for the filesystem with this label, checking once a second, and mount it read-only.
 
     Raises:
@@ -60,31 +72,31 @@ def mounted(context: ProviderContext, label: str, *, limit: float) -> Iterator[D
 
     device = f"{distro.DISK_BY_LABEL}/{label}"
     deadline = time.monotonic() + limit
-    while not os.path.exists(context.path(device)):
+    while not os.path.exists(machine.path(device)):
         if time.monotonic() >= deadline:
             raise IgnitionError(
                 f'no filesystem with the label "{label}" found: timed out after {limit:g} s',
                 hint=f"check the label with blkid; {device} must exist",
             )
-        context.sleep(1)
+        machine.sleep(1)
     with tempfile.TemporaryDirectory(prefix="ignition-config") as directory:
         why = f"mounting {device}"
-        context.run(Command(("mount", "-o", "ro", "-t", "auto", device, directory), why))
+        machine.run(Command(("mount", "-o", "ro", "-t", "auto", device, directory), why))
         try:
             yield Drive(label, directory)
         finally:
-            _unmount(context, directory)
+            _unmount(machine, directory)
 
 
-def _unmount(context: ProviderContext, directory: str) -> None:
+def _unmount(machine: Machine, directory: str) -> None:
     """Unmount, retrying while another program (usually udev) uses the filesystem."""
     for left in reversed(range(UNMOUNT_TRIES)):
         try:
-            context.run(Command(("umount", directory), f"unmounting {directory}"))
+            machine.run(Command(("umount", directory), f"unmounting {directory}"))
         except CommandFailed:
             if not left:
                 raise
-            context.sleep(1)
+            machine.sleep(1)
             if not os.path.ismount(directory):
                 return
         else:

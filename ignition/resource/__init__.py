@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from ignition.errors import FetchError, NeedNetwork
 from ignition.host.source import Source
 from ignition.resource import tls
+from ignition.resource.clock import SYSTEM_CLOCK, Clock
 from ignition.resource.credentials import ANONYMOUS, Credentials, no_credentials
 from ignition.resource.http.request import Request, Response
 from ignition.resource.redact import redact
-from ignition.resource.retry import SYSTEM_CLOCK, Clock
 from ignition.resource.settings import DEFAULT_SETTINGS, Settings
 from ignition.resource.stream import Sink
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ignition.resource.objectstore.gcs import CloudStorage
     from ignition.resource.objectstore.s3 import S3
 
-__all__ = ["Fetcher", "Credentials", "Request", "Response", "Settings", "redact"]
+__all__ = ["Credentials", "Fetcher", "Request", "Response", "Settings", "redact"]
 
 HTTP: Final = frozenset({"http", "https"})
 SCHEMES: Final = frozenset({"data", "http", "https", "tftp", "s3", "arn", "gs"})

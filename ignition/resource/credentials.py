@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 
 from ignition.errors import FetchError
 
-__all__ = ["ANONYMOUS", "AwsKeys", "Credentials", "Cached", "no_credentials"]
+__all__ = ["ANONYMOUS", "AwsKeys", "Cached", "Credentials", "no_credentials"]
 
 CACHE_TIME: Final = 60.0
 """Seconds that an answer is used again. Metadata services hand out credentials that hold for

@@ -1,37 +1,37 @@
-"""What is said of a fetch that fails and is tried again: each cause once, a lasting one ever more rarely.
+"""The log lines of fetches that fail and are retried.
 
-The log has a line for each new cause. A failure that lasts is said on the console of a
-boot as well: after ten seconds, and then at intervals that grow to ten minutes. Of fetches
-that wait for the same to pass, one speaks for all.
+Each new cause is one log line. A lasting failure is also shown on the console of a boot: after ten seconds,
+then at intervals that double up to ten minutes. Fetches with the same cause share one line.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from ignition import log
 from ignition.errors import TimedOut
 from ignition.host import progress
+from ignition.resource.clock import Deadline
 
-if TYPE_CHECKING:
-    from ignition.resource.retry import Deadline
-
-__all__ = ["Cause", "History"]
+__all__ = ["Cause", "RetryLog"]
 
 FIRST_REMINDER: Final = 10.0
 LONGEST_INTERVAL: Final = 600.0
-"""Both in seconds; the intervals between them double."""
+"""Both in seconds."""
 
-ENDLESS: Final = "tried for ever, as no ignition.timeouts.httpTotal is set"
+NO_LIMIT: Final = "retrying without limit (ignition.timeouts.httpTotal is not set)"
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why something failed, in the user's terms, and what to try.
+    """Why an attempt failed.
 
-    `detail` is what may be another in each attempt; it makes no other cause.
+    Attributes:
+        text: the cause.
+        hint: an imperative for the user.
+        detail: text that may differ between attempts; it does not make another cause.
     """
 
     text: str
@@ -42,13 +42,13 @@ class Cause:
         return f"{self.text} {self.detail}".rstrip()
 
     def with_detail(self, detail: str) -> Self:
-        """The same cause, with something more to say of this attempt."""
+        """Return the same cause with more detail."""
         return replace(self, detail=f"{self.detail} {detail}".strip())
 
 
 @dataclass(eq=False)
-class _Trouble:
-    """A time in which a fetch brings nothing, by its clock; what is said of it."""
+class _Failing:
+    """A period in which a fetch receives nothing; times are of its deadline's clock."""
 
     what: str
     limit: float
@@ -58,83 +58,83 @@ class _Trouble:
     attempts: int = 0
     cause: Cause = Cause("")
 
-    def told(self, now: float, others: int) -> str:
-        """The line for it, which speaks for so many others."""
+    def line(self, now: float, others: int) -> str:
+        """Return the console line, which stands for `others` more fetches."""
         whose = f"{self.what} and {_count(others, 'other')}" if others else self.what
         tried = f"{_time(now - self.since)}, {_count(self.attempts, 'attempt')}"
         hint = f" ({self.cause.hint})" if self.cause.hint else ""
-        end = f"given up after {self.limit:g} s" if self.limit > 0 else ENDLESS
+        end = f"giving up after {self.limit:g} s" if self.limit > 0 else NO_LIMIT
         return f"{whose}: failing for {tried}: {self.cause}{hint}; {end}"
 
 
 _lock: Final = Lock()
-_troubles: Final[set[_Trouble]] = set()
-"""Those of all fetches of this process that have failed."""
+_failing: Final[set[_Failing]] = set()
+"""The failing fetches of this process."""
 
 
-class History:
-    """Of one fetch: what was tried, and what of it has been said. A context manager that ends with it."""
+class RetryLog:
+    """The log of one fetch, from its first attempt to its end; a context manager."""
 
     def __init__(self, what: str, deadline: Deadline) -> None:
         self._what = what
         self._deadline = deadline
         self._attempts = 0
-        self._said: set[Cause] = set()
-        self._repeated = False
-        self._trouble = self._from_now_on()
+        self._logged: set[Cause] = set()
+        self._is_repeated = False
+        self._period = self._new_period()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._forget()
+        self._end_period()
 
     def attempt(self) -> None:
-        """Another one begins."""
+        """Log the start of an attempt."""
         self._attempts += 1
-        say = log.debug if self._repeated else log.info
-        say(f"{self._what}: attempt #{self._attempts}")
+        write = log.debug if self._is_repeated else log.info
+        write(f"{self._what}: attempt #{self._attempts}")
 
     def failed(self, cause: Cause, *, progressed: bool) -> None:
-        """It failed; `progressed` says that it brought something nevertheless."""
-        self._repeated = cause in self._said
-        if not self._repeated:
-            self._said.add(cause)
+        """Log a failed attempt; `progressed` if it received something."""
+        self._is_repeated = cause in self._logged
+        if not self._is_repeated:
+            self._logged.add(cause)
             log.info(f"{self._what}: error: {cause}")
         if progressed:
-            self._forget()
-            self._trouble = self._from_now_on()
-        self._trouble.attempts += 1
-        self._trouble.cause = cause
-        if reminder := _reminder(self._trouble, self._deadline.now()):
+            self._end_period()
+            self._period = self._new_period()
+        self._period.attempts += 1
+        self._period.cause = cause
+        if reminder := _reminder(self._period, self._deadline.now()):
             progress.say(reminder)
 
     def timed_out(self) -> TimedOut:
-        """The error for a fetch whose time is up."""
-        last = self._trouble.cause
-        tried = f"{self._deadline.total:g} s, {_count(self._attempts, 'attempt')}"
-        return TimedOut(f"{self._what}: not in time ({tried}); last failure: {last}", hint=last.hint)
+        """Return the error for an expired time limit."""
+        last = self._period.cause
+        tried = f"{self._deadline.total:g} s and {_count(self._attempts, 'attempt')}"
+        return TimedOut(f"{self._what}: timed out after {tried}; last error: {last}", hint=last.hint)
 
-    def _from_now_on(self) -> _Trouble:
+    def _new_period(self) -> _Failing:
         now = self._deadline.now()
-        return _Trouble(self._what, self._deadline.total, now, now + FIRST_REMINDER)
+        return _Failing(self._what, self._deadline.total, now, now + FIRST_REMINDER)
 
-    def _forget(self) -> None:
+    def _end_period(self) -> None:
         with _lock:
-            _troubles.discard(self._trouble)
+            _failing.discard(self._period)
 
 
-def _reminder(trouble: _Trouble, now: float) -> str:
-    """What to say of it, and of all with the same cause, if it is time; none of them says it again soon."""
+def _reminder(period: _Failing, now: float) -> str:
+    """Return the line for all fetches with the same cause if it is due, else ""; postpones all of them."""
     with _lock:
-        _troubles.add(trouble)
-        if now < trouble.due:
+        _failing.add(period)
+        if now < period.due:
             return ""
-        alike = [each for each in _troubles if each.cause == trouble.cause]
+        alike = [each for each in _failing if each.cause == period.cause]
         interval = min(LONGEST_INTERVAL, 2 * max(each.interval for each in alike))
         for each in alike:
             each.interval, each.due = interval, now + interval
-        return min(alike, key=lambda each: each.since).told(now, len(alike) - 1)
+        return min(alike, key=lambda each: each.since).line(now, len(alike) - 1)
 
 
 def _count(number: int, thing: str) -> str:
@@ -142,7 +142,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def _time(seconds: float) -> str:
-    """As one reads it."""
+    """Format seconds for people."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = int(seconds // 60)

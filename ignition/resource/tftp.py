@@ -22,10 +22,11 @@ from ignition import log
 from ignition.errors import FetchError, NotFound
 from ignition.host import progress
 from ignition.resource import diagnosis
+from ignition.resource.clock import SYSTEM_CLOCK, Clock, Deadline
 from ignition.resource.http.endpoint import Host
 from ignition.resource.http.happy_eyeballs import Endpoint, endpoints
 from ignition.resource.redact import redact
-from ignition.resource.retry import SYSTEM_CLOCK, Again, Clock, Deadline, Jitter, jitter, persist
+from ignition.resource.retry import Jitter, Retry, jitter, retried
 from ignition.resource.retry_log import Cause
 from ignition.resource.stream import Sink
 from ignition.url import MalformedUrl, parse_url
@@ -154,7 +155,7 @@ class Tftp:
         """
         remote = Remote.of(url)
         download = _Download(remote, sink, self._patience, self._clock)
-        persist(
+        retried(
             download.attempt,
             what=download.what,
             total=self._settings.total,
@@ -182,7 +183,7 @@ class _Download:
         try:
             addresses = endpoints(host, self._remote.port, min(LOOKUP, deadline.left()))
         except OSError as caught:
-            raise Again(diagnosis.explain(caught, host=host, silence=silence)) from caught
+            raise Retry(diagnosis.explain(caught, host=host, silence=silence)) from caught
         failures: list[Exception] = []
         for address in addresses:
             try:
@@ -191,7 +192,7 @@ class _Download:
                 failures.append(caught)
         # An address that this machine has no route to says less than one that did not answer.
         telling = min(failures, key=lambda each: isinstance(each, OSError) and each.errno in NO_ROUTE)
-        raise Again(self._cause(telling)) from telling
+        raise Retry(self._cause(telling)) from telling
 
     def _ask(self, address: Endpoint, tries: int, deadline: Deadline) -> None:
         """Transfer the file, once more without options if the server does not like them."""
@@ -324,7 +325,7 @@ class _Transfer:
         """What the server sends; whenever its time is over, what was said last is said again."""
         for tried in range(tries):
             if self._known and not self._deadline.left():
-                raise Again(Cause("time was up", "the network or the server is slow"))
+                raise Retry(Cause("time was up", "the network or the server is slow"))
             if tried:
                 self._say(self._last)
             end = time.monotonic() + self._wait()

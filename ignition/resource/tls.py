@@ -80,10 +80,10 @@ def context(extra: tuple[bytes, ...] = ()) -> ssl.SSLContext:
     """
     import ssl
 
-    from ignition.resource.http.deadline_socket import PacedTlsSocket
+    from ignition.resource.http.deadline_socket import DeadlineTlsSocket
 
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.sslsocket_class = PacedTlsSocket
+    made.sslsocket_class = DeadlineTlsSocket
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.hostname_checks_common_name = False
     made.set_alpn_protocols(["http/1.1"])

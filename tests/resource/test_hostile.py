@@ -248,7 +248,7 @@ def test_never_reachable(make_http: MakeHttp, clock: FakeClock) -> None:
     with socket.create_server(("127.0.0.1", 0)) as short_lived:
         port = short_lived.getsockname()[1]
     with pytest.raises(
-        TimedOut, match=r"not in time \(120 s, 28 attempts\); last failure: connection refused"
+        TimedOut, match=r"timed out after 120 s and 28 attempts; last error: connection refused"
     ):
         brought(Case("", (), b""), f"http://127.0.0.1:{port}/config", make_http)
     assert clock.time - 1000 <= 120

@@ -1,4 +1,4 @@
-"""Again and again, but never in silence, never beyond the limit, never in step."""
+"""Retry and again, but never in silence, never beyond the limit, never in step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ignition.errors import TimedOut
-from ignition.resource.retry import Again, Deadline, delays, jitter, persist
+from ignition.resource.clock import Deadline
+from ignition.resource.retry import Retry, delays, jitter, retried
 from ignition.resource.retry_log import Cause
 from tests.lab.logged import Log
 from tests.resource.conftest import FakeClock, exactly
@@ -20,7 +21,7 @@ REFUSED = Cause("connection refused", "is it up?")
 class Work:
     """Fails as often and as told, then answers."""
 
-    def __init__(self, *failures: Again) -> None:
+    def __init__(self, *failures: Retry) -> None:
         self.failures = list(failures)
         self.calls = 0
 
@@ -32,7 +33,7 @@ class Work:
 
 
 def for_ever(deadline: Deadline) -> str:
-    raise Again(REFUSED)
+    raise Retry(REFUSED)
 
 
 def test_delays_are_those_of_the_reference() -> None:
@@ -45,36 +46,36 @@ def test_jitter_stays_within_the_reference_figure(delay: float) -> None:
 
 
 def test_it_tries_until_it_works(clock: FakeClock) -> None:
-    work = Work(*[Again(REFUSED)] * 10)
-    assert persist(work, what="GET x", clock=clock, spread=exactly) == "done"
+    work = Work(*[Retry(REFUSED)] * 10)
+    assert retried(work, what="GET x", clock=clock, spread=exactly) == "done"
     assert work.calls == 11
     assert sum(clock.slept) == pytest.approx(31.2)
 
 
 def test_instant_failures_make_28_attempts_in_two_minutes(clock: FakeClock) -> None:
     with pytest.raises(TimedOut) as caught:
-        persist(for_ever, what="GET http://h/", total=120, clock=clock, spread=exactly)
+        retried(for_ever, what="GET http://h/", total=120, clock=clock, spread=exactly)
     assert (
         str(caught.value)
-        == "GET http://h/: not in time (120 s, 28 attempts); last failure: connection refused"
+        == "GET http://h/: timed out after 120 s and 28 attempts; last error: connection refused"
     )
     assert caught.value.hint == "is it up?"
     assert clock.time - 1000 <= 120
 
 
 def test_a_passing_run_logs_nothing_above_info(clock: FakeClock, logged: Log) -> None:
-    persist(Work(Again(REFUSED)), what="GET x", clock=clock, spread=exactly)
+    retried(Work(Retry(REFUSED)), what="GET x", clock=clock, spread=exactly)
     assert {level for level, _ in logged.lines} == {"info"}
     assert logged.lines[0] == ("info", "GET x: attempt #1")
 
 
 def test_the_wait_that_a_server_asks_for_is_kept(clock: FakeClock) -> None:
-    persist(Work(Again(REFUSED, wait=30)), what="GET x", clock=clock, spread=exactly)
+    retried(Work(Retry(REFUSED, wait=30)), what="GET x", clock=clock, spread=exactly)
     assert clock.slept == [30]
 
 
 def test_a_wait_beyond_the_limit_is_not_a_reason_to_give_up(clock: FakeClock) -> None:
-    persist(Work(Again(REFUSED, wait=30)), what="GET x", total=20, clock=clock, spread=exactly)
+    retried(Work(Retry(REFUSED, wait=30)), what="GET x", total=20, clock=clock, spread=exactly)
     assert clock.slept == [0.2]
 
 
@@ -83,16 +84,16 @@ def test_the_last_attempt_has_time_to_fail_by_itself(clock: FakeClock) -> None:
 
     def work(deadline: Deadline) -> str:
         left.append(deadline.left())
-        raise Again(REFUSED)
+        raise Retry(REFUSED)
 
     with pytest.raises(TimedOut):
-        persist(work, what="GET x", total=3.05, clock=clock, spread=exactly)
+        retried(work, what="GET x", total=3.05, clock=clock, spread=exactly)
     assert left == pytest.approx([3.05, 2.85, 2.45, 1.65])
 
 
 def test_progress_starts_the_delays_anew(clock: FakeClock) -> None:
-    failures = [Again(REFUSED), Again(REFUSED), Again(REFUSED, progressed=True), Again(REFUSED)]
-    persist(Work(*failures), what="GET x", clock=clock, spread=exactly)
+    failures = [Retry(REFUSED), Retry(REFUSED), Retry(REFUSED, progressed=True), Retry(REFUSED)]
+    retried(Work(*failures), what="GET x", clock=clock, spread=exactly)
     assert clock.slept == [0.2, 0.4, 0.2, 0.4]
 
 
@@ -101,7 +102,7 @@ def test_other_errors_are_not_retried(clock: FakeClock) -> None:
         raise ValueError("a mistake in the program")
 
     with pytest.raises(ValueError, match="a mistake"):
-        persist(broken, what="GET x", clock=clock)
+        retried(broken, what="GET x", clock=clock)
     assert not clock.slept
 
 

@@ -9,8 +9,9 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from ignition.host import progress
-from ignition.resource.retry import Again, Deadline, persist
-from ignition.resource.retry_log import ENDLESS, FIRST_REMINDER, Cause, History
+from ignition.resource.clock import Deadline
+from ignition.resource.retry import Retry, retried
+from ignition.resource.retry_log import NO_LIMIT, FIRST_REMINDER, Cause, RetryLog
 from tests.lab.logged import Log
 from tests.resource.conftest import FakeClock, exactly
 
@@ -32,13 +33,13 @@ def failing(*causes: Cause, times: int = 1, progressed: bool = False) -> Callabl
 
     def work(_: Deadline) -> None:
         if left:
-            raise Again(left.pop(0), progressed=progressed)
+            raise Retry(left.pop(0), progressed=progressed)
 
     return work
 
 
 def fetch(work: Callable[[Deadline], None], clock: FakeClock) -> None:
-    persist(work, what="GET http://h/", clock=clock, spread=exactly)
+    retried(work, what="GET http://h/", clock=clock, spread=exactly)
 
 
 def test_an_hour_is_told_in_ten_lines(clock: FakeClock, said: list[str]) -> None:
@@ -53,13 +54,15 @@ def test_an_hour_is_told_in_ten_lines(clock: FakeClock, said: list[str]) -> None
 def test_what_is_told(clock: FakeClock, said: list[str]) -> None:
     """What is waited for, since when, why, what to try, and what to set."""
     fetch(failing(REFUSED, times=8), clock)
-    assert said == [f"GET http://h/: failing for 11 s, 7 attempts: connection refused (is it up?); {ENDLESS}"]
-    assert "ignition.timeouts.httpTotal" in ENDLESS
+    assert said == [
+        f"GET http://h/: failing for 11 s, 7 attempts: connection refused (is it up?); {NO_LIMIT}"
+    ]
+    assert "ignition.timeouts.httpTotal" in NO_LIMIT
 
 
 def test_a_limit_is_told(clock: FakeClock, said: list[str]) -> None:
-    persist(failing(REFUSED, times=8), what="GET x", total=120, clock=clock, spread=exactly)
-    assert said[0].endswith("connection refused (is it up?); given up after 120 s")
+    retried(failing(REFUSED, times=8), what="GET x", total=120, clock=clock, spread=exactly)
+    assert said[0].endswith("connection refused (is it up?); giving up after 120 s")
 
 
 def test_what_passes_soon_is_not_told(clock: FakeClock, said: list[str]) -> None:
@@ -93,9 +96,9 @@ def test_what_comes_on_slowly_is_not_failing(clock: FakeClock, said: list[str]) 
 
 
 @contextmanager
-def histories(clock: FakeClock, number: int) -> Iterator[list[History]]:
+def histories(clock: FakeClock, number: int) -> Iterator[list[RetryLog]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(History(f"GET {n}", Deadline(clock, 0))) for n in range(number)]
+        yield [stack.enter_context(RetryLog(f"GET {n}", Deadline(clock, 0))) for n in range(number)]
 
 
 def test_one_speaks_for_all_that_fail_alike(clock: FakeClock, said: list[str]) -> None:
@@ -133,4 +136,4 @@ def test_what_is_over_is_no_longer_spoken_for(clock: FakeClock, said: list[str])
     with histories(clock, 1) as [third]:
         clock.time += FIRST_REMINDER
         third.failed(REFUSED, progressed=False)
-    assert said == [f"GET 0: failing for 10 s, 1 attempt: connection refused (is it up?); {ENDLESS}"]
+    assert said == [f"GET 0: failing for 10 s, 1 attempt: connection refused (is it up?); {NO_LIMIT}"]

@@ -1,8 +1,8 @@
 """HTTP as the reference speaks it: which answers count, what is tried again, and in which time.
 
-One `fetch` is a series of attempts (`retry.persist`). An attempt starts at the
+One `fetch` is a series of attempts (`retry.retried`). An attempt starts at the
 URL that was asked for, follows redirects (`hop`), and ends with a complete body in the
-sink, with a final error, or with `Again`. A body that broke off is continued if that
+sink, with a final error, or with `Retry`. A body that broke off is continued if that
 can be done (`download`).
 
 Source: engine.md section 7.1, providers.md section 2.
@@ -18,6 +18,7 @@ from ignition import log
 from ignition.errors import FetchError, NotFound
 from ignition.lazy import requires
 from ignition.resource import diagnosis, tls
+from ignition.resource.clock import SYSTEM_CLOCK, Clock, Deadline
 from ignition.resource.diagnosis import ExchangeFailed
 from ignition.resource.http import headers
 from ignition.resource.http.endpoint import Target
@@ -26,7 +27,7 @@ from ignition.resource.http.request import Request, Response
 from ignition.resource.http.resume import Download
 from ignition.resource.objectstore.service import Service
 from ignition.resource.redact import redact
-from ignition.resource.retry import SYSTEM_CLOCK, Again, Clock, Deadline, Jitter, jitter, persist
+from ignition.resource.retry import Jitter, Retry, jitter, retried
 from ignition.resource.retry_log import Cause
 from ignition.resource.stream import Sink
 
@@ -107,7 +108,7 @@ class Http:
         """
         download = Download(request, sink, service, self._clock)
         hop = Hop.first(request)
-        return persist(
+        return retried(
             lambda deadline: self._attempt(download, hop, deadline),
             what=download.what,
             total=self._settings.total,
@@ -156,7 +157,7 @@ class Http:
             )
         except ExchangeFailed as caught:
             cause = diagnosis.explain(caught, host=target.host, silence=f"no answer within {within:.3g} s")
-            raise Again(download.placed(cause, proxy)) from caught
+            raise Retry(download.placed(cause, proxy)) from caught
 
     def _judge(self, reply: Reply, download: Download, deadline: Deadline) -> None:
         """Return if the body is to be received; `download` then knows whether it continues."""
@@ -165,7 +166,7 @@ class Http:
             return
         if status in (PARTIAL, RANGE_NOT_SATISFIABLE) and download.resuming:
             download.forget()
-            raise Again(NOT_CONTINUED.with_detail(f"({diagnosis.status_text(status)})"), progressed=True)
+            raise Retry(NOT_CONTINUED.with_detail(f"({diagnosis.status_text(status)})"), progressed=True)
         if status in request.accept:
             download.started(reply)
             return
@@ -173,7 +174,7 @@ class Http:
         wait = headers.retry_after(reply.headers)
         asked_to_wait = status == TOO_MANY_REQUESTS and wait > 0
         if status >= SERVER_ERRORS or status in request.also_retry or asked_to_wait:
-            raise Again(cause, wait=wait)
+            raise Retry(cause, wait=wait)
         kind = NotFound if status == NOT_FOUND else FetchError
         raise kind(f"{download.what}: {cause}", hint=cause.hint)
 
@@ -195,7 +196,7 @@ class Http:
     def _receive(self, reply: Reply, download: Download, deadline: Deadline) -> None:
         """Move the body into the sink."""
         if not headers.is_framed(reply.headers):
-            raise Again(download.placed(UNFRAMED))
+            raise Retry(download.placed(UNFRAMED))
         pieces = reply.chunks(lambda: min(self._stall, deadline.left()))
         while True:
             try:

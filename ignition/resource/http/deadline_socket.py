@@ -1,8 +1,7 @@
-"""Sockets that keep to a deadline.
+"""Sockets with a deadline.
 
-A socket's own time-out starts anew with each byte that trickles in, so a slow or
-hostile server could hold a boot for ever. These give up at a fixed moment, if
-one is set.
+A socket's own timeout starts again with each byte, so a slow or hostile server could hold a boot without end.
+These sockets time out at a fixed moment, if one is set.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ import ssl
 import time
 from typing import Any
 
-__all__ = ["PacedSocket", "PacedTlsSocket"]
+__all__ = ["DeadlineSocket", "DeadlineTlsSocket"]
 
 
-class PacedSocket(socket.socket):
-    """Adds `deadline` to a socket: monotonic time after which reading fails with `TimeoutError`."""
+class DeadlineSocket(socket.socket):
+    """A socket whose reads raise `TimeoutError` after `deadline`, in seconds of `time.monotonic`."""
 
     deadline: float | None = None
 
     def recv_into(self, *arguments: Any, **options: Any) -> int:
-        """Read as the base class does, but not beyond the deadline."""
+        """Read like the base class, but not beyond the deadline."""
         if self.deadline is not None:
             left = self.deadline - time.monotonic()
             if left <= 0:
@@ -30,5 +29,5 @@ class PacedSocket(socket.socket):
         return super().recv_into(*arguments, **options)
 
 
-class PacedTlsSocket(PacedSocket, ssl.SSLSocket):
-    """A TLS socket with a deadline; made by a context with this as its `sslsocket_class`."""
+class DeadlineTlsSocket(DeadlineSocket, ssl.SSLSocket):
+    """A TLS socket with a deadline, created by a context with this as its `sslsocket_class`."""

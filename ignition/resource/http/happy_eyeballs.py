@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from typing import Any, Final
 
-from ignition.resource.http.deadline_socket import PacedSocket
+from ignition.resource.http.deadline_socket import DeadlineSocket
 
 __all__ = ["ConnectFailed", "Endpoint", "NoSuchHost", "Race", "dial", "endpoints"]
 
@@ -58,7 +58,7 @@ class Endpoint:
         return str(self.address[0])
 
 
-def dial(host: str, port: int, timeout: float) -> PacedSocket:
+def dial(host: str, port: int, timeout: float) -> DeadlineSocket:
     """A connected socket; `host` is ASCII: a name, or an address without brackets, perhaps with a zone.
 
     Raises:
@@ -118,9 +118,9 @@ class Race:
     end: float
     stagger: float = STAGGER
     _failures: list[tuple[Endpoint, OSError]] = field(default_factory=list)
-    _running: dict[PacedSocket, Endpoint] = field(default_factory=dict)
+    _running: dict[DeadlineSocket, Endpoint] = field(default_factory=dict)
 
-    def run(self, candidates: tuple[Endpoint, ...]) -> PacedSocket:
+    def run(self, candidates: tuple[Endpoint, ...]) -> DeadlineSocket:
         """The first connection that stands; all others are closed.
 
         Raises:
@@ -145,7 +145,7 @@ class Race:
 
     def _start(self, endpoint: Endpoint) -> None:
         try:
-            connection = PacedSocket(endpoint.family, socket.SOCK_STREAM)
+            connection = DeadlineSocket(endpoint.family, socket.SOCK_STREAM)
         except OSError as caught:
             self._failures.append((endpoint, caught))
             return
@@ -157,7 +157,7 @@ class Race:
         except OSError as caught:
             self._lost(connection, caught)
 
-    def _wait(self, patience: float) -> PacedSocket | None:
+    def _wait(self, patience: float) -> DeadlineSocket | None:
         """Let the running ones go on for a while; returns the winner once there is one."""
         if not self._running:
             return None
@@ -173,7 +173,7 @@ class Race:
             self._lost(connection, _os_error(status))
         return None
 
-    def _lost(self, connection: PacedSocket, why: OSError) -> None:
+    def _lost(self, connection: DeadlineSocket, why: OSError) -> None:
         connection.close()
         self._failures.append((self._running.pop(connection), why))
 

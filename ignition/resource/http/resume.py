@@ -13,11 +13,12 @@ from ignition import log
 from ignition.errors import FetchError
 from ignition.host import progress
 from ignition.resource import diagnosis
+from ignition.resource.clock import Clock
 from ignition.resource.http import headers
 from ignition.resource.http.request import Request
 from ignition.resource.objectstore.service import Service
 from ignition.resource.redact import redact
-from ignition.resource.retry import Again, Clock
+from ignition.resource.retry import Retry
 from ignition.resource.retry_log import Cause
 from ignition.resource.stream import Sink
 
@@ -115,7 +116,7 @@ class Download:
         """The next attempt starts from nothing."""
         self._validator = ""
 
-    def broken_off(self, cause: Cause) -> Again | FetchError:
+    def broken_off(self, cause: Cause) -> Retry | FetchError:
         """What to raise when the body ended before it was complete."""
         came = self.sink.received
         progressed = came > self._furthest
@@ -124,7 +125,7 @@ class Download:
         of = "" if self._size is None else f" of {self._size}"
         cause = cause.with_detail(f"after {came}{of} bytes")
         if self._fruitless < FRUITLESS:
-            return Again(cause, progressed=progressed)
+            return Retry(cause, progressed=progressed)
         return FetchError(
             f"{self.what}: {cause}, {self._fruitless + 1} times in a row without getting any further",
             hint=cause.hint,

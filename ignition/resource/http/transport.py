@@ -24,7 +24,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import SystemTimeWarning
 
 from ignition.resource.diagnosis import ExchangeFailed
-from ignition.resource.http.deadline_socket import PacedSocket
+from ignition.resource.http.deadline_socket import DeadlineSocket
 from ignition.resource.http.happy_eyeballs import dial
 from ignition.resource.stream import PIECE
 
@@ -76,7 +76,7 @@ class Reply:
             yield chunk
 
     def _wait_at_most(self, seconds: float) -> None:
-        if isinstance(self._socket, PacedSocket):
+        if isinstance(self._socket, DeadlineSocket):
             self._socket.deadline = time.monotonic() + seconds
         # A server that ends the connection with the body leaves a closed socket and no more to come.
         elif self._socket is not None and self._socket.fileno() >= 0:
@@ -191,7 +191,7 @@ class _Timed(HTTPConnection):
     response_class = _Answer
     last_socket: Any = None
 
-    def _new_conn(self) -> PacedSocket:
+    def _new_conn(self) -> DeadlineSocket:
         return dial(self._dns_host, self.port, self._limit)
 
     @property
@@ -201,7 +201,7 @@ class _Timed(HTTPConnection):
 
     def getresponse(self) -> Any:
         self.last_socket = connection = self.sock
-        if not isinstance(connection, PacedSocket):  # TLS within the TLS of a proxy
+        if not isinstance(connection, DeadlineSocket):  # TLS within the TLS of a proxy
             return super().getresponse()
         connection.deadline = None if self.timeout is None else time.monotonic() + self.timeout
         response = super().getresponse()
@@ -212,7 +212,7 @@ class _Timed(HTTPConnection):
 class _TimedTls(_Timed, HTTPSConnection):
     """The same over TLS, perhaps through a tunnel that a proxy opens."""
 
-    def _new_conn(self) -> PacedSocket:
+    def _new_conn(self) -> DeadlineSocket:
         connection = super()._new_conn()
         connection.settimeout(min(HANDSHAKE, self._limit))
         return connection

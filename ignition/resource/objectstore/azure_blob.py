@@ -15,10 +15,10 @@ from typing import Final
 from ignition import log
 from ignition.errors import FetchError, TimedOut
 from ignition.host.source import Source
+from ignition.resource.clock import SYSTEM_CLOCK, Clock, Deadline
 from ignition.resource.credentials import Credentials
 from ignition.resource.http.client import Http
 from ignition.resource.http.request import Request, Response
-from ignition.resource.retry import SYSTEM_CLOCK, Clock, Deadline
 from ignition.resource.retry_log import Cause
 from ignition.resource.stream import Sink
 from ignition.url import MalformedUrl, parse_url

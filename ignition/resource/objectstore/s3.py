@@ -20,12 +20,12 @@ from ignition import log
 from ignition.errors import FetchError
 from ignition.host.source import Source
 from ignition.resource import diagnosis
+from ignition.resource.clock import SYSTEM_CLOCK, Clock, Deadline
 from ignition.resource.credentials import AwsKeys, Credentials
 from ignition.resource.http.client import Http
 from ignition.resource.http.request import Request, Response
 from ignition.resource.objectstore import aws
 from ignition.resource.redact import redact
-from ignition.resource.retry import SYSTEM_CLOCK, Clock, Deadline
 from ignition.resource.retry_log import Cause
 from ignition.resource.stream import Sink
 from ignition.url import MalformedUrl, Url, parse_url

@@ -11,7 +11,7 @@ import pytest
 
 from ignition.errors import FetchError, NotFound, TimedOut
 from ignition.host.source import Source
-from ignition.resource import Fetcher, Credentials, Settings
+from ignition.resource import Credentials, Fetcher, Settings
 from ignition.resource.objectstore.azure_blob import is_blob
 from tests.lab.internet import Internet
 from tests.lab.logged import Log

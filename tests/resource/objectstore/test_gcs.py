@@ -11,7 +11,7 @@ import pytest
 
 from ignition.errors import FetchError, NotFound
 from ignition.host.source import Source
-from ignition.resource import Fetcher, Credentials, Settings
+from ignition.resource import Credentials, Fetcher, Settings
 from ignition.resource.objectstore.gcs import media_url
 from tests.lab.internet import Internet
 from tests.lab.logged import Log
