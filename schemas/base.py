@@ -17,21 +17,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 from ignition.schemas.marks import Secret
 
 if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler
-    from pydantic_core import CoreSchema
-
     from ignition.diagnostics import Entry
     from ignition.schemas.spec import Spec
 
 __all__ = ["Node", "json_name"]
 
-_SPELLED = {"mib": "MiB"}
+_SPELLINGS = {"mib": "MiB"}
 
 
 def json_name(attribute: str) -> str:
-    """The JSON name of an attribute: `size_mib` is `sizeMiB`, `http_headers` is `httpHeaders`."""
+    """Return the JSON name of an attribute: `size_mib` is `sizeMiB`, `http_headers` is `httpHeaders`."""
     first, *rest = attribute.split("_")
-    return first + "".join(_SPELLED.get(word, word.capitalize()) for word in rest)
+    return first + "".join(_SPELLINGS.get(word, word.capitalize()) for word in rest)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -63,55 +60,51 @@ class Node:
             pydantic.ValidationError: a name is unknown, or a value is of the wrong type.
             MissingPackage: pydantic is not installed.
         """
-        from ignition.lazy import requires
+        from ignition.lazy import load, requires
 
         with requires("constructors of config classes", "pydantic", "pydantic_core"):
-            from ignition.schemas.checked import checked
-
+            checked = load("ignition.schemas.checked:checked")
         self.__dict__.update(checked(type(self), attributes).__dict__)
 
     @classmethod
     def of(cls, attributes: Mapping[str, Any]) -> Self:
-        """Make a node from attributes that are known to be right; nothing is checked.
-
-        What is not given has its default.
-        """
+        """Make a node from valid attributes, without a check; other attributes have their defaults."""
         node = cls.__new__(cls)
         node.__dict__.update(attributes)
         return node
 
     def but(self, **attributes: Any) -> Self:
-        """The same node with other values for some attributes; nothing is checked."""
+        """Return a copy with other values for some attributes, without a check."""
         return self.of(self.__dict__ | attributes)
 
     @classmethod
     def empty(cls) -> Self:
-        """The one shared instance with all defaults."""
+        """Return the shared instance that has all defaults."""
         return cls._empty  # type: ignore[no-any-return]
 
     @property
     def said(self) -> frozenset[str]:
-        """The attributes that were given, whatever their values."""
+        """The attributes that were given, with any value."""
         return frozenset(self.__dict__)
 
     def check(self, spec: Spec) -> Iterator[Entry]:
-        """What is wrong with this object in this version, with paths relative to it.
+        """Yield the findings on this object in a spec version, with paths relative to it.
 
-        Only the object's own rules: what lies below is checked by its own class.
+        Objects inside this one are checked by their own classes.
         """
         del spec
         return iter(())
 
-    def check_lesser(self, spec: Spec, *, required: bool) -> Iterator[Entry]:
-        """The same where the version still had a lesser class in this place (`lacking`).
+    def check_lacking(self, spec: Spec, *, required: bool) -> Iterator[Entry]:
+        """Like `check`, where the version has a class with fewer fields in this place (`lacking`).
 
-        `required` says that its plain text could not be null there (`not_null_before`).
+        `required`: the field of that class could not be null in this version (`not_null_before`).
         """
         del required
         return self.check(spec)
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{type(self).__name__} is frozen; `but` makes another one")
+        raise AttributeError(f"{type(self).__name__} is frozen; make a copy with `but`")
 
     __delattr__ = __setattr__  # type: ignore[assignment]
 
@@ -130,9 +123,9 @@ class Node:
         return tuple(getattr(self, name) for name in type(self).annotations)
 
     def __repr__(self) -> str:
-        """What was said, without secrets: a config may end up in a log by accident."""
-        said = (f"{name}={self._shown(name)}" for name in type(self).annotations if name in self.__dict__)
-        return f"{type(self).__name__}({', '.join(said)})"
+        """Return the given attributes without secrets, in case a config is logged by accident."""
+        given = (f"{name}={self._shown(name)}" for name in type(self).annotations if name in self.__dict__)
+        return f"{type(self).__name__}({', '.join(given)})"
 
     def _shown(self, name: str) -> str:
         marks = getattr(type(self).annotations[name], "__metadata__", ())
@@ -140,8 +133,8 @@ class Node:
         return "'***'" if hidden and self.__dict__[name] else repr(self.__dict__[name])
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Let pydantic check and embed nodes: `TypeAdapter(Config)`, fields of other people's models."""
-        from ignition.schemas.checked import core_schema_of
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Let pydantic check and embed nodes: `TypeAdapter(Config)`, fields of other models."""
+        from ignition.lazy import load
 
-        return core_schema_of(cls, handler)
+        return load("ignition.schemas.checked:core_schema_of")(cls, handler)

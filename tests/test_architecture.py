@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import grimp
 import pytest
 
 PROJECT = Path(__file__).parents[1]
@@ -24,6 +25,45 @@ def check_imports(project: Path) -> subprocess.CompletedProcess[str]:
 def test_arrows_only_point_down() -> None:
     checked = check_imports(PROJECT)
     assert checked.returncode == 0, checked.stdout
+
+
+def circles(imports: dict[str, set[str]]) -> list[list[str]]:
+    """Return the strongly connected components with more than one module (Tarjan's algorithm)."""
+    numbers: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        numbers[module] = lowest[module] = len(numbers)
+        stack.append(module)
+        for other in sorted(imports[module]):
+            if other not in numbers:
+                visit(other)
+                lowest[module] = min(lowest[module], lowest[other])
+            elif other in stack:
+                lowest[module] = min(lowest[module], numbers[other])
+        if lowest[module] == numbers[module]:
+            start = stack.index(module)
+            component, stack[start:] = stack[start:], []
+            if len(component) > 1:
+                found.append(sorted(component))
+
+    for module in sorted(imports):
+        if module not in numbers:
+            visit(module)
+    return found
+
+
+def test_circles_finds_modules_that_import_each_other() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [["b", "c"]]
+
+
+def test_imports_form_no_circle() -> None:
+    """Imports inside functions and under TYPE_CHECKING count."""
+    graph = grimp.build_graph("ignition", exclude_type_checking_imports=False, cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert circles(imports) == []
 
 
 def test_every_room_has_its_place_among_the_layers() -> None:

@@ -1,4 +1,4 @@
-"""The host of a preview: programs that only look, and devices as they will be."""
+"""The host of a preview: read-only programs and predicted devices."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("command", QUERIES, ids=str)
-def test_queries_are_asked(command: Command) -> None:
+def test_read_only_command_is_query(command: Command) -> None:
     assert is_query(command)
 
 
 @pytest.mark.parametrize("command", CHANGES, ids=str)
-def test_nothing_else_is_started(command: Command) -> None:
+def test_command_that_is_no_query_raises_unseen(command: Command) -> None:
     run = FakeRun()
     with pytest.raises(Unseen):
         Queries(run, PredictedDevices())(command)
@@ -63,7 +63,7 @@ def test_nothing_else_is_started(command: Command) -> None:
 
 
 class TestDevices:
-    def test_there_missing_new_and_gone(self, tmp_path: Path) -> None:
+    def test_wait_knows_existing_missing_new_and_removed_devices(self, tmp_path: Path) -> None:
         (tmp_path / "dev").mkdir()
         (tmp_path / "dev/a1").touch()
         devices = PredictedDevices(str(tmp_path))
@@ -77,13 +77,13 @@ class TestDevices:
         with pytest.raises(MissingDevice, match="its partition will be deleted"):
             devices.wait({"/dev/a1": ()})
 
-    def test_what_depends_on_something_unknown_is_no_conflict(self, tmp_path: Path) -> None:
+    def test_uncertain_device_raises_unseen(self, tmp_path: Path) -> None:
         devices = PredictedDevices(str(tmp_path))
         devices.predict_uncertain(["/dev/md/x"], "that depends")
         with pytest.raises(Unseen, match="that depends"):
             devices.wait({"/dev/md/x": ()})
 
-    def test_a_name_that_leads_elsewhere_now_leads_to_the_new_one(self, tmp_path: Path) -> None:
+    def test_alias_of_predicted_name_is_new_device(self, tmp_path: Path) -> None:
         (tmp_path / "dev/disk/by-partlabel").mkdir(parents=True)
         (tmp_path / "dev/disk/by-partlabel/data").symlink_to("../../old1")
         devices = PredictedDevices(str(tmp_path))
@@ -91,7 +91,7 @@ class TestDevices:
         assert devices.alias("/dev/disk/by-partlabel/data") == "/dev/new1"
 
 
-class TestWhatIsOnNewDevices:
+class TestContentsOfPredictedDevices:
     def devices(self, directory: Path, *, content: bytes = b"\1") -> PredictedDevices:
         (directory / "dev").mkdir()
         (directory / "dev/b").write_bytes(bytes(2 << 20) + content + bytes(3 << 20))
@@ -100,14 +100,14 @@ class TestWhatIsOnNewDevices:
         devices.predict_device("/dev/md/x")
         return devices
 
-    def test_nothing_on_what_has_no_place_yet(self, tmp_path: Path) -> None:
+    def test_predicted_device_without_place_is_empty(self, tmp_path: Path) -> None:
         run = FakeRun()
         queries = Queries(run, self.devices(tmp_path))
         assert queries(blkid.probe("/dev/md/x")).status == 2
         assert wipefs.parse(queries(wipefs.show(["/dev/md/x"])).stdout, ["/dev/md/x"]) == {"/dev/md/x": ()}
         assert run.commands == []
 
-    def test_what_lies_in_the_place_of_a_partition_shows(self, tmp_path: Path) -> None:
+    def test_predicted_partition_has_signatures_of_its_extent(self, tmp_path: Path) -> None:
         run = FakeRun()
         run.answer("blkid", stdout="ID_FS_TYPE=xfs\nID_FS_LABEL_ENC=old\n", having="--offset")
         queries = Queries(run, self.devices(tmp_path))
@@ -118,12 +118,12 @@ class TestWhatIsOnNewDevices:
         probe = ("blkid", "-p", "-o", "udev", "--offset", "1048576", "--size", "2097152", "/dev/b")
         assert run.argvs == [probe, probe]
 
-    def test_no_process_is_needed_to_see_zeros(self, tmp_path: Path) -> None:
+    def test_extent_of_zeros_needs_no_probe(self, tmp_path: Path) -> None:
         run = FakeRun()
         assert Queries(run, self.devices(tmp_path, content=b"\0"))(blkid.probe("/dev/b1")).status == 2
         assert run.commands == []
 
-    def test_the_others_are_asked_for_real(self, tmp_path: Path) -> None:
+    def test_query_for_existing_devices_is_run(self, tmp_path: Path) -> None:
         run = FakeRun()
         run.answer("wipefs", Ran(0, '{"signatures": [{"device": "a", "type": "ext4", "usage": "filesystem", '
                                     '"uuid": null, "label": null}]}'))  # fmt: skip

@@ -48,7 +48,7 @@ def test_effects_of_each_volume(host: PreviewHost) -> None:
     assert told == [
         (Does.KEEP, "LUKS volume there", "on /dev/there; it is opened", ()),
         (Does.KEEP, "LUKS volume open", "on /dev/open; already open", ()),
-        (Does.DESTROY, "wiping all signatures from /dev/new", "", ("/dev/vdb",)),
+        (Does.DESTROY, "wiping all signatures of /dev/new", "", ("/dev/vdb",)),
         (Does.CREATE, "LUKS volume new", "on /dev/new, unlocked by a generated key", ()),
         (
             Does.KEEP,

@@ -1,4 +1,4 @@
-"""A preview of whole configs: on loop disks with the real programs, on trees, and nothing is written."""
+"""Previews of whole configs, on loop disks with real programs and on trees; nothing is written."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ DISK_PROGRAMS = (*loop.PROGRAMS, "sfdisk", "wipefs", "blkid", "mkfs.ext4", "mkfs
 
 
 def looking(command: Command) -> Ran:
-    """The gate to real programs, for those alone that this test knows to write nothing."""
+    """Run real programs, but only those that write nothing."""
     assert command.argv[1] == QUERIES[command.program]
     assert not {"--all", "-a", "--force"} & set(command.argv)
     return run(command)
 
 
 def preview(config: Config, root: Path, *, real: bool = False, system: str = "") -> list[StagePreview]:
-    """Look at the machine that runs the tests if that is `real`, else at a made-up one."""
+    """Preview this machine if `real`, else an artificial one."""
     gate = looking if real else FakeRun()
     if not (real or system):
         system = str(made_up(root.parent / "made-up").system)
@@ -49,7 +49,7 @@ def preview(config: Config, root: Path, *, real: bool = False, system: str = "")
 
 
 def made_up(directory: Path) -> Sysfs:
-    """A system on which nothing is."""
+    """Return an empty artificial system."""
     made = Sysfs(directory)
     (made.system / "proc/mdstat").write_text("Personalities : [raid1] \n")
     (made.system / "proc/sys/kernel/random").mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,9 @@ def make(config: Config, directory: Path) -> None:
 
 @pytest.mark.real_commands(*DISK_PROGRAMS)
 class TestDisks:
-    def test_from_nothing_and_again(self, disk: str, tmp_path: Path, root: Path) -> None:
+    def test_blank_disk_shows_creations_and_stays_unchanged(
+        self, disk: str, tmp_path: Path, root: Path
+    ) -> None:
         config = config_of(
             storage={
                 "disks": [
@@ -129,7 +131,9 @@ class TestDisks:
         assert digest(tmp_path / "disk") == before
         assert not Path(f"{disk}p1").exists()
 
-    def test_what_is_kept_and_what_is_lost(self, disk: str, tmp_path: Path, root: Path) -> None:
+    def test_provisioned_disk_shows_kept_and_lost_contents(
+        self, disk: str, tmp_path: Path, root: Path
+    ) -> None:
         partitions = [{"number": 1, "label": "a", "sizeMiB": 20}, {"number": 2, "label": "b"}]
         filesystems = [
             {"device": f"{disk}p1", "format": "ext4", "label": "OLD"},
@@ -160,7 +164,7 @@ class TestDisks:
             'partition 2, labelled "b", 42.98 MiB',
             f'on {disk}p1: ext4 "OLD"',
         )
-        # A new table erases nothing: what lay in the place of a partition is there again.
+        # A new table erases nothing: an old filesystem reappears with a partition in its place.
         assert effect(shown, f"contents of {disk}p1").lost == (f'on {disk}p1: ext4 "OLD"',)
         where = "$.storage.filesystems.1.wipeFilesystem"
         reason = f"existing filesystem on {disk}p2 does not match the config: found ext4, want vfat"
@@ -169,7 +173,7 @@ class TestDisks:
         with pytest.raises(Refused, match="found ext4, want vfat"):
             make(wiped, tmp_path)
 
-    def test_all_conflicts_at_once_and_no_waiting(self, disk: str, tmp_path: Path, root: Path) -> None:
+    def test_all_conflicts_are_shown_without_waiting(self, disk: str, tmp_path: Path, root: Path) -> None:
         (root / "srv").mkdir()
         table = {"device": disk, "partitions": [{"number": 1, "label": "a"}]}
         make(config_of(storage={"disks": [table]}), tmp_path)
@@ -202,7 +206,7 @@ class TestDisks:
         assert ("unknown", "filesystem /dev/disk/by-partlabel/there") in told(shown)
         assert ("create", f"ext4 on {disk}p1") in told(shown)
 
-    def test_deleted_partitions_are_gone(self, disk: str, tmp_path: Path, root: Path) -> None:
+    def test_deleted_partition_is_missing_for_filesystem(self, disk: str, tmp_path: Path, root: Path) -> None:
         make(config_of(storage={"disks": [{"device": disk, "partitions": [{"number": 1}]}]}), tmp_path)
         gone = {"number": 1, "shouldExist": False, "wipePartitionEntry": True}
         config = config_of(
@@ -218,7 +222,7 @@ class TestDisks:
         ]
 
 
-def test_no_program_is_needed_to_see_files_users_and_units(root: Path) -> None:
+def test_files_users_and_units_need_no_program(root: Path) -> None:
     (root / "etc/kept").write_text("same")
     (root / "etc/kept").chmod(0o644)
     (root / "srv").mkdir()
@@ -273,7 +277,7 @@ def test_no_program_is_needed_to_see_files_users_and_units(root: Path) -> None:
     assert tree_of(str(root)) == before
 
 
-def test_files_on_what_is_not_mounted_are_unknown_one_by_one(root: Path, tmp_path: Path) -> None:
+def test_files_on_unmounted_filesystem_are_unknown(root: Path, tmp_path: Path) -> None:
     (root / "var").mkdir()
     config = config_of(
         storage={
@@ -291,13 +295,13 @@ def test_files_on_what_is_not_mounted_are_unknown_one_by_one(root: Path, tmp_pat
     assert conflicts(shown) == []
 
 
-def test_kernel_arguments_are_named_without_their_values(root: Path) -> None:
+def test_kernel_arguments_are_shown_without_values(root: Path) -> None:
     shown = preview(config_of(kernelArguments={"shouldExist": ["key=s3cr3t"]}), root)
     assert told(shown, "kargs") == [("unknown", "booting with the kernel argument key")]
     assert "s3cr3t" not in repr(shown)
 
 
-def test_secrets_are_not_told(root: Path) -> None:
+def test_secrets_are_not_shown(root: Path) -> None:
     config: dict[str, Any] = {
         "passwd": {"users": [{"name": "core", "passwordHash": "s3cr3t", "sshAuthorizedKeys": ["s3cr3t"]}]},
         "storage": {"files": [{"path": "/a", "contents": {"source": "https://u:s3cr3t@example.com/s3cr3t"}}]},
@@ -305,7 +309,7 @@ def test_secrets_are_not_told(root: Path) -> None:
     assert "s3cr3t" not in repr(preview(config_of(**config), root))
 
 
-def test_a_step_that_cannot_look_at_all_says_so_and_the_rest_goes_on(
+def test_step_that_cannot_observe_is_unknown_and_others_continue(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IGNITION_BOOT_ID_PATH", "/nowhere")
@@ -313,7 +317,7 @@ def test_a_step_that_cannot_look_at_all_says_so_and_the_rest_goes_on(
     assert told(shown) == [("create", "file /etc/b"), ("unknown", "other effects of the step result")]
 
 
-def test_the_proof_itself_notices_writes(tmp_path: Path) -> None:
+def test_only_looking_detects_writes(tmp_path: Path) -> None:
     from tests.lab.readonly import Wrote
 
     for write in (
@@ -328,7 +332,7 @@ def test_the_proof_itself_notices_writes(tmp_path: Path) -> None:
 
 
 class TestArraysAndVolumes:
-    """On a made-up system, where nothing is on the devices."""
+    """On an artificial system with empty devices."""
 
     @pytest.fixture
     def system(self, tmp_path: Path) -> str:
@@ -340,7 +344,7 @@ class TestArraysAndVolumes:
     RAID: ClassVar[dict[str, Any]] = {"name": "md", "level": "raid1", "devices": ["/dev/a", "/dev/b"]}
     LUKS: ClassVar[dict[str, Any]] = {"name": "secret", "device": "/dev/md/md", "label": "L"}
 
-    def test_a_file_on_a_volume_on_an_array(self, root: Path, system: str) -> None:
+    def test_file_on_luks_volume_on_raid_array_is_created(self, root: Path, system: str) -> None:
         config = config_of(
             storage={
                 "raid": [self.RAID],
@@ -361,9 +365,7 @@ class TestArraysAndVolumes:
             ("change", "lines in /etc/crypttab"),
         ]
 
-    def test_what_the_engine_cannot_do_is_a_conflict_and_the_rest_goes_on(
-        self, root: Path, system: str
-    ) -> None:
+    def test_unsupported_object_is_conflict_and_others_continue(self, root: Path, system: str) -> None:
         config = config_of(
             storage={
                 "raid": [{**self.RAID, "level": "raid6"}],
@@ -385,9 +387,7 @@ class TestArraysAndVolumes:
         assert ("create", "LUKS volume secret") in told(shown)
         assert ("create", "ext4 on /dev/mapper/secret") in told(shown)
 
-    def test_partitions_by_the_names_that_udev_makes_of_their_disk_s(
-        self, root: Path, tmp_path: Path
-    ) -> None:
+    def test_partition_is_found_by_udev_name_of_its_disk(self, root: Path, tmp_path: Path) -> None:
         sysfs = made_up(tmp_path / "other")
         sysfs.disk("vdb", 64 << 20)
         sysfs.link("/dev/disk/by-id/virtio-x", "/dev/vdb")
@@ -402,9 +402,7 @@ class TestArraysAndVolumes:
         assert conflicts(shown) == []
         assert effect(shown, "ext4 on /dev/disk/by-id/virtio-x-part2").does is Does.CREATE
 
-    def test_what_depends_on_a_refused_array_is_unknown_and_no_conflict(
-        self, root: Path, system: str
-    ) -> None:
+    def test_object_on_refused_array_is_unknown(self, root: Path, system: str) -> None:
         config = config_of(
             storage={
                 "raid": [
@@ -428,7 +426,7 @@ class TestArraysAndVolumes:
         ]
 
 
-def test_a_link_on_the_way_to_a_mount_point_is_a_conflict(root: Path) -> None:
+def test_symlink_in_mount_point_path_is_conflict(root: Path) -> None:
     (root / "data").symlink_to("etc")
     config = config_of(
         storage={
@@ -449,11 +447,11 @@ def test_a_link_on_the_way_to_a_mount_point_is_a_conflict(root: Path) -> None:
 
 
 @pytest.mark.real_commands(*DISK_PROGRAMS)
-def test_what_a_volume_takes_the_place_of_is_told(disk: str, tmp_path: Path, root: Path) -> None:
+def test_wiped_luks_device_shows_lost_contents(disk: str, tmp_path: Path, root: Path) -> None:
     make(config_of(storage={"filesystems": [{"device": disk, "format": "ext4", "label": "OLD"}]}), tmp_path)
     volume = {"name": "secret", "device": disk, "wipeVolume": True}
     before = digest(tmp_path / "disk")
     shown = preview(config_of(storage={"luks": [volume]}), root, real=True)
-    assert effect(shown, f"wiping all signatures from {disk}").lost == (f'on {disk}: ext4 "OLD"',)
+    assert effect(shown, f"wiping all signatures of {disk}").lost == (f'on {disk}: ext4 "OLD"',)
     assert ("create", "LUKS volume secret") in told(shown)
     assert digest(tmp_path / "disk") == before

@@ -54,7 +54,7 @@ def test_existing_clevis_volume_is_conflict_or_lost(tmp_path: Path) -> None:
     assert conflicts(shown)[0].startswith("$.storage.luks.0.wipeVolume: cannot use /dev/a as LUKS volume")
     shown = preview(tmp_path / "2", there(FakeRun()), wipeVolume=True)
     assert [each for each in told(shown) if "/dev/a" in each[1]] == [
-        ("destroy", "wiping all signatures from /dev/a")
+        ("destroy", "wiping all signatures of /dev/a")
     ]
 
 

@@ -43,7 +43,7 @@ FILES = {
 CONFLICT = {"files": [{"path": "/motd", "contents": {"source": "data:,n3w"}}]}
 
 
-def test_text(tmp_path: Path, root: Path, capsys: Capture) -> None:
+def test_text_output_lists_effects_and_totals(tmp_path: Path, root: Path, capsys: Capture) -> None:
     assert main(["--config", given(tmp_path, storage=FILES), "--root", str(root)]) == 0
     assert capsys.readouterr().out == (
         "files:\n"
@@ -55,7 +55,9 @@ def test_text(tmp_path: Path, root: Path, capsys: Capture) -> None:
     )
 
 
-def test_conflicts_are_last_with_hints_and_status_1(tmp_path: Path, root: Path, capsys: Capture) -> None:
+def test_conflicts_are_printed_last_with_hints_and_status_1(
+    tmp_path: Path, root: Path, capsys: Capture
+) -> None:
     assert main(["--config", given(tmp_path, storage=CONFLICT), "--root", str(root)]) == 1
     assert capsys.readouterr().out == (
         "files:\n"
@@ -67,7 +69,7 @@ def test_conflicts_are_last_with_hints_and_status_1(tmp_path: Path, root: Path, 
     )
 
 
-def test_json(tmp_path: Path, root: Path, capsys: Capture) -> None:
+def test_json_output_lists_objects_and_conflicts(tmp_path: Path, root: Path, capsys: Capture) -> None:
     arguments = ["--config", given(tmp_path, storage=CONFLICT), "--root", str(root), "--output", "json"]
     assert main(arguments) == 1
     assert json.loads(capsys.readouterr().out) == {
@@ -92,7 +94,7 @@ def test_json(tmp_path: Path, root: Path, capsys: Capture) -> None:
     }
 
 
-def test_what_is_there_is_told_once_where_something_is_missing(tmp_path: Path) -> None:
+def test_missing_devices_list_existing_devices_once(tmp_path: Path) -> None:
     block = tmp_path / "sys/class/block/vdb"
     block.mkdir(parents=True)
     (block / "size").write_text("2097152\n")
@@ -108,15 +110,13 @@ def test_what_is_there_is_told_once_where_something_is_missing(tmp_path: Path) -
     ]
 
 
-def test_a_terminal_is_safe_from_what_configs_and_disks_say(
-    tmp_path: Path, root: Path, capsys: Capture
-) -> None:
+def test_control_characters_are_escaped_on_output(tmp_path: Path, root: Path, capsys: Capture) -> None:
     storage = {"files": [{"path": "/\u001b[2J"}]}
     assert main(["--config", given(tmp_path, storage=storage), "--root", str(root)]) == 0
     assert "\x1b" not in capsys.readouterr().out
 
 
-def test_the_cache_is_the_default(
+def test_config_cache_is_default(
     tmp_path: Path, root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = Path(given(tmp_path, storage=FILES)).read_bytes()
@@ -142,7 +142,7 @@ def test_the_cache_is_the_default(
         ),
     ],
 )
-def test_a_bad_config_is_status_1(tmp_path: Path, capsys: Capture, config: str | None, says: str) -> None:
+def test_invalid_config_exits_1(tmp_path: Path, capsys: Capture, config: str | None, says: str) -> None:
     if config is not None:
         (tmp_path / "my.ign").write_text(config)
     assert plan.main(["--config", str(tmp_path / "my.ign")]) == 1
@@ -152,13 +152,13 @@ def test_a_bad_config_is_status_1(tmp_path: Path, capsys: Capture, config: str |
 @pytest.mark.parametrize(
     "arguments", [["--output", "xml"], ["x"], ["--config", "a", "--config-cache", "b"], ["--config"]]
 )
-def test_usage_is_status_2(arguments: list[str], capsys: Capture) -> None:
+def test_usage_error_exits_2(arguments: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
         plan.main(arguments)
     assert ended.value.code == 2
     capsys.readouterr()
 
 
-def test_several_lines_of_a_reason_stay_together() -> None:
+def test_reason_of_several_lines_is_indented() -> None:
     outlook = StagePreview("x", (Effect((), Does.KEEP, "a"),), (Refusal((), "one\ntwo"),))
     assert list(plan.in_text([outlook]))[3:5] == ["  $: one", "    two"]
