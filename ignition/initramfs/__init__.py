@@ -1,10 +1,9 @@
-"""How the engine gets into an initramfs: which files it takes, packed, tried out, checked.
+"""Pack the engine into an initramfs, and prove that the packed engine works.
 
-Nothing here is kept by hand: `imports` reads the engine's own source, `probe` runs
-in child interpreters and notes what importing and running the engine takes, `tree`
-writes that down as a small Python installation, and the same trials are then run by
-that installation alone. `image` looks into a finished image.
+No list of modules is maintained by hand. `imports` reads the engine's source, `probe` runs trials in a child
+interpreter and notes the modules, data files and shared libraries that they need, and `packed_tree` writes a
+small Python installation. The packed Python then runs the same trials. `image` checks a finished image.
 
-    imports ──▶ trials in this Python ──▶ tree ──▶ trials in the packed Python
-              (noting modules, libraries)         (nothing new may be missing)
+    imports ──▶ trials in the build host's Python ──▶ packed_tree ──▶ trials in the packed Python
+                (note modules and libraries)                          (fail if a module is missing)
 """

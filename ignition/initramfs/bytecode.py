@@ -1,13 +1,13 @@
-"""A program for child interpreters: compiles modules for the packed tree.
+"""Compile modules for the packed tree: a program for a child interpreter.
 
     python -I -X no_debug_ranges bytecode.py < list         JSON: [source, target, shown, level] …
 
-It runs in the interpreter that will be packed, so the byte code is the right one,
-and without column tables, which take a fifth of the size and are of use only where
-the source is at hand. Docstrings go too, assertions do not unless the level says so.
-The hash in the header is never compared with a source.
+The interpreter that is packed runs this program, so that the magic number of the byte code matches.
+`no_debug_ranges` leaves out the column tables: a fifth of the size, and useful only where the source is at
+hand. Docstrings are left out too; assertions only if the optimisation level says so.
+The header marks the byte code as unchecked: the interpreter does not compare it with a source.
 
-Source: PEP 552 for the header, py_compile for what makes a file of byte code.
+Source: PEP 552 (header), the standard library's py_compile (file layout).
 """
 
 from __future__ import annotations
@@ -25,25 +25,23 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def main() -> None:
-    """Compile all that is listed."""
     for source, target, shown, level in json.load(sys.stdin):
         text = Path(source).read_bytes()
-        tree = Undocumented().visit(ast.parse(text, shown))
+        tree = DocstringRemover().visit(ast.parse(text, shown))
         code = compile(tree, shown, "exec", dont_inherit=True, optimize=level)
         Path(target).write_bytes(header(text) + marshal.dumps(code))
 
 
 def header(source: bytes) -> bytes:
-    """What stands before the code."""
+    """Return the 16-byte header of a byte code file: magic number, flags, hash of the source."""
     flags = UNCHECKED_HASH.to_bytes(4, "little")
     return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source)
 
 
-class Undocumented(ast.NodeTransformer):
-    """Takes the docstrings out of a module."""
+class DocstringRemover(ast.NodeTransformer):
+    """Remove the docstrings of a module, its classes and its functions."""
 
     def visit(self, node: ast.AST) -> Any:
-        """Whatever has a body may begin with one."""
         self.generic_visit(node)
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             text, *rest = node.body

@@ -1,7 +1,7 @@
-"""A finished image: does it hold what was put into it?
+"""Check that a finished initramfs image contains all files of the engine.
 
-dracut leaves a module out when something that it depends on is missing, says so in
-one line among hundreds, and ends with success. So each image is looked into.
+If a dependency of a module is missing, dracut leaves the module out, prints one line among hundreds, and
+exits with status 0. Therefore each image is checked.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ REQUIRED: Final = (
     "/usr/libexec/ignition-emergency",
     "/usr/libexec/ignition-network",
 )
-"""What the dracut module brings beside the files that the packed tree lists itself."""
+"""Files that the dracut module installs, in addition to those that the packed tree lists."""
 
 
 def check(image: Path) -> int:
-    """Look into an image; returns the number of files that it was looked through for.
+    """Check an image; return the number of files that were looked for.
 
     Raises:
-        IgnitionError: something is missing; the message names it.
+        IgnitionError: files are missing; the message names them.
         CommandFailed: `lsinitrd` cannot read the image.
     """
     listed = str(RUNTIME / "files")
@@ -51,20 +51,20 @@ def check(image: Path) -> int:
         packed = []
     if not packed:
         raise IgnitionError(
-            f"{image} does not contain the dracut module ignition at all",
-            hint="dracut's output says why: look for modules that it could not find or install",
+            f'{image} does not contain the dracut module "ignition"',
+            hint="search dracut's output for modules that were not found or could not be installed",
         )
     wanted = {*packed, *REQUIRED}
     absent = missing(wanted, lsinitrd(str(image)))
     if absent:
-        raise IgnitionError(f"{image} lacks {', '.join(absent)}")
+        raise IgnitionError(f"{image} is incomplete: not found: {', '.join(absent)}")
     return len(wanted)
 
 
 def missing(wanted: Iterable[str], listing: str) -> list[str]:
-    """Which of these paths do not appear in the output of `lsinitrd`.
+    """List the paths that do not appear in the output of `lsinitrd`.
 
-    A path may pass through directories that are links on this system (/lib, /sbin).
+    Directories of a path may be symlinks on this system (/lib, /sbin).
     """
     present = set()
     for line in listing.splitlines():
@@ -76,11 +76,10 @@ def missing(wanted: Iterable[str], listing: str) -> list[str]:
 
 
 def resolved(path: str) -> str:
-    """The path with all links in its directories followed."""
+    """Return the path with the symlinks in its directories resolved."""
     directory, name = os.path.split(path)
     return os.path.join(os.path.realpath(directory), name)
 
 
 def lsinitrd(*arguments: str) -> str:
-    """What dracut's own tool says."""
-    return run(Command(("lsinitrd", *arguments), "looking into the image")).stdout
+    return run(Command(("lsinitrd", *arguments), "checking the image")).stdout

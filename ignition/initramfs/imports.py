@@ -1,13 +1,14 @@
-"""What the engine's own source imports, at any depth, read without running it.
+"""Find the imports of the engine by reading its source.
 
-The engine imports heavy libraries inside the functions that need them, so running
-it once shows only part of what it may need. Its source shows all: every module of
-the engine that the boot path can reach, and every foreign module that these name.
+The engine imports large libraries inside the functions that need them, so one run shows only some of the
+imports. The source shows all: every module of the engine that the boot path can reach, and every foreign
+module that these modules name.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +28,20 @@ BOOT_PATH: Final = (
     "ignition.providers.*",
     "ignition.stages.*",
 )
-"""Where the search starts. What is found by name at run time (the verb, the provider)
-cannot be seen in the source; a star takes a package with all that is in it."""
+"""Modules where the search starts: those that are imported by a name made at run time (verbs, providers).
+A star takes a package with all modules in it."""
 
 LIBRARY_ONLY: Final = frozenset({"ignition.schemas.checked"})
-"""Modules that only people who build configs in Python come to: the constructors of the
-model import pydantic there. Stages make nodes without them; `tests/test_imports.py` watches that."""
+"""Modules for Python programs that build configs: the constructors of the model import pydantic there.
+Stages make nodes without constructors; `tests/test_imports.py` checks that."""
+
+LAZY: Final = re.compile(rf"({PACKAGE}(?:\.\w+)+):(\w+)")
+"""A name for `ignition.lazy.load`."""
 
 
 @dataclass(frozen=True, order=True)
 class Import:
-    """One import of a foreign module; `name` is what is taken out of it, or empty."""
+    """One import; `name` is the imported attribute or submodule, or empty for `import module`."""
 
     module: str
     name: str = ""
@@ -45,7 +49,7 @@ class Import:
 
 @dataclass(frozen=True)
 class Reach:
-    """The engine's modules on the boot path, and the foreign imports in them."""
+    """The engine's modules on the boot path, and the imports of foreign modules in them."""
 
     modules: frozenset[str]
     foreign: frozenset[Import]
@@ -55,7 +59,7 @@ def reach(roots: Iterable[str] = BOOT_PATH) -> Reach:
     """Follow the imports of the engine's modules from `roots`.
 
     Raises:
-        IgnitionError: a module of the engine imports one that does not exist.
+        IgnitionError: the source of a module of the engine is not found.
     """
     waiting = [module for root in roots for module in expanded(root)]
     modules: set[str] = set()
@@ -75,7 +79,7 @@ def reach(roots: Iterable[str] = BOOT_PATH) -> Reach:
 
 
 def expanded(root: str) -> Iterator[str]:
-    """The modules that a root stands for."""
+    """List the modules of a root: one, or all of a package (`package.*`)."""
     package = root.removesuffix(".*")
     yield package
     if package == root:
@@ -88,14 +92,14 @@ def expanded(root: str) -> Iterator[str]:
 
 
 def parents(module: str) -> Iterator[str]:
-    """The packages that importing `module` imports first."""
+    """List the parent packages of a module, the nearest first."""
     while "." in module:
         module = module.rpartition(".")[0]
         yield module
 
 
 def own_modules(found: Import) -> Iterator[str]:
-    """The engine's modules that one import of the engine's brings."""
+    """List the engine's modules that one import of the engine loads."""
     yield found.module
     inner = f"{found.module}.{found.name}"
     if found.name and find_source(inner):
@@ -103,7 +107,11 @@ def own_modules(found: Import) -> Iterator[str]:
 
 
 def imports_of(source: str) -> Iterator[Import]:
-    """All imports in a module's source, except those for type checkers only."""
+    """Imports in a module's source, at any depth, except those for type checkers only.
+
+    Literals that name a module count too: the argument of `importlib.import_module` or `ignition.lazy.load`,
+    and any string of the form `"ignition.module:name"`.
+    """
     waiting: list[ast.AST] = [ast.parse(source)]
     while waiting:
         match waiting.pop():
@@ -115,20 +123,25 @@ def imports_of(source: str) -> Iterator[Import]:
                 waiting.extend(branch.orelse)
             case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(module))]):
                 yield Import(module)
+            case ast.Call(func=ast.Name(id="load"), args=[ast.Constant(value=str(place))]) if ":" in place:
+                module, _, name = place.partition(":")
+                yield Import(module, name)
+            case ast.Constant(value=str(text)) if lazy := LAZY.fullmatch(text):
+                yield Import(lazy[1], lazy[2])
             case node:
                 waiting.extend(ast.iter_child_nodes(node))
 
 
 def source_of(module: str) -> Path:
-    """The source file of one of the engine's modules."""
+    """Return the source file of a module of the engine."""
     path = find_source(module)
     if path is None:
-        raise IgnitionError(f"the engine imports {module}, which does not exist")
+        raise IgnitionError(f"cannot pack the engine: source of module {module} not found")
     return path
 
 
 def find_source(module: str) -> Path | None:
-    """The same, or None. Found by place: importing it is what the caller wants to avoid."""
+    """Return the source file of a module of the engine, or None. Does not import the module."""
     base = Path(ignition.__file__).parent.joinpath(*module.split(".")[1:])
     candidates = (base / "__init__.py", base.with_name(base.name + ".py"))
     return next((path for path in candidates if path.is_file()), None)

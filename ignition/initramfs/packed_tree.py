@@ -1,14 +1,13 @@
-"""The packed tree: a Python installation with the engine in it and nothing else.
+"""The packed tree: a Python installation that contains the engine and nothing else.
 
     usr/bin/ignition                              starts the engine
-    usr/bin/python3                               leads to the next
-    usr/lib/ignition-runtime/bin/python3          the distribution's interpreter
-    usr/lib/ignition-runtime/lib/python3.X/       all modules, whoever wrote them
-    usr/lib/ignition-runtime/files                what the image must hold (see `image`)
+    usr/bin/python3                               symlink to the packed interpreter
+    usr/lib/ignition-runtime/bin/python3          copy of the distribution's interpreter
+    usr/lib/ignition-runtime/lib/python3.X/       all modules
+    usr/lib/ignition-runtime/files                list of files that the image must contain (see `image`)
 
-One directory for all modules means one look per import. Byte code stands where the
-source would (`name.pyc`, no `__pycache__`): the interpreter then neither looks for
-sources nor compares times.
+With one directory for all modules, an import looks into one directory. Byte code is written in the place of
+the source (`name.pyc`, no `__pycache__`), so the interpreter does not look for sources and compares no times.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ from typing import Final
 from ignition.host.command import Command
 from ignition.host.run import run
 
-__all__ = ["QUIET", "RUNTIME", "Module", "Tree", "base_interpreter"]
+__all__ = ["QUIET", "RUNTIME", "Module", "PackedTree", "base_interpreter"]
 
 RUNTIME: Final = Path("usr/lib/ignition-runtime")
 LAUNCHER: Final = Path("usr/bin/ignition")
 LIST: Final = RUNTIME / "files"
 
 LINK: Final = Path("usr/bin/python3")
-"""dracut looks for the interpreters of scripts on the building machine, so the launcher
-names one that is there; in the image it leads to the packed one."""
+"""dracut looks for the interpreters of scripts on the build host, so the launcher names an interpreter that
+exists there. In the image this path is a symlink to the packed interpreter."""
 
 BYTECODE: Final = Path(__file__).with_name("bytecode.py")
 
@@ -41,29 +40,29 @@ WITH_ASSERTIONS: Final = 0
 WITHOUT_ASSERTIONS: Final = 1
 
 LANDMARK: Final = "os"
-"""The interpreter knows its library's directory by this module, though it has a frozen copy."""
+"""The interpreter finds its library directory by the file of this module, although the module is frozen."""
 
 QUIET: Final = ("ignore:Unable to find acceptable character detection",)
-"""requests misses what is left out on purpose, see `substitutes`."""
+"""Warning filter: requests warns about character set detection, which is left out (see `substitutes`)."""
 
 LAUNCH: Final = f"""\
 #!/usr/bin/python3 -ISXutf8
 import gc, os, sys
-# A stage is over in seconds: collecting cycles costs more time than it saves memory.
+# A stage takes seconds: collecting cycles costs more time than the memory is worth.
 gc.disable()
 sys.warnoptions += {list(QUIET)}
 from ignition.cli import main
 status = main()
 for stream in filter(None, (sys.stdout, sys.stderr)):
     stream.flush()
-# The kernel takes the memory back at once; the interpreter would go through all of it.
+# The kernel frees the memory at once; the interpreter would free object by object.
 os._exit(status)
 """
 
 
 @dataclass(frozen=True)
 class Module:
-    """One module to be packed: its name, where its code is, whether it is a package."""
+    """A module to pack: its name, its file, whether it is a package."""
 
     name: str
     file: Path
@@ -71,12 +70,12 @@ class Module:
 
     @property
     def is_source(self) -> bool:
-        """Whether it is to be compiled; otherwise it is a shared object."""
+        """Whether the file is Python source; otherwise it is a shared object."""
         return self.file.suffix == ".py"
 
     @property
     def place(self) -> Path:
-        """Where it goes, from the library's directory."""
+        """Path of the packed module, relative to the library directory."""
         path = Path(*self.name.split("."))
         if self.package:
             path /= "__init__"
@@ -85,24 +84,24 @@ class Module:
 
     @property
     def level(self) -> int:
-        """How far it is optimised. The engine keeps its assertions."""
+        """Optimisation level of the compiler. The engine keeps its assertions."""
         return WITH_ASSERTIONS if self.name.partition(".")[0] == "ignition" else WITHOUT_ASSERTIONS
 
 
 @dataclass(frozen=True)
-class Tree:
-    """A packed tree below `root`, the initramfs's root directory."""
+class PackedTree:
+    """A packed tree below `root`, the root directory of the initramfs."""
 
     root: Path
 
     @property
     def python(self) -> Path:
-        """The packed interpreter."""
+        """Path of the packed interpreter."""
         return self.root / RUNTIME / "bin/python3"
 
     @property
     def library(self) -> Path:
-        """The directory of the packed modules."""
+        """Directory of the packed modules."""
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         return self.root / RUNTIME / sys.platlibdir / version
 
@@ -111,11 +110,11 @@ class Tree:
 
         Raises:
             CommandFailed: a module does not compile.
-            OSError: a file cannot be read or written, or another module has brought a Python.
+            OSError: a file cannot be read or written, or another dracut module has installed a Python.
         """
         self.python.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(base_interpreter(), self.python)
-        # Its absence is reported on stderr at each start.
+        # Without this directory the interpreter prints a warning at each start.
         (self.library / "lib-dynload").mkdir(parents=True, exist_ok=True)
         every = sorted(modules, key=lambda module: module.name)
         self._copy(module for module in every if not module.is_source)
@@ -129,9 +128,9 @@ class Tree:
         link.symlink_to(os.path.relpath(self.python, link.parent))
 
     def add(self, data: Mapping[Path, Path]) -> None:
-        """Copy files that are no modules: from where they are to their places in the library.
+        """Copy data files to their places in the library.
 
-        JSON goes without its blanks, which are half of it.
+        JSON is written without white space, which is half of its size.
         """
         for place, file in data.items():
             target = self.library / place
@@ -142,7 +141,7 @@ class Tree:
                 shutil.copyfile(file, target)
 
     def substitute(self, sources: Mapping[str, str]) -> None:
-        """Write modules whose sources are given, in place of those of the same names."""
+        """Write modules from source texts, by module name."""
         scratch = self.root / RUNTIME / "scratch.py"
         for name, source in sources.items():
             scratch.write_text(source, "utf-8")
@@ -150,11 +149,11 @@ class Tree:
         scratch.unlink(missing_ok=True)
 
     def owns(self, path: str) -> bool:
-        """Whether a file lies in the tree."""
+        """Whether the file is inside the packed Python installation."""
         return Path(path).is_relative_to((self.root / RUNTIME).resolve())
 
     def files(self) -> Iterator[Path]:
-        """The packed files, from the initramfs's root."""
+        """List the packed files, relative to the root of the initramfs."""
         yield LAUNCHER
         yield LINK
         for path in sorted((self.root / RUNTIME).rglob("*")):
@@ -162,7 +161,7 @@ class Tree:
                 yield path.relative_to(self.root)
 
     def write_list(self, system_files: Iterable[str]) -> None:
-        """Write down what the image must hold: the tree, and these files of the system."""
+        """Write the list of files that the image must contain: the tree and these system files."""
         packed = [f"/{path}" for path in self.files()]
         everything = sorted({*packed, f"/{LIST}", *system_files})
         (self.root / LIST).write_text("".join(f"{path}\n" for path in everything), "utf-8")
@@ -172,7 +171,7 @@ class Tree:
             target = self.library / module.place
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(module.file, target)
-            # dracut looks at executable files only when it strips and resolves libraries.
+            # dracut strips and resolves libraries only of executable files.
             target.chmod(0o755)
 
     def _compile(self, modules: Iterable[Module]) -> None:
@@ -186,13 +185,13 @@ class Tree:
         run(Command(compiler, "compiling the packed modules", stdin=json.dumps(work).encode()))
 
     def _strip(self) -> None:
-        """Drop symbols, when the building machine can: it makes the image smaller, nothing else."""
+        """Remove symbols to save space, if the build host has `strip`."""
         if shutil.which("strip"):
             objects = (str(path) for path in (self.python, *self.library.rglob("*.so")))
             run(Command(("strip", "--strip-unneeded", *objects), "stripping the packed tree"))
 
 
 def base_interpreter() -> Path:
-    """The interpreter under the virtual environment, if there is one: the distribution's own."""
+    """Path of the distribution's interpreter, outside of any virtual environment."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     return Path(sys.base_prefix, "bin", version).resolve(strict=True)

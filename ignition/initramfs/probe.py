@@ -1,28 +1,27 @@
-"""A program for child interpreters: does what it is told, then says what that took.
+"""Import and run the engine, and report what that loaded: a program for a child interpreter.
 
     python -I [-S] probe.py RESULT < JOB          both are JSON
 
-It is not imported by the engine. It runs once in the building machine's Python, to
-see which modules, data files, shared libraries and names of libraries the engine takes, and once
-in the packed Python, to see that nothing is missing there. It imports nothing that
-the engine does not import too, since all of it is counted.
+The probe runs once in the build host's Python, to find the modules, data files and shared libraries that the
+engine needs, and once in the packed Python, to prove that none is missing. The probe imports only modules
+that the engine imports too, because everything that is loaded gets packed.
 
 Job:
-    path: directories to be put in front of `sys.path`.
-    hidden: top-level modules that are to look as if they were not installed.
-    quiet: warnings that are not to be printed, as `python -W` takes them.
+    path: directories to put in front of `sys.path`.
+    hidden: top-level modules that must look as if they were not installed.
+    quiet: warning filters, as for `python -W`.
     imports: pairs of a module and a name in it, which may be empty.
-    extras: names of `EXTRAS` to be done.
+    extras: keys of `EXTRAS` to call.
     runs: pairs of arguments and environment; each is a call of the engine.
 
 Result:
-    modules: name → file ("" when it is built in), and whether it is a package.
-    missing: names whose import was tried in vain.
+    modules: name → file ("" for a built-in module), and whether it is a package.
+    missing: names of modules whose import failed.
     data: files other than modules that were read in the directories of packages: triples of the
         top-level package, the path in its directory, the file.
     libraries: files mapped into the process.
-    asked: names handed to `ctypes.util.find_library` → what it answered.
-    statuses: how each run ended.
+    asked: arguments of `ctypes.util.find_library` → results.
+    statuses: exit status of each run.
 """
 
 from __future__ import annotations
@@ -38,51 +37,50 @@ if TYPE_CHECKING:
 
 
 MARK = "probe: "
-"""Stands before the command line of each run in the output."""
+"""Prefix of the command line of each run in the output."""
 
 
-class Watch:
-    """First in line to be asked for a module: notes the name, and does not find what is hidden."""
+class ImportWatch:
+    """Import hook that notes each name and refuses hidden modules. Must be the first in `sys.meta_path`."""
 
     def __init__(self, hidden: Sequence[str]) -> None:
         self.hidden = frozenset(hidden)
         self.tried: dict[str, None] = {}
 
     def find_spec(self, name: str, *_: object) -> None:
-        """Refuse hidden modules, leave the others to those who know."""
+        """Refuse hidden modules; return None for others, so that the next finder is asked."""
         self.tried[name] = None
         if name.partition(".")[0] in self.hidden:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     def missing(self) -> list[str]:
-        """What was tried in vain: not found, or failing because of what it imports itself."""
+        """Names of modules that were not found, or whose own imports failed."""
         return [name for name in self.tried if name not in sys.modules]
 
 
-class Reads:
-    """Notes the files that are opened; it cannot be taken away again."""
+class ReadWatch:
+    """Audit hook that notes the files that are opened. An audit hook cannot be removed."""
 
     def __init__(self) -> None:
         self.files: dict[str, None] = {}
         sys.addaudithook(self.note)
 
     def note(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Take down the path, if this is about one."""
         if event == "open" and isinstance(arguments[0], str) and "/__pycache__/" not in arguments[0]:
             self.files[arguments[0]] = None
 
 
 def main(result_file: str) -> None:
-    """Read the job, do it, write the result."""
+    """Read the job from stdin, perform it, write the result."""
     job = json.load(sys.stdin)
-    reads = Reads()
+    reads = ReadWatch()
     sys.path[:0] = job["path"]
     sys.warnoptions += job["quiet"]
-    watch = Watch(job["hidden"])
+    watch = ImportWatch(job["hidden"])
     sys.meta_path.insert(0, watch)
     for module, name in job["imports"]:
-        take(module, name)
-    asked = listen()
+        import_one(module, name)
+    asked = watch_find_library()
     for name in job["extras"]:
         EXTRAS[name]()
     statuses = [run(arguments, environment) for arguments, environment in job["runs"]]
@@ -98,27 +96,27 @@ def main(result_file: str) -> None:
         json.dump(result, file)
 
 
-def take(module: str, name: str) -> None:
-    """`import module`, or `from module import name`."""
+def import_one(module: str, name: str) -> None:
+    """Do `import module`, or `from module import name`."""
     imported = importlib.import_module(module)
     if name and name != "*" and not hasattr(imported, name):
         importlib.import_module(f"{module}.{name}")
 
 
 def watch_devices() -> None:
-    """Load libudev and listen to the kernel, as waiting for devices does."""
+    """Load libudev and open a monitor, as the engine does to wait for devices."""
     import pyudev
 
     pyudev.Monitor.from_netlink(pyudev.Context())
 
 
 def encode_host_name() -> None:
-    """Encode an international host name."""
+    """Load the IDNA codec."""
     "b\xfccher.example".encode("idna")
 
 
 def address_object() -> None:
-    """Find out where objects of S3 are, and sign a request for one."""
+    """Build URLs of S3 objects and sign a request, to load boto3's data files."""
     from ignition.resource.credentials import AwsKeys
     from ignition.resource.objectstore.aws import Addresses, signature
 
@@ -130,11 +128,11 @@ def address_object() -> None:
 
 
 EXTRAS = {"boto3": address_object, "pyudev": watch_devices, "requests": encode_host_name}
-"""What runs on a machine that must not be touched cannot reach, by the module that it belongs to."""
+"""Code paths that the runs cannot reach without changing the build host, by foreign module."""
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Call the engine as its program would; returns the exit status."""
+    """Call the engine as the launcher does; return the exit status."""
     import os
 
     from ignition.cli import main as engine
@@ -142,7 +140,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     before = dict(os.environ)
     os.environ.update(environment)
     sys.argv = list(arguments)
-    # One stream keeps its order.
+    # With one stream the lines keep their order.
     errors, sys.stderr = sys.stderr, sys.stdout
     sys.stdout.write(f"{MARK}{' '.join(arguments)}\n")
     try:
@@ -155,8 +153,8 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         os.environ.update(before)
 
 
-def listen() -> dict[str, str | None]:
-    """Note what is asked of `ctypes.util.find_library`, if ctypes is in use at all."""
+def watch_find_library() -> dict[str, str | None]:
+    """Note the calls of `ctypes.util.find_library`, if that module is loaded; return the notes."""
     asked: dict[str, str | None] = {}
     if "ctypes.util" in sys.modules:
         import ctypes.util
@@ -174,7 +172,7 @@ def listen() -> dict[str, str | None]:
 
 
 def modules() -> dict[str, tuple[str, bool]]:
-    """The imported modules by their own names; another name for the same is not counted."""
+    """List the imported modules by the names in their specs; aliases are not counted."""
     found: dict[str, tuple[str, bool]] = {}
     for module in list(sys.modules.values()):
         spec: Any = getattr(module, "__spec__", None)
@@ -186,7 +184,7 @@ def modules() -> dict[str, tuple[str, bool]]:
 
 
 def data(files: Iterable[str]) -> list[tuple[str, str, str]]:
-    """Those of the files that belong to the imported packages without being modules."""
+    """Select the files in directories of imported packages that are not modules."""
     packages = {
         f"{directory}/": name
         for name, module in list(sys.modules.items())
@@ -202,7 +200,7 @@ def data(files: Iterable[str]) -> list[tuple[str, str, str]]:
 
 
 def libraries() -> list[str]:
-    """The files that are mapped into this process."""
+    """List the files that are mapped into this process (proc_pid_maps(5))."""
     found: dict[str, None] = {}
     with open("/proc/self/maps", encoding="utf-8") as maps:
         for line in maps:

@@ -1,4 +1,4 @@
-"""How much the engine adds to an initramfs."""
+"""Measure how much the engine adds to an initramfs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ignition.host.run import run
 __all__ = ["Sizes", "measure"]
 
 PRESENT_ANYWAY = ("/usr/lib/systemd/systemd", "/usr/lib/systemd/systemd-udevd", "/usr/bin/mount")
-"""Programs of every initramfs with systemd; their libraries are not of our making."""
+"""Programs of every initramfs with systemd; their libraries do not count as the engine's."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes and files; compressed is a tar archive through `zstd -19`."""
+    """Number of files, and sizes in bytes; `compressed` is a tar archive compressed by `zstd -19`."""
 
     files: int
     unpacked: int
@@ -28,10 +28,10 @@ class Sizes:
 
 
 def measure(tree: Path, system_files: Iterable[str]) -> Sizes:
-    """Measure a packed tree with the system's files that it brings along.
+    """Measure a packed tree together with the system files that it needs.
 
     Raises:
-        IgnitionError: `tar`, `zstd` or `ldd` is missing.
+        IgnitionError: `tar`, `zstd` or `ldd` is not found.
     """
     shared = libraries_of(PRESENT_ANYWAY)
     packed = [str(path.relative_to(tree)) for path in tree.rglob("*") if is_plain(path)]
@@ -51,12 +51,12 @@ def measure(tree: Path, system_files: Iterable[str]) -> Sizes:
 
 
 def is_plain(path: Path) -> bool:
-    """Whether a path is a file of its own and no link to one."""
+    """Whether a path is a regular file and not a symlink."""
     return path.is_file() and not path.is_symlink()
 
 
 def libraries_of(programs: Iterable[str]) -> frozenset[str]:
-    """The shared libraries that these programs load, links followed."""
+    """Shared libraries that these programs load, with symlinks resolved."""
     lines = run(Command(("ldd", *programs), "listing libraries")).stdout.splitlines()
     words = (word for line in lines for word in line.split())
     return frozenset(os.path.realpath(word) for word in words if word.startswith("/") and ".so" in word)

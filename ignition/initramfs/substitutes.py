@@ -1,11 +1,11 @@
-"""Modules that the initramfs gets in another form, and those that it does not get.
+"""Modules that the packed Python gets in another form, and modules that it does not get.
 
-`certifi` brings a list of authorities of its own; a machine trusts what its
-distribution trusts, so the packed module names the system's bundle, as the
-distributions' own packages of it do. `ctypes.util` finds libraries by starting
-`ldconfig` or a compiler, which an initramfs does not have; the packed module holds
-the answers that the building machine gave. `dataclasses` compiles the methods of each
-class when it is made; the packed one does without (`ignition.initramfs.shims.dataclasses`).
+- `certifi` carries a CA bundle of its own. The packed module names the system's bundle, as the packages of
+  distributions do.
+- `ctypes.util` finds libraries by starting `ldconfig` or a compiler, and an initramfs has neither. The packed
+  module holds the answers that the build host gave.
+- `dataclasses` compiles the methods of each class when the class is made. The packed module does not
+  (`shims/dataclasses.py`).
 """
 
 from __future__ import annotations
@@ -17,71 +17,64 @@ from pathlib import Path
 from typing import Final
 
 from ignition.errors import IgnitionError
+from ignition.resource import tls
 
-__all__ = ["CA_BUNDLES", "authorities", "ca_bundle", "dataclasses", "hidden", "library_finder"]
-
-CA_BUNDLES: Final = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
-"""Where distributions keep the bundle: Debian and Arch, Fedora, SUSE, Alpine."""
+__all__ = ["ca_bundle", "certifi", "ctypes_util", "dataclasses", "hidden"]
 
 LEFT_OUT: Final = ("charset_normalizer", "chardet", "bz2", "lzma", "_bz2", "_lzma")
-"""Guessing the character set of a text, and compressions that no config field can name."""
+"""Character set detection, and compressions that no config field can name."""
 
 
-def ca_bundle(candidates: Iterable[str] = CA_BUNDLES) -> str:
-    """The file with the certificates of the authorities that this system trusts.
+def ca_bundle() -> str:
+    """Path of the system's CA bundle.
 
     Raises:
-        IgnitionError: there is none; HTTPS could not be used.
+        IgnitionError: the system has no bundle, so the engine could not use HTTPS.
     """
-    for path in candidates:
-        if Path(path).is_file():
-            return path
-    raise IgnitionError(
-        "this system has no bundle of certificate authorities, so HTTPS could not be used",
-        hint="install the package ca-certificates",
-    )
+    bundle = tls.system_bundle()
+    if not bundle:
+        raise IgnitionError(
+            "cannot pack the engine: CA bundle not found on this system",
+            hint="install the package ca-certificates",
+        )
+    return bundle
 
 
-def authorities(bundle: str) -> str:
-    """The source of `certifi` for this bundle."""
+def certifi(bundle: str) -> str:
+    """Return the source of `certifi` for the CA bundle at this path."""
     return (
         f"def where():\n    return {bundle!r}\n\n"
         "def contents():\n    with open(where(), encoding='ascii') as file:\n        return file.read()\n"
     )
 
 
-def library_finder(answers: Mapping[str, str | None]) -> str:
-    """The source of `ctypes.util` that gives these answers."""
+def ctypes_util(answers: Mapping[str, str | None]) -> str:
+    """Return the source of `ctypes.util` with these answers of `find_library`."""
     return f"find_library = {dict(answers)!r}.get\n"
 
 
 def dataclasses() -> str:
-    """The source of `dataclasses`."""
-    return Path(__file__).with_name("dataclasses.py").read_text("utf-8")
+    """Return the source of `dataclasses`."""
+    return Path(__file__).with_name("shims").joinpath("dataclasses.py").read_text("utf-8")
 
 
 def hidden(modules: Iterable[str]) -> list[str]:
-    """The installed top-level modules that the engine is not to find.
+    """Installed top-level modules to hide from the engine while it is packed.
 
-    What is installed on the building machine beside the engine must not get into the
-    image because a library would use it if it were there.
+    A library may use another package if that is installed. Packages that are installed on the build host,
+    and that the engine does not require, must not get into the image for that reason.
 
     Args:
         modules: the foreign modules that the engine imports.
     """
     providers = metadata.packages_distributions()
     needed = distributions({module.partition(".")[0] for module in modules}, providers)
-    beside = (top for top, names in providers.items() if not needed.intersection(map(normal, names)))
-    return sorted({*LEFT_OUT, *beside} - {"ignition"})
+    other = (top for top, names in providers.items() if not needed.intersection(map(normal, names)))
+    return sorted({*LEFT_OUT, *other} - {"ignition"})
 
 
 def distributions(tops: Iterable[str], providers: Mapping[str, list[str]]) -> frozenset[str]:
-    """The distributions that these modules come from, with all that those require."""
+    """Normalised names of the distributions of these modules, and of all that they require."""
     waiting = [normal(name) for top in tops for name in providers.get(top, ())]
     needed: set[str] = set()
     while waiting:
@@ -94,7 +87,7 @@ def distributions(tops: Iterable[str], providers: Mapping[str, list[str]]) -> fr
 
 
 def requirements(distribution: str) -> list[str]:
-    """The distributions that one requires, those of its optional extras aside."""
+    """Distributions that one distribution requires, without those of its optional extras."""
     try:
         lines = metadata.requires(distribution) or []
     except metadata.PackageNotFoundError:
@@ -108,5 +101,5 @@ def requirements(distribution: str) -> list[str]:
 
 
 def normal(name: str) -> str:
-    """A distribution's name as it compares."""
+    """Normalise a distribution name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,8 +1,7 @@
-"""Trying the engine out: every way of using it that a boot knows, without touching the machine.
+"""Run trials of the engine in a child interpreter, without touching the build host.
 
-The same trials run twice. In the building machine's Python they show what the engine
-takes; in the packed Python, alone, they must end the same way and miss nothing that
-was not missed before.
+The same trials run twice: in the build host's Python, to find the modules and files that the engine needs,
+and in the packed Python, where they must end with the same exit status and miss no further module.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ SERVED: Final = b'{"ignition": {"version": "3.4.0"}}'
 
 @dataclass(frozen=True)
 class Trial:
-    """One call of the engine: its arguments, its environment, the exit status it must have."""
+    """One call of the engine: arguments, environment, expected exit status."""
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -46,7 +45,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Job:
-    """What a child interpreter is told to do; see `probe` for the words."""
+    """Input of the probe; see `probe` for the fields."""
 
     imports: tuple[Import, ...] = ()
     extras: tuple[str, ...] = ()
@@ -57,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What that took; see `probe` for the words."""
+    """Result of the probe; see `probe` for the fields."""
 
     modules: Mapping[str, tuple[str, bool]]
     missing: frozenset[str]
@@ -67,15 +66,15 @@ class Outcome:
 
 
 def perform(interpreter: Sequence[str], job: Job) -> Outcome:
-    """Do the job in a child interpreter.
+    """Perform a job in a child interpreter.
 
     Args:
-        interpreter: the command line of a Python, options included.
-        job: what to do.
+        interpreter: command line of a Python, options included.
+        job: input of the probe.
 
     Raises:
-        CommandFailed: something could not be imported, or the child died.
-        IgnitionError: a trial ended with another status than it must.
+        CommandFailed: an import failed, or the child interpreter was killed.
+        IgnitionError: a trial ended with an unexpected exit status.
     """
     words: dict[str, Any] = {
         "path": list(job.path),
@@ -87,41 +86,41 @@ def perform(interpreter: Sequence[str], job: Job) -> Outcome:
     }
     with tempfile.TemporaryDirectory() as directory:
         result = Path(directory, "result")
-        # The stages give files to root, and whoever builds an image may be somebody else.
+        # The stages make root the owner of files; the user who builds an image may be another one.
         root = () if os.geteuid() == 0 else ("unshare", "--map-root-user")
         probe = (*root, *interpreter, str(PROBE), str(result))
-        ran = run(Command(probe, "trying the engine out", stdin=json.dumps(words).encode()))
+        ran = run(Command(probe, "running trials of the engine", stdin=json.dumps(words).encode()))
         found = json.loads(result.read_bytes())
     for trial, status in zip(job.trials, found["statuses"], strict=True):
         if status != trial.status:
             raise IgnitionError(
-                f"the engine ended with status {status} instead of {trial.status}"
-                f" when tried with:\n{said(trial, ran.stdout)}"
+                f"a trial of the engine failed: exit status {status}, expected {trial.status}:"
+                f"\n{output_of(trial, ran.stdout)}"
             )
     modules = {name: (file, package) for name, (file, package) in found["modules"].items()}
     data = tuple((package, path, file) for package, path, file in found["data"])
     return Outcome(modules, frozenset(found["missing"]), tuple(found["libraries"]), found["asked"], data)
 
 
-def said(trial: Trial, output: str) -> str:
-    """What the engine printed in this trial, after its command line."""
+def output_of(trial: Trial, output: str) -> str:
+    """The command line of a trial and what the engine printed, cut out of the probe's output."""
     _, words, rest = output.partition(" ".join(trial.arguments))
     return words + rest.partition(f"\n{MARK}")[0]
 
 
 @contextmanager
 def trials() -> Iterator[tuple[Trial, ...]]:
-    """All trials, on a machine made up for them in a temporary directory, with a server beside it."""
+    """Yield all trials: files in a temporary directory, and a config on an HTTP server on loopback."""
     with tempfile.TemporaryDirectory() as directory, served(gzip.compress(SERVED)) as url:
-        yield tuple(made_up(Path(directory), url))
+        yield tuple(all_boots(Path(directory), url))
 
 
-def made_up(machine: Path, url: str) -> Iterable[Trial]:
-    """The trials in the order of a boot; each config is a boot of its own."""
+def all_boots(directory: Path, url: str) -> Iterable[Trial]:
+    """List the trials: one simulated boot per config, with the stages in boot order."""
     digest = hashlib.sha512(SERVED).hexdigest()
     remote = {"source": url, "compression": "gzip", "verification": {"hash": f"sha512-{digest}"}}
     yield from boot(
-        machine / "all",
+        directory / "all",
         {
             "ignition": {"version": "3.4.0", "config": {"merge": [remote]}},
             "storage": {
@@ -137,15 +136,15 @@ def made_up(machine: Path, url: str) -> Iterable[Trial]:
             },
         },
     )
-    yield from boot(machine / "none", {"ignition": {"version": "3.0.0"}})
-    broken = Boot(machine / "broken", "{")
+    yield from boot(directory / "none", {"ignition": {"version": "3.0.0"}})
+    broken = Boot(directory / "broken", "{")
     yield broken.trial("fetch-offline", status=1)
     yield Trial(("ignition", "--stage=fetch", "--platform=nowhere", *broken.options), status=2)
     yield Trial(("ignition", "--version"))
 
 
 def boot(directory: Path, config: Mapping[str, object]) -> Iterator[Trial]:
-    """All stages of one boot. The disks are left alone: no config here has any."""
+    """List the stages of one boot. The config must not have disks: those of the build host stay unchanged."""
     machine = Boot(directory, json.dumps(config))
     yield machine.trial("fetch-offline", "--then=kargs,disks")
     for stage in ("fetch", "kargs", "disks"):
@@ -156,7 +155,7 @@ def boot(directory: Path, config: Mapping[str, object]) -> Iterator[Trial]:
 
 
 class Boot:
-    """One made-up machine: its config, its root, where its stages keep their state."""
+    """A simulated machine: its config, its target root, and the files where its stages keep their state."""
 
     def __init__(self, directory: Path, config: str) -> None:
         root, run_directory, nothing = (directory / name for name in ("root", "run", "nothing"))
@@ -185,14 +184,13 @@ class Boot:
         )
 
     def trial(self, stage: str, *more: str, status: int = 0) -> Trial:
-        """One stage on this machine."""
         arguments = ("ignition", f"--stage={stage}", "--platform=file", *more, *self.options)
         return Trial(arguments, self.environment, status)
 
 
 @contextmanager
 def served(body: bytes) -> Iterator[str]:
-    """A server on the loopback interface that answers everything with `body`; yields its URL."""
+    """Run an HTTP server on loopback that answers each request with `body`; yield its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -202,7 +200,7 @@ def served(body: bytes) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -74,9 +74,9 @@ def output(directory: str) -> None:
     """Pack the engine, and print the files of the system that it needs."""
     from pathlib import Path
 
-    from ignition.initramfs.collect import collect
+    from ignition.initramfs.packer import pack
 
-    for path in collect(Path(directory).absolute()):
+    for path in pack(Path(directory).absolute()):
         say(f"{path}\n")
 
 
@@ -96,10 +96,10 @@ def sizes() -> None:
     import tempfile
     from pathlib import Path
 
-    from ignition.initramfs.collect import collect
+    from ignition.initramfs.packer import pack
     from ignition.initramfs.sizes import measure
 
     with tempfile.TemporaryDirectory() as directory:
         tree = Path(directory)
-        found = measure(tree, collect(tree))
+        found = measure(tree, pack(tree))
     say(json.dumps(dataclasses.asdict(found), indent=2) + "\n")

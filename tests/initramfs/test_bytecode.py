@@ -1,4 +1,4 @@
-"""Byte code of the packed tree: what the sources do, without their texts."""
+"""Byte code of the packed tree: the behaviour of the sources, without their docstrings."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ print(json.dumps([*texts, shown.Full().method(), shown.check(1), said, *place, s
 
 
 def documented(text: str) -> list[ast.AST]:
-    nodes = ast.walk(bytecode.Undocumented().visit(ast.parse(text)))
+    nodes = ast.walk(bytecode.DocstringRemover().visit(ast.parse(text)))
     return [each for each in nodes if isinstance(each, bytecode.DOCUMENTED) and ast.get_docstring(each)]
 
 
 def compiled(directory: Path, level: int) -> dict[str, Any]:
-    """The names of the module that the program has compiled."""
+    """Compile SOURCE, load the result in a child interpreter, and return facts about it."""
     (directory / "source.py").write_text(SOURCE)
     work = [[str(directory / "source.py"), str(directory / "shown.pyc"), "shown.py", level]]
     subprocess.run([sys.executable, "-I", bytecode.__file__], input=json.dumps(work), text=True, check=True)
@@ -78,7 +78,9 @@ def compiled(directory: Path, level: int) -> dict[str, Any]:
 
 @pytest.mark.real_commands
 @pytest.mark.parametrize(("level", "assertion"), [(0, "checked"), (1, "kept")])
-def test_a_module_does_the_same_without_its_texts(tmp_path: Path, level: int, assertion: str) -> None:
+def test_compiled_module_behaves_the_same_without_docstrings(
+    tmp_path: Path, level: int, assertion: str
+) -> None:
     assert compiled(tmp_path, level) == {
         "module": None,
         "empty": None,
@@ -92,12 +94,12 @@ def test_a_module_does_the_same_without_its_texts(tmp_path: Path, level: int, as
     }
 
 
-def test_the_header_says_that_no_source_is_looked_for(tmp_path: Path) -> None:
+def test_header_marks_byte_code_as_unchecked(tmp_path: Path) -> None:
     head = bytecode.header(SOURCE.encode())
     assert (len(head), head[4:8]) == (16, b"\x01\0\0\0")
 
 
-def test_no_text_is_left_in_the_engine() -> None:
+def test_remover_leaves_no_docstring_in_engine() -> None:
     top = Path(str(ignition.__file__)).parent
     sources = [Path(name) / file for name, _, files in os.walk(top) for file in files if file.endswith(".py")]
     assert len(sources) > 50

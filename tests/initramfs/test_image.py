@@ -1,4 +1,4 @@
-"""Looking into an image: nothing that was packed may be missing from it."""
+"""Check of a finished image: every packed file must be in it."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def line(path: str) -> str:
         (["/b", "/a"], ["/a", "/b"]),
     ],
 )
-def test_paths_are_compared_whole(wanted: list[str], absent: list[str]) -> None:
+def test_missing_compares_whole_paths(wanted: list[str], absent: list[str]) -> None:
     assert image.missing(wanted, LISTING) == absent
 
 
-def test_a_path_may_go_through_a_link_of_this_system(tmp_path: Path) -> None:
+def test_missing_resolves_directory_symlinks_of_this_system(tmp_path: Path) -> None:
     (tmp_path / "usr/lib").mkdir(parents=True)
     (tmp_path / "lib").symlink_to("usr/lib")
     assert image.missing([f"{tmp_path}/lib/libz.so.1"], line(f"{tmp_path}/usr/lib/libz.so.1")) == []
@@ -55,27 +55,27 @@ def show(programs: Programs, packed: str, listing: str) -> None:
     programs.add("lsinitrd", script=script, stdout=listing)
 
 
-def test_a_whole_image_passes(programs: Programs) -> None:
+def test_check_complete_image_returns_number_of_files(programs: Programs) -> None:
     packed = "/usr/bin/ignition\n/usr/bin/python3\n"
     show(programs, packed, LISTING + "".join(map(line, image.REQUIRED)))
     assert image.check(Path("initrd.img")) == len(image.REQUIRED) + 2
 
 
-def test_each_missing_file_is_named(programs: Programs) -> None:
+def test_check_incomplete_image_names_each_missing_file(programs: Programs) -> None:
     unit, *others = image.REQUIRED
     show(programs, "/usr/bin/ignition\n/usr/bin/gone\n", LISTING + "".join(map(line, others)))
-    with pytest.raises(IgnitionError, match=f"lacks /usr/bin/gone, {unit}$"):
+    with pytest.raises(IgnitionError, match=f"not found: /usr/bin/gone, {unit}$"):
         image.check(Path("initrd.img"))
 
 
 @pytest.mark.parametrize("status", [0, 1])
-def test_an_image_without_the_module_is_told_so(programs: Programs, status: int) -> None:
+def test_check_image_without_dracut_module_is_error(programs: Programs, status: int) -> None:
     programs.add("lsinitrd", script=f"[ $1 != --file ] || exit {status}", stdout=LISTING)
-    with pytest.raises(IgnitionError, match="does not contain the dracut module ignition"):
+    with pytest.raises(IgnitionError, match='does not contain the dracut module "ignition"'):
         image.check(Path("initrd.img"))
 
 
-def test_what_is_required_is_what_the_module_installs() -> None:
+def test_required_units_exist_in_dracut_module() -> None:
     module = Path(__file__).parents[2] / "dracut/30ignition"
     for unit in (path for path in image.REQUIRED if path.startswith(f"{image.UNITS}/ignition-")):
         assert (module / Path(unit).name).is_file(), unit

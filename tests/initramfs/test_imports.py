@@ -1,4 +1,4 @@
-"""Which imports are seen in a source, and what the engine's boot path reaches."""
+"""The imports found in a source, and the modules that the boot path reaches."""
 
 from __future__ import annotations
 
@@ -28,50 +28,58 @@ from ignition.initramfs.imports import Import, imports_of, reach
         ("if x:\n  import a", {Import("a")}),
         ("importlib.import_module('a.b')", {Import("a.b")}),
         ("importlib.import_module(f'a.{b}')", set()),
+        ("load('a.b:C')", {Import("a.b", "C")}),
+        ("load(a)", set()),
+        ("Lazy(('ignition.a.b:C', 1))", {Import("ignition.a.b", "C")}),
+        ("x = 'see ignition.a:b'", set()),
         ("x = 'import a'", set()),
     ],
 )
-def test_imports_are_seen_at_any_depth(source: str, found: set[Import]) -> None:
+def test_imports_of_finds_imports_at_any_depth(source: str, found: set[Import]) -> None:
     assert set(imports_of(source)) == found
 
 
-def test_the_boot_path_holds_what_is_found_by_name_only() -> None:
+def test_reach_contains_modules_imported_by_name_and_inside_functions() -> None:
     modules = reach().modules
-    # The verb and the provider are imported by names made at run time.
+    # Verbs and providers are imported by names made at run time.
     assert {"ignition.verbs.stage", "ignition.providers.qemu", "ignition.providers.metal"} <= modules
     # Imported inside functions.
     assert {"ignition.engine", "ignition.boot.failure_card", "ignition.host.devices"} <= modules
 
 
-def test_the_boot_path_has_no_build_tools() -> None:
+def test_reach_contains_no_build_tools() -> None:
     modules = reach().modules
     assert not {module for module in modules if module.startswith("ignition.initramfs")}
     assert "ignition.verbs.initramfs" not in modules
 
 
-def test_foreign_imports_are_not_the_engine_s() -> None:
+def test_reach_contains_nothing_of_preview() -> None:
+    assert not {module for module in reach().modules if module.startswith("ignition.preview")}
+
+
+def test_reach_foreign_imports_exclude_engine_modules() -> None:
     found = reach(["ignition.host.run"]).foreign
     assert Import("subprocess") in found
     assert not {item for item in found if item.module.startswith("ignition")}
 
 
-def test_packages_come_with_their_modules() -> None:
+def test_reach_contains_parent_packages() -> None:
     assert "ignition.host" in reach(["ignition.host.run"]).modules
 
 
-def test_a_module_that_does_not_exist_is_named() -> None:
+def test_reach_unknown_module_is_error_with_its_name() -> None:
     with pytest.raises(IgnitionError, match=r"ignition\.nowhere"):
         reach(["ignition.nowhere"])
 
 
-def test_a_star_takes_all_modules_of_a_package() -> None:
+def test_expanded_star_lists_all_modules_of_package() -> None:
     found = set(imports.expanded("ignition.stages.*"))
     assert {"ignition.stages", "ignition.stages.disks", "ignition.stages.files"} <= found
     assert all(imports.find_source(module) for module in found)
 
 
 def codecs_named_in(source: str) -> Iterator[str]:
-    """The literal names in calls of `encode` and `decode`."""
+    """Literal codec names in calls of `encode` and `decode`."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Call(
@@ -80,8 +88,8 @@ def codecs_named_in(source: str) -> Iterator[str]:
                 yield name
 
 
-def test_codecs_are_built_in() -> None:
-    """A codec is a module that is found by its name at run time, so nothing would pack it."""
+def test_codecs_named_in_engine_are_built_in() -> None:
+    """The interpreter imports a codec by its name at run time, so the packer would not find it."""
     found = set()
     for module in reach().modules:
         spec = importlib.util.find_spec(module)

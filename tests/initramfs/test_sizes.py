@@ -1,4 +1,4 @@
-"""Measuring what the engine adds: everything that it brings, nothing that is there anyway."""
+"""Size of what the engine adds to an initramfs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ignition.initramfs import sizes
 pytestmark = pytest.mark.real_commands("tar", "zstd", "ldd")
 
 
-def test_the_tree_and_what_it_brings_are_counted(tmp_path: Path) -> None:
+def test_measure_counts_tree_and_system_files(tmp_path: Path) -> None:
     tree, brought = tmp_path / "tree", tmp_path / "brought.crt"
     (tree / "a").mkdir(parents=True)
     (tree / "a/one").write_bytes(b"1" * 1000)
@@ -22,7 +22,7 @@ def test_the_tree_and_what_it_brings_are_counted(tmp_path: Path) -> None:
     assert found.largest == ((str(brought), 5000), ("/a/one", 1000))
 
 
-def test_libraries_of_every_initramfs_are_not_ours(tmp_path: Path) -> None:
+def test_measure_ignores_libraries_of_every_initramfs(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()
     (tree / "one").write_text("1")
@@ -30,7 +30,7 @@ def test_libraries_of_every_initramfs_are_not_ours(tmp_path: Path) -> None:
     assert sizes.measure(tree, [c_library]).files == 1
 
 
-def test_a_link_and_its_target_count_once(tmp_path: Path) -> None:
+def test_measure_counts_symlink_and_target_once(tmp_path: Path) -> None:
     tree, library = tmp_path / "tree", tmp_path / "libx.so.1.2"
     tree.mkdir()
     library.write_bytes(b"x" * 10)

@@ -1,4 +1,4 @@
-"""What the packed Python gets in another form, and what it is not to find."""
+"""Modules that the packed Python gets in another form, and modules that are hidden from it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ignition.errors import IgnitionError
-from ignition.initramfs.shims import substitutes
+from ignition.initramfs import substitutes
+from ignition.resource import tls
 
 
 def execute(source: str) -> dict[str, object]:
@@ -16,10 +17,10 @@ def execute(source: str) -> dict[str, object]:
     return names
 
 
-def test_certifi_names_the_system_s_bundle(tmp_path: Path) -> None:
+def test_certifi_names_bundle_of_system(tmp_path: Path) -> None:
     bundle = tmp_path / "ca'bundle.crt"
     bundle.write_text("PEM")
-    module = execute(substitutes.authorities(str(bundle)))
+    module = execute(substitutes.certifi(str(bundle)))
     where, contents = module["where"], module["contents"]
     assert callable(where)
     assert callable(contents)
@@ -27,25 +28,24 @@ def test_certifi_names_the_system_s_bundle(tmp_path: Path) -> None:
     assert contents() == "PEM"
 
 
-def test_libraries_are_found_by_the_answers_of_the_building_machine() -> None:
-    find = execute(substitutes.library_finder({"udev": "libudev.so.1", "nothing": None}))["find_library"]
+def test_ctypes_util_returns_answers_of_build_host() -> None:
+    find = execute(substitutes.ctypes_util({"udev": "libudev.so.1", "nothing": None}))["find_library"]
     assert callable(find)
     assert [find(name) for name in ("udev", "nothing", "unknown")] == ["libudev.so.1", None, None]
 
 
-def test_the_first_bundle_that_is_there_is_taken(tmp_path: Path) -> None:
-    present = tmp_path / "present.crt"
-    present.touch()
-    assert substitutes.ca_bundle([str(tmp_path / "absent.crt"), str(present)]) == str(present)
+def test_ca_bundle_is_the_one_that_the_engine_uses() -> None:
+    assert substitutes.ca_bundle() == tls.system_bundle()
 
 
-def test_a_system_without_authorities_is_refused(tmp_path: Path) -> None:
+def test_ca_bundle_not_found_is_error_with_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls, "system_bundle", lambda: "")
     with pytest.raises(IgnitionError) as caught:
-        substitutes.ca_bundle([str(tmp_path / "absent.crt")])
+        substitutes.ca_bundle()
     assert "ca-certificates" in caught.value.hint
 
 
-def test_what_is_installed_beside_the_engine_is_hidden() -> None:
+def test_hidden_lists_distributions_that_engine_does_not_require() -> None:
     hidden = substitutes.hidden(["pydantic", "requests", "pyudev"])
     assert {"pytest", "mypy", "hypothesis", "boto3", "charset_normalizer", "bz2"} <= set(hidden)
     needed = {
@@ -61,7 +61,7 @@ def test_what_is_installed_beside_the_engine_is_hidden() -> None:
     assert "ignition" not in hidden
 
 
-def test_optional_extras_are_no_requirements() -> None:
+def test_requirements_exclude_optional_extras() -> None:
     # requests[socks] wants PySocks, pydantic[email] wants email-validator.
     assert "pysocks" not in substitutes.requirements("requests")
     assert "urllib3" in substitutes.requirements("requests")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ignition.errors import IgnitionError
-from ignition.initramfs import collect, image, sizes
+from ignition.initramfs import image, packer, sizes
 from ignition.verbs import initramfs
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def test_output_prints_needed_system_files(
         asked.append(root)
         return ["/etc/ssl/bundle.crt", "/usr/lib/libz.so.1"]
 
-    monkeypatch.setattr(collect, "collect", collected)
+    monkeypatch.setattr(packer, "pack", collected)
     monkeypatch.chdir(tmp_path)
     assert initramfs.main(["--output=initdir"]) == 0
     assert asked == [tmp_path / "initdir"]
@@ -78,7 +78,7 @@ def test_failure_prints_message_and_is_exit_status_1(
     def fails(_: Path) -> list[str]:
         raise error
 
-    monkeypatch.setattr(collect, "collect", fails)
+    monkeypatch.setattr(packer, "pack", fails)
     assert initramfs.main(["--output=/x"]) == 1
     printed = capsys.readouterr()
     assert printed.err.endswith(said)
@@ -94,7 +94,7 @@ def test_check_counts_files_of_image(
 
 
 def test_sizes_prints_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(collect, "collect", lambda _: ["/lib"])
+    monkeypatch.setattr(packer, "pack", lambda _: ["/lib"])
     measured = sizes.Sizes(files=2, unpacked=30, compressed=10, largest=(("/a", 20),))
     monkeypatch.setattr(sizes, "measure", lambda tree, files: measured if files == ["/lib"] else None)
     assert initramfs.main(["--sizes"]) == 0

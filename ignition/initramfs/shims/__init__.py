@@ -1,1 +1,1 @@
-"""Replacements for standard modules in the packed Python."""
+"""Modules that replace modules of the standard library in the packed Python, one file each."""

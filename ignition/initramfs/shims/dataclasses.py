@@ -1,11 +1,11 @@
-"""The `dataclasses` of the packed Python: as much of it as the engine uses, and nothing compiled.
+"""Replacement for `dataclasses` in the packed Python: the features that the engine uses, without compiling.
 
-The standard library writes the methods of each class as text and compiles that when the class is made. A
-stage begins with some seventy classes, which took half of the time of its imports. Here the methods are
-closures over the names of the fields.
+The standard library writes the methods of each class as text and compiles that text when the class is made. A
+stage starts with about seventy classes, and this took half of its import time. Here the methods are closures
+over the names of the fields.
 
-What a class may ask for here it gets as from the standard library, but that `slots`, which save memory
-only, are not made. Anything else is refused when the class is made, so packing fails, not a boot.
+Supported features behave as in the standard library, except that `slots` is accepted and has no effect. Other
+features raise an error when the class is made: then packing fails, not a boot.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ __all__ = ["MISSING", "Field", "FrozenInstanceError", "dataclass", "field", "rep
 
 FIELDS: Final = "__dataclass_fields__"
 MISSING: Final = object()
-"""Stands where no default was given."""
+"""Value of a default that is not given."""
 
 UNKNOWN: Final = ("InitVar", "KW_ONLY")
-"""What the standard library looks for in annotations, beside `ClassVar`."""
+"""Annotations that the standard library treats specially and this module does not support."""
 
 
 class FrozenInstanceError(AttributeError):
-    """An attribute of a frozen instance was to be set or deleted."""
+    """An attribute of a frozen instance cannot be set or deleted."""
 
 
 class Field:
-    """What is said of a field beside its type."""
+    """Options of a field."""
 
     def __init__(
         self,
@@ -52,14 +52,14 @@ field: Final = Field
 
 
 def dataclass(cls: Any = None, /, *, eq: bool = True, frozen: bool = False, slots: bool = False) -> Any:
-    """Give a class the methods that follow from its fields."""
+    """Add to a class the methods that follow from its fields."""
     del slots
     made = partial(_made, eq=eq, frozen=frozen)
     return made if cls is None else made(cls)
 
 
 def replace(instance: Any, /, **changes: Any) -> Any:
-    """The same with other values for some fields."""
+    """Return a copy of an instance with changed fields."""
     for name, each in getattr(instance, FIELDS).items():
         if each.init:
             changes.setdefault(name, getattr(instance, name))
@@ -90,15 +90,15 @@ def _made(cls: Any, *, eq: bool, frozen: bool) -> Any:
 
 
 def _add(cls: Any, name: str, value: Any) -> None:
-    """What the class defines itself stays."""
+    """Set an attribute of a class, unless the class defines it itself."""
     if name not in cls.__dict__:
         setattr(cls, name, value)
 
 
 def _own(cls: Any, name: str, kind: str) -> Field:
-    """A field that the class itself declares; its default, if it has one, becomes the class's attribute."""
+    """Return a field that the class declares. The default becomes an attribute of the class."""
     if any(word in kind for word in UNKNOWN):
-        raise TypeError(f"{cls.__qualname__}.{name}: {kind} is not known here")
+        raise TypeError(f"{cls.__qualname__}.{name}: {kind} is not supported by the packed dataclasses")
     default = cls.__dict__.get(name, MISSING)
     if not isinstance(default, Field):
         return Field(default=default)
@@ -127,7 +127,7 @@ def _init(cls: Any, fields: dict[str, Field]) -> Callable[..., None]:
 def _completed(
     cls: Any, names: tuple[str, ...], fields: dict[str, Field]
 ) -> Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]:
-    """What makes the attributes of a new instance from what is given by place and by name."""
+    """Make a function from positional and keyword arguments to the attributes of a new instance."""
     defaults = {name: each.default for name, each in fields.items() if each.default is not MISSING}
     factories = {name: each.factory for name, each in fields.items() if each.factory is not MISSING}
     left = [frozenset(names[number:]) for number in range(len(names) + 1)]
@@ -147,7 +147,7 @@ def _completed(
 
 
 def _values(names: Iterable[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """What gets these attributes of an instance as a tuple."""
+    """Make a function from an instance to a tuple of these attributes."""
     found = tuple(names)
     if len(found) > 1:
         return attrgetter(*found)
@@ -174,7 +174,7 @@ def _hash(values: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any], int]:
 
 
 def _frozen(cls: Any, fields: dict[str, Field]) -> tuple[Callable[..., None], Callable[..., None]]:
-    """Attributes stay as they are; a subclass that is no dataclass may have some of its own."""
+    """Make `__setattr__` and `__delattr__`. A subclass that is no dataclass may set its own attributes."""
 
     def assign(self: Any, name: str, value: object) -> None:
         if type(self) is cls or name in fields:

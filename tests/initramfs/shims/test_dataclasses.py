@@ -1,4 +1,4 @@
-"""The packed `dataclasses` does what the standard library's does, for all that the engine asks of it."""
+"""The packed `dataclasses` behaves as the standard library's, for all features that the engine uses."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ignition.initramfs import imports
+from ignition.initramfs import imports, substitutes
 from ignition.initramfs.shims import dataclasses as packed
-from ignition.initramfs.shims import substitutes
 
 
 @pytest.fixture(params=[standard, packed], ids=["standard", "packed"])
@@ -40,23 +39,23 @@ def point(library: Any) -> Any:
 
 
 class TestMaking:
-    def test_by_place_by_name_and_by_default(self, point: Any) -> None:
+    def test_init_takes_positional_keyword_and_default_values(self, point: Any) -> None:
         made = point(1, name="there")
         assert (made.x, made.y, made.name, made.seen) == (1, 5, "there", [])
         assert (point(1, 2, "a", [3]).seen, point(seen=[3], x=1).seen) == ([3], [3])
 
-    def test_each_instance_has_a_list_of_its_own(self, point: Any) -> None:
+    def test_init_default_factory_makes_one_list_per_instance(self, point: Any) -> None:
         assert point(1).seen is not point(1).seen
 
     @pytest.mark.parametrize(
         ("values", "named"),
         [((), {}), ((1, 2, "a", [], 5), {}), ((1,), {"x": 2}), ((1,), {"z": 2}), ((), {"y": 1})],
     )
-    def test_what_does_not_fit_is_refused(self, point: Any, values: Any, named: Any) -> None:
+    def test_init_wrong_arguments_are_type_error(self, point: Any, values: Any, named: Any) -> None:
         with pytest.raises(TypeError):
             point(*values, **named)
 
-    def test_what_is_not_given_can_follow_from_the_rest(self, library: Any) -> None:
+    def test_post_init_computes_field_without_init(self, library: Any) -> None:
         @library.dataclass(frozen=True, slots=True)
         class Square:
             side: int
@@ -72,14 +71,14 @@ class TestMaking:
         with pytest.raises(ValueError, match="area"):
             library.replace(make(3), area=9)
 
-    def test_fields_are_inherited(self, library: Any, point: Any) -> None:
+    def test_subclass_inherits_fields(self, library: Any, point: Any) -> None:
         @library.dataclass(frozen=True)
         class Solid(point):  # type: ignore[misc]
             z: int = 7
 
         assert (Solid(1, 2, "a", [], 3).z, Solid(1).z, Solid(1).y) == (3, 7, 5)
 
-    def test_no_class_without_fields_is_a_special_case(self, library: Any) -> None:
+    def test_class_without_fields_has_all_methods(self, library: Any) -> None:
         @library.dataclass(frozen=True)
         class Nothing:
             pass
@@ -88,25 +87,25 @@ class TestMaking:
         assert hash(Nothing()) == hash(Nothing())
         assert repr(Nothing()).endswith("Nothing()")
 
-    def test_a_class_attribute_is_the_default_only_where_there_is_one(self, point: Any) -> None:
+    def test_default_becomes_class_attribute(self, point: Any) -> None:
         assert point.y == 5
         assert not hasattr(point, "seen")
 
 
 class TestComparing:
-    def test_by_the_fields_that_count(self, point: Any) -> None:
+    def test_eq_ignores_fields_without_compare(self, point: Any) -> None:
         assert point(1, name="a") == point(1, name="b")
         assert point(1) != point(2)
         assert point(1) != (1, 5, [])
 
-    def test_another_class_is_another_thing(self, library: Any, point: Any) -> None:
+    def test_eq_of_subclass_is_false(self, library: Any, point: Any) -> None:
         @library.dataclass(frozen=True)
         class Other(point):  # type: ignore[misc]
             pass
 
         assert Other(1) != point(1)
 
-    def test_frozen_ones_have_a_hash_and_others_none(self, library: Any) -> None:
+    def test_hash_exists_for_frozen_classes_only(self, library: Any) -> None:
         @library.dataclass(frozen=True)
         class Frozen:
             x: int
@@ -121,7 +120,7 @@ class TestComparing:
         with pytest.raises(TypeError, match="unhashable"):
             hash(make(1))
 
-    def test_by_identity_if_asked_for(self, library: Any) -> None:
+    def test_eq_false_compares_by_identity(self, library: Any) -> None:
         @library.dataclass(eq=False)
         class Thing:
             x: int
@@ -131,7 +130,7 @@ class TestComparing:
         assert one != make(1)
         assert hash(one) == object.__hash__(one)
 
-    def test_methods_of_the_class_itself_stay(self, library: Any) -> None:
+    def test_methods_defined_by_class_are_not_replaced(self, library: Any) -> None:
         @library.dataclass(frozen=True)
         class Secret:
             text: str
@@ -150,7 +149,7 @@ class TestComparing:
 
 
 class TestFrozen:
-    def test_nothing_can_be_set_or_deleted(self, library: Any, point: Any) -> None:
+    def test_frozen_instance_refuses_set_and_delete(self, library: Any, point: Any) -> None:
         one = point(1)
         for name in ("x", "q"):
             with pytest.raises(library.FrozenInstanceError):
@@ -159,12 +158,12 @@ class TestFrozen:
             del one.x
         assert one.x == 1
 
-    def test_what_is_computed_once_is_kept(self, point: Any) -> None:
+    def test_frozen_instance_keeps_cached_property(self, point: Any) -> None:
         one = point(1)
         assert one.sum == 6
         assert vars(one)["sum"] == 6
 
-    def test_a_subclass_of_another_kind_has_attributes_of_its_own(self, library: Any, point: Any) -> None:
+    def test_plain_subclass_of_frozen_class_sets_its_own_attributes(self, library: Any, point: Any) -> None:
         class Loose(point):  # type: ignore[misc]
             pass
 
@@ -174,7 +173,7 @@ class TestFrozen:
         with pytest.raises(library.FrozenInstanceError):
             one.x = 2
 
-    def test_others_can_be_changed(self, library: Any) -> None:
+    def test_unfrozen_instance_can_be_changed(self, library: Any) -> None:
         @library.dataclass
         class Open:
             x: int = 1
@@ -186,25 +185,25 @@ class TestFrozen:
         assert make() == make(1)
 
 
-def test_shown_as_it_is_made_without_what_is_hidden(point: Any) -> None:
+def test_repr_omits_fields_without_repr(point: Any) -> None:
     assert repr(point(1)).endswith("Point(x=1, y=5, seen=[])")
 
 
-def test_replaced(library: Any, point: Any) -> None:
+def test_replace_returns_changed_copy(library: Any, point: Any) -> None:
     changed = library.replace(point(1, name="a"), y=6)
     assert (changed.x, changed.y, changed.name) == (1, 6, "a")
     with pytest.raises(TypeError):
         library.replace(point(1), q=2)
 
 
-def test_matched_by_place(point: Any) -> None:
+def test_match_statement_takes_positional_fields(point: Any) -> None:
     match point(1):
         case point(x, y):
             assert (x, y) == (1, 5)
 
 
 @pytest.mark.parametrize("options", [{"order": True}, {"kw_only": True}, {"init": False}])
-def test_what_is_not_there_is_refused_when_the_class_is_made(options: Any) -> None:
+def test_unsupported_option_is_type_error(options: Any) -> None:
     with pytest.raises(TypeError):
 
         @packed.dataclass(**options)
@@ -213,8 +212,8 @@ def test_what_is_not_there_is_refused_when_the_class_is_made(options: Any) -> No
 
 
 @pytest.mark.parametrize("kind", ["InitVar[int]", "dataclasses.InitVar[int]", "KW_ONLY"])
-def test_kinds_of_fields_that_are_not_known_are_refused(kind: str) -> None:
-    with pytest.raises(TypeError, match="not known"):
+def test_unsupported_annotation_is_type_error(kind: str) -> None:
+    with pytest.raises(TypeError, match="not supported"):
         packed.dataclass(type("Thing", (), {"__annotations__": {"x": kind}}))
 
 
@@ -236,11 +235,11 @@ for module in json.load(sys.stdin):
             found[place] = *described(cls), *own, cls.__hash__ is None, cls.__match_args__
 json.dump(found, sys.stdout)
 """
-"""What becomes of the engine's own classes."""
+"""Describe the methods and fields of each dataclass of the engine."""
 
 
 @pytest.mark.real_commands
-def test_the_engine_s_own_classes_are_the_same(tmp_path: Path) -> None:
+def test_engine_classes_are_equal_under_both_modules(tmp_path: Path) -> None:
     (tmp_path / "dataclasses.py").write_text(substitutes.dataclasses())
     modules = json.dumps(sorted(imports.reach().modules)).encode()
 
