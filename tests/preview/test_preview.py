@@ -438,7 +438,7 @@ def test_symlink_in_mount_point_path_is_conflict(root: Path) -> None:
         }
     )
     shown = preview(config, root)
-    reason = "/data in the target root is a symbolic link, so nothing can be mounted at /data/x"
+    reason = "cannot mount at /data/x: /data in the target root is a symlink"
     assert conflicts(shown) == [f"$.storage.filesystems.0.path: {reason}"]
     assert told(shown, "mount") == [
         ("create", "other mounted at /srv"),
