@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.real_commands("install.sh", "python3.11"), pytest.mark.xdist_group("installed")]
+pytestmark = pytest.mark.real_commands("install.sh", "python3.11")
 
 PROJECT = Path(__file__).parents[2]
 SITE = "usr/lib/python3/dist-packages"

@@ -22,8 +22,6 @@ pytestmark = [
     pytest.mark.real_commands(
         "python3.11", "python3", "strip", "ldconfig", "gcc", "cc", "ld", "objdump", "systemctl", "ignition"
     ),
-    # Packing takes seconds: one worker does it once.
-    pytest.mark.xdist_group("packed"),
 ]
 
 
