@@ -3,18 +3,17 @@
 #
 #   dracut/build.sh OUTPUT KERNEL_VERSION [dracut arguments...]
 #
-# dracut looks for modules in one directory only. So that nothing has to be
-# installed on the building machine, and so that a module of the same name that
-# a package brought is not taken by mistake, it gets a directory of its own:
-# links to all of the system's modules, except "ignition", which is ours.
+# dracut looks for modules in one directory. The script makes a temporary directory with symlinks
+# to the system's modules and to this "ignition" module, so that nothing has to be installed on
+# the build host, and a module "ignition" of another package is not used.
 #
 # Environment:
-#   IGNITION_PYTHON  the interpreter that has Ignition and its libraries
+#   IGNITION_PYTHON  Python interpreter with Ignition's libraries installed
 #                    (default: the checkout's .venv, else /usr/bin/python3)
-#   DRACUT_BASE      where the system's dracut lives (default: /usr/lib/dracut)
+#   DRACUT_BASE      directory of the system's dracut (default: /usr/lib/dracut)
 #
-# Ends with an error, and without an image, whenever the image would not be
-# whole: dracut itself leaves out what it does not find and calls it a success.
+# An incomplete image is an error and no image is left. dracut alone would leave out files that it
+# does not find, and exit with status 0.
 set -euo pipefail
 
 if (($# < 2)); then
@@ -49,10 +48,10 @@ for module in "$system"/modules.d/*; do
 done
 ln -s "$here/30ignition" "$base/modules.d/"
 
-# What /etc/dracut.conf.d says is about this machine, not about those that will be booted.
+# /etc/dracut.conf.d configures images for the build host, and this image is for other machines.
 mkdir "$base/dracut.conf.d"
 
-# A failed build must not leave an older image behind that looks like its result.
+# After a failed build, an older image must not look like its result.
 rm -f -- "$output"
 dracutbasedir=$base dracut --conf /dev/null --confdir "$base/dracut.conf.d" \
     --force --no-hostonly --add ignition "$@" "$output" "$kernel"

@@ -1,12 +1,11 @@
 #!/bin/sh
-# What the operator sees when provisioning has failed: the failure card, last on the console.
+# Print the failure card as the last text on the console when provisioning has failed.
 #
-# It stands in for dracut's emergency program, and hands over to it when it was not
-# Ignition that failed. Otherwise it keeps systemd and the kernel from writing over the
-# card, prints the card on every console, and does what dracut would: obey rd.shell= and
-# rd.emergency=, or give a shell, here after Enter.
+# This program replaces dracut's emergency program, and runs it if Ignition did not fail. Otherwise
+# it stops the console output of systemd and the kernel, prints the card on every console, and then
+# does what dracut does: obey rd.shell= and rd.emergency=, or start a shell, here after Enter.
 
-# Where the running system is mounted, and who systemd is; tests have others.
+# Root of the running system, and process id of systemd; tests set other values.
 system=${IGNITION_RUNNING_SYSTEM:-}
 init=${IGNITION_INIT_PID:-1}
 card=$system/run/ignition/failure
@@ -23,13 +22,13 @@ platform() {
     done < "$system/run/ignition.env"
 }
 
-last_words() { # UNIT
+last_log_lines() { # UNIT
     journalctl --boot --quiet --no-pager --output=cat --lines=6 "_SYSTEMD_UNIT=$1" 2> /dev/null \
         | cut -c -69 | sed 's/^/         /'
 }
 
-# A unit failed without leaving a card: the engine could not start at all, or was killed.
-# Laid out like the engine's own cards.
+# Card for a unit that failed without a card of its own: the engine did not start, or was killed.
+# The layout is that of ignition/boot/failure_card.py.
 fallback_card() { # FAILED_UNITS
     rule=------------------------------------------------------------------------------
     echo "$rule"
@@ -40,12 +39,12 @@ fallback_card() { # FAILED_UNITS
         echo "unit     $unit"
     done
     if [ -z "$(platform)" ]; then
-        echo "cause    the kernel command line names no platform"
-        echo "try      add ignition.platform.id=NAME, for example qemu or metal"
+        echo "cause    platform not found on the kernel command line"
+        echo "try      add ignition.platform.id=ID, for example qemu or metal"
     else
-        echo "cause    the last that it wrote:"
-        last_words "${1%% *}"
-        echo "try      correct the cause and boot again"
+        echo "cause    no failure card was written; last log lines:"
+        last_log_lines "${1%% *}"
+        echo "try      read the full log, correct the cause and boot again"
     fi
     echo
     echo "Full log: journalctl -u 'ignition-*'"
@@ -53,13 +52,13 @@ fallback_card() { # FAILED_UNITS
 }
 
 quiet_console() {
-    # Signal 55 is SIGRTMIN+21: systemd prints no more status lines.
+    # Signal 55 is SIGRTMIN+21: systemd stops printing status messages (systemd(1)).
     kill -55 "$init"
-    # The kernel keeps all but emergencies to its log (dmesg shows it).
+    # The kernel prints emergencies only; dmesg still shows all messages.
     read -r console_loglevel _ < "$system/proc/sys/kernel/printk"
     echo 1 > "$system/proc/sys/kernel/printk"
-    # Wait for the target (it is reached when this program runs, save a moment) and
-    # for the journal's forwarding: both may still have a line for the console.
+    # The target is reached at about this time. Wait for it and for the journal, because both
+    # may still print to the console.
     tries=10
     until [ "$(systemctl is-active emergency.target)" = active ] || [ $tries -eq 0 ]; do
         tries=$((tries - 1))
@@ -68,13 +67,13 @@ quiet_console() {
     journalctl --sync
 } > /dev/null 2>&1
 
-# What the operator does next is seen as usual.
+# Restore the console output.
 loud_console() {
     kill -54 "$init" # SIGRTMIN+20
     echo "$console_loglevel" > "$system/proc/sys/kernel/printk"
 } > /dev/null 2>&1
 
-# The card is the last thing on each console; what to press stands above it.
+# Print the prompt and then the card on each console, so that the card comes last.
 print_card() { # PROMPT
     while read -r tty _; do
         {
@@ -86,7 +85,7 @@ print_card() { # PROMPT
 }
 
 main() {
-    # Without a card, was it a unit of ours that failed?
+    # Without a card, look for failed units of Ignition.
     if [ ! -s "$card" ]; then
         failed=$(failed_units)
         [ -n "$failed" ] || exec "$system/bin/dracut-emergency"
@@ -95,12 +94,12 @@ main() {
     quiet_console
     [ -s "$card" ] || (umask 077 && fallback_card "$failed" > "$card")
 
-    # shellcheck disable=SC1091 # dracut's, in the image
+    # shellcheck disable=SC1091 # a file of dracut, in the image
     . "$system/lib/dracut-lib.sh"
     export DRACUT_SYSTEMD=1 _rdshell_name=dracut action=Boot
     if getargbool 1 rd.shell -d -y rdshell || getarg rd.break -d rdbreak > /dev/null; then
         hook=emergency
-        prompt="Press Enter for a shell. The card of the failure:"
+        prompt="Press Enter for a shell."
         then=
     else
         hook=shutdown-emergency
@@ -119,15 +118,15 @@ main() {
         reboot | poweroff | halt)
             rm -f -- "$system/.console_lock"
             "$then" > /dev/null 2>&1 || exit 1
-            # The unit must not end, and say so, before the machine does.
+            # If the unit ended now, systemd would print to the console.
             sleep 60
             ;;
         '')
             read -r _
-            # What the operator tries next may fail anew, or succeed.
+            # The next try needs a card of its own, if it fails.
             mv -f "$card" "$card.shown"
             loud_console
-            # shellcheck disable=SC1091 # the image's
+            # shellcheck disable=SC1091 # a file of the image
             [ ! -f "$system/etc/profile" ] || . "$system/etc/profile"
             export PS1="ignition:\${PWD}# "
             exec sulogin -e

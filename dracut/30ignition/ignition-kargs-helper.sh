@@ -1,6 +1,6 @@
 #!/bin/sh
-# Changing kernel arguments is the boot loader's business, and so the distribution's: it says
-# IGNITION_KARGS_HELPER=grub or =systemd-boot when building the image, or names its own program.
-echo "The config asks for kernel arguments (kernelArguments), but this image has no program" \
-    "that can change them: it was built without IGNITION_KARGS_HELPER." >&2
+# Placeholder for images without a kernel argument helper. The distribution chooses a helper when it
+# builds the image: IGNITION_KARGS_HELPER=grub, systemd-boot, auto or the path of its own program.
+echo "cannot change kernel arguments (kernelArguments): this image has no helper for that," \
+    "because it was built without IGNITION_KARGS_HELPER" >&2
 exit 1

@@ -1,28 +1,28 @@
 #!/bin/sh
-# The network of the initramfs, beside the systemd-networkd that ignition-network.service runs.
+# Helper of ignition-network.service, which runs systemd-networkd in the initramfs.
 #
-#   configure  tells networkd to ask for addresses on all wired cards; only now, since an
-#              image may have a networkd of its own that must not do so without need
-#   up         waits until one network card has an address, then writes /etc/resolv.conf
-#   down       leaves the cards as the kernel had them, for the real system to start with
+#   configure  install the configuration that requests addresses on all wired interfaces; not
+#              earlier, because an image may run a networkd of its own that must not request any
+#   up         wait until one interface has an address, then write /etc/resolv.conf
+#   down       set the interfaces down again for the real system
 #
-# Only shell built-ins where it matters: each program costs time on a slow machine.
+# The waiting loop uses shell built-ins, because starting programs is slow on a slow machine.
 set -u
 
-# Where the running system is mounted; tests have another one.
+# Root of the running system; tests set another directory.
 system=${IGNITION_RUNNING_SYSTEM:-}
 networks=$system/run/systemd/network
-our_network=$system/usr/lib/ignition-runtime/ignition.network
+network_file=$system/usr/lib/ignition-runtime/ignition.network
 netif=$system/run/systemd/netif
-cards=$system/sys/class/net
+interfaces=$system/sys/class/net
 resolv_conf=$system/etc/resolv.conf
-card_file=$system/run/ignition/failure
+failure_file=$system/run/ignition/failure
 neednet=$system/run/ignition/neednet
 limit=${IGNITION_NETWORK_TIMEOUT:-120}
 
 configure() {
     mkdir -p "$networks"
-    cp "$our_network" "$networks/zz-ignition.network"
+    cp "$network_file" "$networks/zz-ignition.network"
 }
 
 uptime() {
@@ -30,18 +30,18 @@ uptime() {
     echo "${now%%.*}"
 }
 
-# Wired cards that the kernel has a device for: no bridges, no bonds, no loopback.
-wired_cards() {
-    for path in "$cards"/*; do
+# Wired interfaces with a device: no bridges, no bonds, no loopback.
+wired_interfaces() {
+    for path in "$interfaces"/*; do
         [ -e "$path/device" ] || continue
         read -r type < "$path/type"
         [ "$type" = 1 ] && echo "${path##*/}"
     done
 }
 
-# A link that is "routable" has an address that reaches beyond its cable. A DHCP lease is
-# enough as well: clouds with only a link-local metadata network never get further.
-# We do not wait for "configured": that includes seconds of waiting for IPv6 routers.
+# A "routable" link has an address that is valid beyond the link (networkctl(1)). A DHCP lease is
+# enough too: a cloud whose metadata network is link-local offers no more than that.
+# "configured" would include seconds of waiting for IPv6 routers.
 online() {
     for lease in "$netif"/leases/*; do
         [ -s "$lease" ] && return 0
@@ -67,27 +67,27 @@ write_resolv_conf() {
 " ;;
         esac
     done < "$netif/state"
-    # A network without name servers is a network; a file that the image brought stays.
+    # A network may have no name servers. Then a file that the image contains is kept.
     [ -z "$lines" ] || printf '%s' "$lines" > "$resolv_conf"
 }
 
-state_of() { # CARD
-    # Reading the carrier of a card that is down is an error.
-    { read -r carrier < "$cards/$1/carrier"; } 2> /dev/null || carrier=0
+state_of() { # INTERFACE
+    # Reading the carrier of an interface that is down is an error.
+    { read -r carrier < "$interfaces/$1/carrier"; } 2> /dev/null || carrier=0
     if [ "$carrier" = 1 ]; then
-        echo "$1: connected, but no DHCP server or IPv6 router answered"
+        echo "$1: link up, no answer from a DHCP server or IPv6 router"
     else
-        echo "$1: no link; check its cable, switch port or virtual switch"
+        echo "$1: no link; check the cable, switch port or virtual switch"
     fi
 }
 
 state_of_all() {
-    for name in $(wired_cards); do
+    for name in $(wired_interfaces); do
         state_of "$name"
     done
 }
 
-# Laid out like the engine's own cards, see ignition/boot/failure_card.py.
+# The layout is that of ignition/boot/failure_card.py.
 failure_card() {
     rule=------------------------------------------------------------------------------
     echo "$rule"
@@ -98,16 +98,16 @@ failure_card() {
     if [ -s "$neednet" ]; then
         head -n 3 "$neednet" | sed 's/^/config   /'
     fi
-    echo "cause    the network is needed, but no wired network card got an address"
+    echo "cause    cannot bring up the network: no wired interface got an address"
     echo "         within $limit s:"
     found=$(state_of_all)
     if [ -n "$found" ]; then
         echo "$found" | head -n 4 | sed 's/^/         /'
-        echo "try      give an address on the kernel command line, for example"
+        echo "try      set an address on the kernel command line, for example"
         echo "         ip=10.0.0.2::10.0.0.1:255.255.255.0::eth0:none nameserver=10.0.0.1"
     else
-        echo "         there is no such card"
-        echo "try      give the machine one; its driver has to be in the initramfs"
+        echo "         no wired network interface found"
+        echo "try      add a network interface; its driver must be in the initramfs"
     fi
     echo
     echo "Full log: journalctl -u ignition-network"
@@ -118,8 +118,8 @@ up() {
     start=$(uptime)
     until online; do
         if [ $(($(uptime) - start)) -ge "$limit" ]; then
-            [ -e "$card_file" ] || (umask 077 && failure_card > "$card_file")
-            echo "no network card got an address within $limit s" >&2
+            [ -e "$failure_file" ] || (umask 077 && failure_card > "$failure_file")
+            echo "timed out after $limit s: no wired network interface got an address" >&2
             exit 1
         fi
         sleep 0.1
@@ -129,11 +129,11 @@ up() {
 
 down() {
     rm -f "$networks/zz-ignition.network"
-    # networkd has given back its addresses; a card that is still up cannot be renamed by
-    # the real system's rules.
-    for name in $(wired_cards); do
-        read -r flags < "$cards/$name/flags"
-        echo $((flags & ~1)) > "$cards/$name/flags"
+    # networkd has removed its addresses. An interface that is up cannot be renamed by the udev
+    # rules of the real system.
+    for name in $(wired_interfaces); do
+        read -r flags < "$interfaces/$name/flags"
+        echo $((flags & ~1)) > "$interfaces/$name/flags"
     done
 }
 

@@ -1,28 +1,29 @@
 #!/bin/bash
 # dracut module: first-boot provisioning with Ignition.
 #
-# Whatever is missing ends the build: dracut ignores what install() returns, and an image
-# that boots into nothing is worse than none.
+# A missing file ends the build, because dracut ignores the result of install() and would build an
+# image that does not provision.
 #
 # Environment:
-#   IGNITION_PYTHON        the interpreter that has Ignition (default: /usr/bin/python3)
-#   IGNITION_KARGS_HELPER  the distribution's program that changes kernel arguments; or auto, grub or
-#                          systemd-boot for ours (docs/how-to/kernel-arguments.md)
-#   IGNITION_BOOT_DEVICE   where ours finds the boot loader's files (default: it looks for them)
-#   IGNITION_CLEVIS        no: without Clevis, yes: not without it (default: if the building machine has it)
+#   IGNITION_PYTHON        Python interpreter with Ignition installed (default: /usr/bin/python3)
+#   IGNITION_KARGS_HELPER  path of a program that changes kernel arguments; or auto, grub or
+#                          systemd-boot for Ignition's helper (docs/how-to/kernel-arguments.md)
+#   IGNITION_BOOT_DEVICE   device with the boot loader's files, for Ignition's helper
+#                          (default: search for it)
+#   IGNITION_CLEVIS        yes: require Clevis; no: leave it out (default: if the build host has it)
 #
-# shellcheck disable=SC2154 # initdir, moddir, systemdsystemunitdir, ... are dracut's
+# shellcheck disable=SC2154 # dracut sets initdir, moddir, systemdsystemunitdir, ...
 
 # called by dracut
 check() {
-    # Only when asked for: by name, or by another module that depends on this one.
+    # Only on request: by name, or as a dependency of another module.
     return 255
 }
 
 # called by dracut
 depends() {
     local modules="base systemd-initrd dracut-systemd udev-rules fs-lib kernel-network-modules qemu"
-    # The udev rules and kernel modules of arrays and encrypted volumes, where these can be made.
+    # udev rules and kernel modules for RAID arrays and LUKS volumes, if the programs are installed.
     ! type -P mdadm >/dev/null || modules+=" mdraid"
     ! { type -P cryptsetup && type -P dmsetup; } >/dev/null || modules+=" crypt"
     echo "$modules"
@@ -30,19 +31,19 @@ depends() {
 
 # called by dracut
 installkernel() {
-    # Where configs come from.
+    # Sources of configs.
     hostonly='' instmods qemu_fw_cfg hv_utils \
         vsock vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport
-    # What the engine makes and mounts.
+    # Filesystems that the engine creates or mounts.
     hostonly='' instmods ext4 xfs btrfs vfat nls_ascii nls_cp437 nls_iso8859-1 nls_utf8 virtiofs
-    # In which the boot loader says who it is, for the kernel argument helper.
+    # EFI variables: the kernel argument helper detects the boot loader by them.
     hostonly='' instmods efivarfs
-    # What an array or an encrypted volume needs; cryptsetup asks the kernel to encrypt its key slots.
+    # RAID arrays and LUKS volumes; cryptsetup encrypts key slots with the kernel's algorithms.
     hostonly='' instmods md_mod linear raid0 raid1 raid10 raid456 \
         dm_mod dm_crypt aes_generic aesni_intel xts sha256_generic algif_skcipher algif_hash
-    # What unlocks such a volume.
+    # TPM drivers, to unlock LUKS volumes.
     ! ignition_with_tpm || hostonly='' instmods '=drivers/char/tpm'
-    # DHCP speaks through packet sockets.
+    # DHCP uses packet sockets.
     hostonly='' instmods af_packet
     case ${DRACUT_ARCH:-$(uname -m)} in
         s390*) hostonly='' instmods zcrypt_cex4 pkey_cca ;;
@@ -68,7 +69,7 @@ ignition_fail() {
 
 # Required programs and files; optional ones go through inst_multiple -o.
 ignition_require() {
-    inst_multiple "$@" || ignition_fail "cannot install all of: $*"
+    inst_multiple "$@" || ignition_fail "cannot install: one of these files not found: $*"
 }
 
 ignition_install_programs() {
@@ -80,7 +81,7 @@ ignition_install_programs() {
     if [[ ${DRACUT_ARCH:-$(uname -m)} == s390* ]]; then
         inst_multiple -o chccwdev cio_ignore vmur zkey zkey-cryptsetup
         mkdir -p "$initdir/etc/luks"
-        echo "A dummy key: the volume key of a CEX volume is protected by the card." \
+        echo "Dummy key: the volume key of a CEX volume is protected by the crypto adapter." \
             > "$initdir/etc/luks/cex.key"
     fi
     local helper=${IGNITION_KARGS_HELPER:-$moddir/ignition-kargs-helper.sh}
@@ -102,13 +103,13 @@ ignition_with_tpm() {
     ignition_with_clevis && type -P clevis-encrypt-tpm2 >/dev/null && type -P tpm2 >/dev/null
 }
 
-# Clevis is shell scripts: what they call is named here, since nothing else tells.
+# Clevis consists of shell scripts; dracut cannot find the programs that they call.
 ignition_install_clevis() {
     ignition_require bash clevis clevis-luks-bind clevis-luks-common-functions clevis-luks-unlock \
         clevis-encrypt-sss clevis-encrypt-tang clevis-decrypt clevis-decrypt-sss clevis-decrypt-tang \
         jose pwmake curl cryptsetup basename cat cut grep mkdir mktemp rm sed sort tail tr
     inst_simple "$moddir/ignition-luks.conf" /etc/security/pwquality.conf.d/ignition-luks.conf
-    # Pins of other makers; a distribution adds what they call.
+    # Pins of third parties. The distribution must add the programs that they call.
     local pin
     for pin in /usr/bin/clevis-{en,de}crypt-*; do
         [[ $pin == *-tpm2 ]] || inst_simple "$pin"
@@ -116,11 +117,11 @@ ignition_install_clevis() {
     ignition_with_tpm || return 0
     ignition_require clevis-encrypt-tpm2 clevis-decrypt-tpm2 tpm2 tpm2_create tpm2_createpolicy \
         tpm2_createprimary tpm2_flushcontext tpm2_load tpm2_pcrread tpm2_unseal
-    # The library that speaks to the device is loaded by name.
+    # The device library is loaded by name at run time.
     inst_libdir_file 'libtss2-tcti-device.so*'
 }
 
-# The engine under another name, told what the image's maker knows.
+# Install the engine as the kernel argument helper, with the settings of the image build.
 ignition_own_kargs_helper() { # LOADER
     local helper=$initdir/usr/sbin/ignition-kargs-helper
     mkdir -p "$initdir/usr/libexec" "${helper%/*}"
@@ -131,14 +132,14 @@ ignition_own_kargs_helper() { # LOADER
     chmod 755 "$helper"
 }
 
-# The engine, the interpreter and the libraries: computed and tried out by a program.
+# Pack the engine, the interpreter and the libraries, and run the packed engine once.
 ignition_install_runtime() {
     local python=${IGNITION_PYTHON:-/usr/bin/python3} files
     files=$("$python" -m ignition initramfs --output "$initdir") \
-        || ignition_fail "$python could not collect the engine, see above." \
-            "IGNITION_PYTHON names an interpreter that has it and its libraries"
-    # What the packed interpreter loads from the system: shared libraries, certificates.
-    # shellcheck disable=SC2086 # one name a line, none with blanks
+        || ignition_fail "cannot pack the engine with $python, see the error above;" \
+            "set IGNITION_PYTHON to an interpreter that has Ignition and its libraries installed"
+    # System files that the packed interpreter loads: shared libraries, the CA bundle.
+    # shellcheck disable=SC2086 # one name per line, without blanks
     ignition_require $files
 }
 
@@ -149,15 +150,15 @@ ignition_install_network() {
         "$systemdnetwork/99-default.link"
     inst_rules 80-net-setup-link.rules 75-net-description.rules
     grep -q '^systemd-network:' "$initdir/etc/passwd" \
-        || ignition_fail "this system has no user systemd-network, which systemd-networkd needs"
+        || ignition_fail "user systemd-network not found in /etc/passwd; systemd-networkd needs it"
     inst_simple "$moddir/ignition.network" /usr/lib/ignition-runtime/ignition.network
     inst_script "$moddir/ignition-network.sh" /usr/libexec/ignition-network
     ignition_unit ignition-network.service ignition-complete.target
-    # Without ip= and its kin there is nothing to generate.
+    # Without these arguments there is nothing to generate.
     ignition_dropin systemd-network-generator.service \
         '[Unit]' ConditionKernelCommandLine='|ip' ConditionKernelCommandLine='|vlan' \
         ConditionKernelCommandLine='|bond' ConditionKernelCommandLine='|bridge'
-    # Another module that sets networks up does so when the command line asks for it.
+    # Another network module is responsible if the kernel command line configures the network.
     local module
     for module in network-manager network-legacy network-wicked connman systemd-networkd; do
         if dracut_module_included "$module"; then
@@ -173,7 +174,7 @@ ignition_install_units() {
     local name
     inst_script "$moddir/ignition-generator" \
         "$systemdutildir/system-generators/ignition-generator" \
-        || ignition_fail "cannot install the generator"
+        || ignition_fail "cannot install ignition-generator"
     for name in complete subsequent diskful diskful-subsequent; do
         ignition_unit "ignition-$name.target"
     done
@@ -181,7 +182,7 @@ ignition_install_units() {
         ignition_unit "ignition-$name.service" ignition-complete.target
     done
     ignition_unit ignition-remount-sysroot.service ignition-diskful.target
-    # Without the first one udev looks at arrays that are only half made.
+    # Without the first file, udev probes arrays that are incomplete.
     inst_rules 01-md-raid-creating.rules 60-cdrom_id.rules "$moddir/99-xx-ignition-systemd-cryptsetup.rules"
 }
 

@@ -1,3 +1,3 @@
 #!/bin/sh
-# For grub-mkconfig: the snippet that asks whether this is the first boot.
+# For grub-mkconfig: the snippet that detects the first boot.
 exec cat /usr/share/ignition/05_ignition.cfg

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Removes the stamp that makes the boot loader ask for a first boot (05_ignition.cfg).
+# Remove the stamp by which the boot loader detects a first boot (05_ignition.cfg).
 #
-# Any error leaves the stamp, so the next boot provisions again, and fails this unit.
+# On an error the stamp stays, the unit fails, and the next boot provisions again.
 set -eu
 
 root=${IGNITION_STAMP_ROOT:-}
@@ -9,11 +9,11 @@ root=${IGNITION_STAMP_ROOT:-}
 for directory in "$root/boot" "$root/"; do
     stamp=${directory%/}/ignition.firstboot
     [ -e "$stamp" ] || continue
-    # "Writable" is false on a read-only filesystem even for root.
+    # On a read-only filesystem -w is false, even for root.
     if ! [ -w "$directory" ]; then
         mount -o remount,rw "$(findmnt --noheadings --output TARGET --target "$directory")"
     fi
     rm -- "$stamp"
-    # The machine may lose power before anything else is written.
+    # The machine may lose power at any time.
     sync --file-system "$directory"
 done

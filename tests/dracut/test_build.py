@@ -1,4 +1,4 @@
-"""`dracut/build.sh`: our module whatever is installed, and no image that is not whole."""
+"""`dracut/build.sh`: builds with the module of the checkout, and leaves no incomplete image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODULES = "ls $dracutbasedir/modules.d; readlink $dracutbasedir/modules.d/30igni
 
 @pytest.fixture
 def system(tmp_path: Path) -> Path:
-    """The system's dracut, with somebody else's module of our name."""
+    """A dracut installation with a module "ignition" of another package."""
     modules = tmp_path / "dracut/modules.d"
     for name in ("00systemd", "30ignition", "99base"):
         (modules / name).mkdir(parents=True)
@@ -42,9 +42,7 @@ def build(system: Path, programs: Programs, *arguments: str) -> subprocess.Compl
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_module_is_this_checkout_s_and_all_others_are_the_system_s(
-    system: Path, programs: Programs
-) -> None:
+def test_build_uses_module_of_checkout_and_other_modules_of_system(system: Path, programs: Programs) -> None:
     programs.add("dracut", script=MODULES)
     done = build(system, programs, str(system.parent / "image"), "6.1")
     assert done.stdout.splitlines() == [
@@ -55,7 +53,7 @@ def test_the_module_is_this_checkout_s_and_all_others_are_the_system_s(
     ]
 
 
-def test_arguments_are_handed_on(system: Path, programs: Programs) -> None:
+def test_build_passes_arguments_to_dracut(system: Path, programs: Programs) -> None:
     programs.add("dracut")
     image = str(system.parent / "image")
     build(system, programs, image, "6.1", "--kmoddir", "/k", "--compress=zstd -3")
@@ -64,16 +62,16 @@ def test_arguments_are_handed_on(system: Path, programs: Programs) -> None:
     assert {"--no-hostonly", "--add", "ignition"} <= set(argv)
 
 
-def test_an_image_without_the_module_is_a_failure(system: Path, programs: Programs) -> None:
+def test_build_image_without_module_is_error(system: Path, programs: Programs) -> None:
     image = system.parent / "image"
     programs.add("dracut", script=f"echo image > {image}")
     programs.add("lsinitrd")
     done = build(system, programs, str(image), "6.1")
     assert done.returncode != 0
-    assert "does not contain the dracut module ignition" in done.stderr
+    assert 'does not contain the dracut module "ignition"' in done.stderr
 
 
-def test_a_failed_build_leaves_no_older_image(system: Path, programs: Programs) -> None:
+def test_build_failure_removes_older_image(system: Path, programs: Programs) -> None:
     image = system.parent / "image"
     image.write_text("of yesterday")
     programs.add("dracut", status=1)
@@ -81,11 +79,11 @@ def test_a_failed_build_leaves_no_older_image(system: Path, programs: Programs) 
     assert not image.exists()
 
 
-def test_nothing_is_left_behind(system: Path, programs: Programs) -> None:
+def test_build_removes_its_temporary_directory(system: Path, programs: Programs) -> None:
     programs.add("dracut", status=1)
     build(system, programs, str(system.parent / "image"), "6.1")
     assert sorted(os.listdir(system.parent)) == ["dracut", "programs"]
 
 
-def test_too_few_arguments_are_a_usage_error(system: Path, programs: Programs) -> None:
+def test_build_without_kernel_version_is_usage_error(system: Path, programs: Programs) -> None:
     assert build(system, programs, "image").returncode == 2

@@ -1,4 +1,4 @@
-"""Clevis in the initramfs: when it goes along, and with what."""
+"""Clevis in the initramfs: when it is included, and with which files."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ DRACUT = """
     dfatal() { echo "$*" >&2; }
     moddir=/module
 """
-"""What dracut gives to modules."""
+"""Doubles of the functions that dracut provides to modules."""
 
 PROGRAMS = ("clevis-luks-bind", "clevis-encrypt-tpm2", "tpm2")
 
 
 @pytest.fixture
-def building(programs: Programs) -> Programs:
-    """A building machine with Clevis and its pin for the TPM."""
+def build_host(programs: Programs) -> Programs:
+    """A build host with Clevis and its TPM pin."""
     for name in PROGRAMS:
         programs.add(name)
     return programs
@@ -44,31 +44,36 @@ def call(programs: Programs, function: str, wanted: str | None = None) -> list[s
     ).stdout.splitlines()
 
 
-def goes_along(programs: Programs, wanted: str | None) -> bool:
+def is_included(programs: Programs, wanted: str | None) -> bool:
     return call(programs, "! ignition_with_clevis || echo yes", wanted) == ["yes"]
 
 
-def test_it_goes_along_where_the_building_machine_has_it(building: Programs) -> None:
-    assert [goes_along(building, wanted) for wanted in (None, "", "yes", "no")] == [True, True, True, False]
+def test_clevis_installed_on_build_host_is_included_unless_disabled(build_host: Programs) -> None:
+    assert [is_included(build_host, wanted) for wanted in (None, "", "yes", "no")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
-def test_a_machine_without_it_builds_an_image_without_it(programs: Programs) -> None:
-    assert [goes_along(programs, wanted) for wanted in (None, "no")] == [False, False]
+def test_clevis_not_installed_on_build_host_is_left_out(programs: Programs) -> None:
+    assert [is_included(programs, wanted) for wanted in (None, "no")] == [False, False]
     assert "module =drivers/char/tpm" not in call(programs, "installkernel")
 
 
-def test_what_goes_along(building: Programs) -> None:
-    installed = call(building, "ignition_install_clevis")
+def test_clevis_is_included_with_programs_pins_and_tpm_modules(build_host: Programs) -> None:
+    installed = call(build_host, "ignition_install_clevis")
     scripts = {"clevis-luks-bind", "clevis-luks-common-functions", "clevis-luks-unlock", "clevis-decrypt-sss"}
     assert {*scripts, "bash", "jose", "pwmake", "curl", "clevis-encrypt-tang"} <= set(installed)
     assert {"tpm2_create", "tpm2_unseal", "library libtss2-tcti-device.so*"} <= set(installed)
     assert "/etc/security/pwquality.conf.d/ignition-luks.conf" in installed
-    assert "module =drivers/char/tpm" in call(building, "installkernel")
+    assert "module =drivers/char/tpm" in call(build_host, "installkernel")
 
 
-def test_without_its_pin_the_tpm_stays_at_home(building: Programs) -> None:
-    (building.directory / "clevis-encrypt-tpm2").unlink()
-    installed = call(building, "ignition_install_clevis")
+def test_clevis_without_tpm_pin_leaves_out_tpm(build_host: Programs) -> None:
+    (build_host.directory / "clevis-encrypt-tpm2").unlink()
+    installed = call(build_host, "ignition_install_clevis")
     assert "jose" in installed
     assert not any("tpm2" in name or "tss2" in name for name in installed)
-    assert "module =drivers/char/tpm" not in call(building, "installkernel")
+    assert "module =drivers/char/tpm" not in call(build_host, "installkernel")

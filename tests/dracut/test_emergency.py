@@ -1,4 +1,4 @@
-"""What stands on the console when provisioning has failed, and what the program leaves to dracut."""
+"""`ignition-emergency.sh`: the console after a failure, and the cases that are left to dracut."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.real_commands("sh", "sleep")
 SCRIPT = Path(__file__).parents[2] / "dracut/30ignition/ignition-emergency.sh"
 
 SHOW_STATUS_OFF = 55
-"""SIGRTMIN+21, with which systemd stops printing (systemd(1))."""
+"""SIGRTMIN+21: systemd stops printing status messages (systemd(1))."""
 
 CARD = "".join(f"line {number}\n" for number in range(1, 21))
 
@@ -29,7 +29,7 @@ source_hook() { echo "hook $1 ran"; touch "$IGNITION_RUNNING_SYSTEM/hook-$1"; }
 
 @dataclass
 class Machine:
-    """An initramfs in which something has failed."""
+    """A simulated initramfs after a failure."""
 
     system: Path
     programs: Programs
@@ -58,7 +58,7 @@ class Machine:
         self.programs.add("systemctl", script=script)
 
     def run(self) -> str:
-        """Run with the operator's Enter; returns what went to the program's own terminal."""
+        """Run the program and press Enter; return its stdout and stderr."""
         environment = {
             "PATH": f"{self.programs.directory}:/usr/bin:/bin",
             "IGNITION_RUNNING_SYSTEM": str(self.system),
@@ -80,34 +80,34 @@ def machine(tmp_path: Path, programs: Programs) -> Iterator[Machine]:
         init.kill()
 
 
-def test_what_is_not_ignition_s_is_left_to_dracut(machine: Machine) -> None:
+def test_emergency_without_failed_ignition_unit_runs_program_of_dracut(machine: Machine) -> None:
     assert machine.run() == "dracut took over\n"
     assert machine.init.poll() is None
     assert not any(console.exists() for console in machine.consoles)
     assert machine.ran("sulogin") == []
 
 
-def test_the_card_is_the_last_on_every_console(machine: Machine) -> None:
+def test_card_is_last_text_on_every_console(machine: Machine) -> None:
     machine.card.write_text(CARD)
     assert machine.run() == ""
     for console in machine.consoles:
-        assert console.read_text().endswith(f"\nPress Enter for a shell. The card of the failure:\n{CARD}")
+        assert console.read_text().endswith(f"\nPress Enter for a shell.\n{CARD}")
 
 
-def test_a_card_is_cut_at_twenty_lines(machine: Machine) -> None:
+def test_card_is_cut_at_twenty_lines(machine: Machine) -> None:
     machine.card.write_text(CARD + "line 21\n")
     machine.run()
     assert machine.consoles[0].read_text().endswith("line 20\n")
 
 
-def test_nobody_else_writes_over_the_card(machine: Machine) -> None:
+def test_emergency_stops_status_messages_of_systemd(machine: Machine) -> None:
     machine.card.write_text(CARD)
     machine.run()
     assert machine.init.wait(10) == -SHOW_STATUS_OFF
     assert ("--sync",) in machine.ran("journalctl")
 
 
-def test_the_kernel_is_silent_until_enter(machine: Machine) -> None:
+def test_kernel_messages_are_off_until_enter(machine: Machine) -> None:
     machine.card.write_text(CARD)
     printk = machine.system / "proc/sys/kernel/printk"
     machine.programs.add("rdsosreport", script=f"cat {printk} > {machine.system}/while-shown")
@@ -116,7 +116,7 @@ def test_the_kernel_is_silent_until_enter(machine: Machine) -> None:
     assert printk.read_text() == "4\n"
 
 
-def test_enter_gives_the_shell_that_dracut_gives(machine: Machine) -> None:
+def test_enter_starts_shell_of_dracut(machine: Machine) -> None:
     machine.card.write_text(CARD)
     machine.run()
     assert machine.ran("sulogin") == [("-e",)]
@@ -124,7 +124,7 @@ def test_enter_gives_the_shell_that_dracut_gives(machine: Machine) -> None:
     assert machine.ran("rdsosreport") == [()]
 
 
-def test_after_the_shell_the_next_try_has_a_card_of_its_own(machine: Machine) -> None:
+def test_enter_moves_card_away_for_next_try(machine: Machine) -> None:
     machine.card.write_text(CARD)
     machine.run()
     assert not machine.card.exists()
@@ -140,21 +140,18 @@ def test_after_the_shell_the_next_try_has_a_card_of_its_own(machine: Machine) ->
         ("rd.shell=0 rd.emergency=reboot", "reboot"),
     ],
 )
-def test_without_a_shell_the_machine_ends_as_dracut_would_end_it(
-    machine: Machine, arguments: str, action: str
-) -> None:
+def test_emergency_without_shell_obeys_rd_emergency(machine: Machine, arguments: str, action: str) -> None:
     machine.card.write_text(CARD)
     (machine.system / "proc/cmdline").write_text(f"quiet {arguments}\n")
     machine.run()
     assert [name for name in ("halt", "poweroff", "reboot") if machine.ran(name)] == [action]
     assert machine.ran("sulogin") == []
     assert (machine.system / "hook-shutdown-emergency").exists()
-    # Still there for whoever reads the machine's memory or asks again.
     assert machine.card.exists()
     assert machine.consoles[0].read_text() == f"\n{CARD}"
 
 
-def test_a_unit_that_fails_without_a_card_gets_one(machine: Machine) -> None:
+def test_unit_failed_without_card_gets_fallback_card(machine: Machine) -> None:
     machine.fail_units("ignition-disks.service")
     machine.programs.add("journalctl", stdout="Traceback: no such thing\n" + "x" * 300 + "\n")
     machine.run()
@@ -167,14 +164,14 @@ def test_a_unit_that_fails_without_a_card_gets_one(machine: Machine) -> None:
     assert [argv[-1] for argv in asked] == ["_SYSTEMD_UNIT=ignition-disks.service"]
 
 
-def test_a_card_made_here_is_for_root_alone(machine: Machine) -> None:
+def test_fallback_card_is_readable_by_root_only(machine: Machine) -> None:
     machine.fail_units("ignition-disks.service")
     machine.run()
     shown = machine.card.with_name("failure.shown")
     assert shown.stat().st_mode & 0o777 == 0o600
 
 
-def test_many_failed_units_do_not_push_the_advice_away(machine: Machine) -> None:
+def test_fallback_card_for_many_units_keeps_hint(machine: Machine) -> None:
     machine.fail_units(*(f"ignition-{number}.service" for number in range(30)))
     machine.programs.add("journalctl", stdout="said\n" * 6)
     machine.run()
@@ -183,9 +180,9 @@ def test_many_failed_units_do_not_push_the_advice_away(machine: Machine) -> None
     assert any(line.startswith("try") for line in card)
 
 
-def test_a_missing_platform_is_named(machine: Machine) -> None:
+def test_fallback_card_names_missing_platform(machine: Machine) -> None:
     (machine.system / "run/ignition.env").write_text("PLATFORM_ID=\n")
     machine.fail_units("ignition-fetch-offline.service")
     machine.run()
-    assert "cause    the kernel command line names no platform\n" in machine.consoles[0].read_text()
-    assert "ignition.platform.id=NAME" in machine.consoles[0].read_text()
+    assert "cause    platform not found on the kernel command line\n" in machine.consoles[0].read_text()
+    assert "ignition.platform.id=ID" in machine.consoles[0].read_text()

@@ -1,4 +1,4 @@
-"""Clearing the first-boot stamp: wherever it lies, on whatever is mounted there, and nothing else."""
+"""Removal of the first-boot stamp, on any filesystem that may hold it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("stamp", ["boot/ignition.firstboot", "ignition.firstboot"])
-def test_the_stamp_goes_and_its_filesystem_is_synced(root: Path, programs: Programs, stamp: str) -> None:
+def test_stamp_is_removed_and_filesystem_synced(root: Path, programs: Programs, stamp: str) -> None:
     programs.add("sync")
     (root / stamp).touch()
     assert clear(root, programs) == 0
@@ -38,7 +38,7 @@ def test_the_stamp_goes_and_its_filesystem_is_synced(root: Path, programs: Progr
     assert [argv[:2] for argv in programs.argvs] == [("sync", "--file-system")]
 
 
-def test_without_a_stamp_nothing_is_done(root: Path, programs: Programs) -> None:
+def test_no_stamp_runs_no_program(root: Path, programs: Programs) -> None:
     for name in ("mount", "rm", "sync"):
         programs.add(name)
     assert clear(root, programs) == 0
@@ -46,7 +46,7 @@ def test_without_a_stamp_nothing_is_done(root: Path, programs: Programs) -> None
 
 
 @pytest.mark.real_commands("sh", "mount", "umount")
-def test_a_read_only_boot_filesystem_is_made_writable(root: Path, programs: Programs) -> None:
+def test_stamp_on_read_only_filesystem_is_removed_after_remount(root: Path, programs: Programs) -> None:
     boot = root / "boot"
     subprocess.run(["mount", "-t", "tmpfs", "none", str(boot)], check=True)
     try:
@@ -58,17 +58,17 @@ def test_a_read_only_boot_filesystem_is_made_writable(root: Path, programs: Prog
         subprocess.run(["umount", str(boot)], check=True)
 
 
-def test_a_stamp_that_cannot_go_stays_and_is_a_failure(root: Path, programs: Programs) -> None:
+def test_stamp_that_cannot_be_removed_is_failure(root: Path, programs: Programs) -> None:
     programs.add("rm", status=1)
     (root / "ignition.firstboot").touch()
     assert clear(root, programs) != 0
     assert (root / "ignition.firstboot").exists()
 
 
-def test_the_boot_loader_reads_what_is_cleared() -> None:
+def test_grub_snippet_looks_for_the_same_stamps() -> None:
     snippet = (HOST / "05_ignition.cfg").read_text()
     for stamp in ("/ignition.firstboot", "/boot/ignition.firstboot"):
         assert stamp in snippet
     assert 'set ignition_firstboot="ignition.firstboot ${ignition_network_kcmdline}"' in snippet
-    # grub-mkconfig hands the variable through for the boot loader to fill in.
+    # grub-mkconfig must not expand the variable; GRUB expands it at boot.
     assert "\\$ignition_firstboot" in (HOST / "grub-default.cfg").read_text()

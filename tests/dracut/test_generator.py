@@ -1,4 +1,4 @@
-"""The generator: which target of the initramfs is wanted, and what the units learn of the platform."""
+"""The generator: the target that it enables, and the platform id that it writes for the units."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LATER = {
 
 @dataclass
 class Generated:
-    """What one run of the generator left."""
+    """Result of one run of the generator."""
 
     links: set[str]
     environment: str
@@ -42,7 +42,7 @@ def generate(tmp_path: Path, command_line: str) -> Generated:
         "IGNITION_ENV_PATH": str(env),
         "PATH": f"{tmp_path}/programs/bin:/usr/bin:/bin",
     }
-    # In a directory with files, so that an unquoted star would show.
+    # With a file in the working directory, an expanded `*` would change the result.
     (tmp_path / "a-file").touch()
     arguments = ["sh", str(GENERATOR), str(units), str(units), str(units)]
     done = subprocess.run(
@@ -71,7 +71,9 @@ def generate(tmp_path: Path, command_line: str) -> Generated:
         ("", LATER),
     ],
 )
-def test_only_a_first_boot_asks_for_provisioning(tmp_path: Path, command_line: str, links: set[str]) -> None:
+def test_generator_links_target_by_firstboot_argument(
+    tmp_path: Path, command_line: str, links: set[str]
+) -> None:
     assert generate(tmp_path, command_line).links == links
 
 
@@ -86,18 +88,18 @@ def test_only_a_first_boot_asks_for_provisioning(tmp_path: Path, command_line: s
         ("ignition.platform.id=*", "*"),
     ],
 )
-def test_units_learn_the_platform_named_last(tmp_path: Path, command_line: str, platform: str) -> None:
+def test_generator_writes_last_platform_id(tmp_path: Path, command_line: str, platform: str) -> None:
     assert generate(tmp_path, command_line).environment == f"PLATFORM_ID={platform}\n"
 
 
-def test_stars_on_the_command_line_are_not_file_names(tmp_path: Path) -> None:
-    # A directory of words that would change everything, if `*` were expanded.
+def test_generator_does_not_expand_globs_of_command_line(tmp_path: Path) -> None:
+    # If `*` were expanded, this file name would enable provisioning.
     (tmp_path / "ignition.firstboot").touch()
     assert generate(tmp_path, "* ign*").links == LATER
 
 
-def test_running_again_changes_nothing(tmp_path: Path) -> None:
-    # systemd runs generators anew at each reload.
+def test_generator_second_run_changes_nothing(tmp_path: Path) -> None:
+    # systemd runs generators at each reload.
     first = generate(tmp_path, "ignition.firstboot ignition.platform.id=qemu")
     assert generate(tmp_path, "ignition.firstboot ignition.platform.id=qemu") == first
 
@@ -109,7 +111,7 @@ def test_running_again_changes_nothing(tmp_path: Path) -> None:
         ("", "initrd.target.requires/ignition-subsequent.target"),
     ],
 )
-def test_a_live_system_waits_for_no_root_disk(
+def test_generator_on_live_system_requires_no_root_filesystem(
     tmp_path: Path, programs: Programs, command_line: str, link: str
 ) -> None:
     programs.add("is-live-image")

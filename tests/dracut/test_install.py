@@ -1,4 +1,4 @@
-"""`dracut/install.sh`: a distribution package's tree, made without privileges, that works."""
+"""`dracut/install.sh`: installs the tree of a distribution package without privileges."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (f"{SITE}/ignition/providers/qemu.py", False),
     ],
 )
-def test_everything_is_where_a_package_wants_it(installed: Path, path: str, executable: bool) -> None:
+def test_install_puts_file_at_path_with_mode(installed: Path, path: str, executable: bool) -> None:
     assert (installed / path).is_file()
     assert os.access(installed / path, os.X_OK) == executable
 
 
-def test_the_whole_module_is_installed(installed: Path) -> None:
+def test_install_copies_every_file_of_dracut_module(installed: Path) -> None:
     module = installed / "usr/lib/dracut/modules.d/30ignition"
     assert sorted(path.name for path in module.iterdir()) == sorted(os.listdir(PROJECT / "dracut/30ignition"))
 
 
-def test_no_byte_code_and_no_links_into_the_checkout(installed: Path) -> None:
+def test_install_leaves_no_byte_code_and_no_links_to_checkout(installed: Path) -> None:
     assert not list(installed.rglob("__pycache__")) + list(installed.rglob("*.pyc"))
     links = [path for path in installed.rglob("*") if path.is_symlink()]
     names = {"ignition-apply", "ignition-firstboot-complete.service", "ignition-rmcfg"}
@@ -63,13 +63,13 @@ def test_no_byte_code_and_no_links_into_the_checkout(installed: Path) -> None:
         assert link.resolve().is_relative_to(installed)
 
 
-def test_the_stamp_is_cleared_whatever_presets_say(installed: Path) -> None:
+def test_install_enables_stamp_removal_regardless_of_presets(installed: Path) -> None:
     wants = installed / "usr/lib/systemd/system/multi-user.target.wants"
     assert (wants / "ignition-firstboot-complete.service").resolve().is_file()
 
 
 @pytest.mark.parametrize("name", ["ignition-apply", "ignition-rmcfg"])
-def test_programs_in_libexec_go_by_their_names(installed: Path, name: str) -> None:
+def test_programs_in_libexec_act_by_their_names(installed: Path, name: str) -> None:
     program = installed / "usr/libexec" / name
     assert program.resolve() == installed / "usr/bin/ignition"
     code = (
@@ -81,7 +81,7 @@ def test_programs_in_libexec_go_by_their_names(installed: Path, name: str) -> No
     assert f"{name}" in done.stderr
 
 
-def test_the_installed_package_runs(installed: Path) -> None:
+def test_installed_package_prints_version(installed: Path) -> None:
     code = f"import sys; sys.path.insert(0, {str(installed / SITE)!r}); from ignition.cli import main; main()"
     command = ["/usr/bin/python3.11", "-I", "-c", code, "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Which program changes kernel arguments in the image: the builder's word decides."""
+"""The kernel argument helper in the image, by the settings of the build."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ inst_multiple() { :; }
 inst_simple() { :; }
 ignition_install_programs
 """
-"""dracut's own functions, as far as they matter here."""
+"""Run `ignition_install_programs` with doubles of dracut's functions."""
 
 
 def installed(root: Path, **environment: str) -> Path:
-    """The helper below `root` after an installation."""
+    """Install the helper below `root`; return its path."""
     (root / "usr/bin").mkdir(parents=True)
     engine = root / "usr/bin/ignition"
     engine.write_text('#!/bin/sh\necho "$0: $IGNITION_BOOT_LOADER, $IGNITION_BOOT_DEVICE: $*"\n')
@@ -41,7 +41,7 @@ def installed(root: Path, **environment: str) -> Path:
     return root / "usr/sbin/ignition-kargs-helper"
 
 
-def test_without_a_word_the_helper_fails_and_says_what_to_do(tmp_path: Path) -> None:
+def test_default_helper_fails_and_names_build_variable(tmp_path: Path) -> None:
     ran = subprocess.run([installed(tmp_path), "--should-exist", "a"], capture_output=True, text=True)
     assert ran.returncode == 1
     assert "IGNITION_KARGS_HELPER" in ran.stderr
@@ -49,7 +49,9 @@ def test_without_a_word_the_helper_fails_and_says_what_to_do(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("loader", ["auto", "grub", "systemd-boot"])
 @pytest.mark.parametrize("device", ["", "LABEL=BOOT"])
-def test_ours_is_the_engine_under_another_name(tmp_path: Path, loader: str, device: str) -> None:
+def test_helper_of_ignition_runs_engine_with_loader_and_device(
+    tmp_path: Path, loader: str, device: str
+) -> None:
     helper = installed(tmp_path, IGNITION_KARGS_HELPER=loader, IGNITION_BOOT_DEVICE=device)
     script = helper.read_text().replace("/usr/libexec/", f"{tmp_path}/usr/libexec/")
     helper.write_text(script)
@@ -59,7 +61,7 @@ def test_ours_is_the_engine_under_another_name(tmp_path: Path, loader: str, devi
     )
 
 
-def test_a_program_of_the_distribution(tmp_path: Path) -> None:
+def test_helper_of_distribution_is_installed(tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.write_text("#!/bin/sh\n")
     helper = installed(tmp_path / "root", IGNITION_KARGS_HELPER=str(own))

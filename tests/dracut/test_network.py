@@ -1,4 +1,4 @@
-"""The helper of ignition-network.service: when it calls the network up, what it tells otherwise."""
+"""The helper of ignition-network.service: when the network counts as up, and its failure card."""
 
 from __future__ import annotations
 
@@ -17,33 +17,38 @@ LOOPBACK = "772"
 
 @dataclass
 class Machine:
-    """Network cards and networkd's state, as files."""
+    """Network interfaces and the state of networkd, as files."""
 
     directory: Path
 
     def __post_init__(self) -> None:
-        self.cards = self.directory / "sys/class/net"
+        self.interfaces = self.directory / "sys/class/net"
         self.netif = self.directory / "run/systemd/netif"
         self.networks = self.directory / "run/systemd/network"
         self.resolv_conf = self.directory / "etc/resolv.conf"
         self.neednet = self.directory / "run/ignition/neednet"
         self.failure = self.directory / "run/ignition/failure"
-        for directory in (self.cards, self.netif / "leases", self.neednet.parent, self.resolv_conf.parent):
+        for directory in (
+            self.interfaces,
+            self.netif / "leases",
+            self.neednet.parent,
+            self.resolv_conf.parent,
+        ):
             directory.mkdir(parents=True)
         self.neednet.touch()
 
-    def card(
+    def interface(
         self, name: str, *, carrier: str | None = "1", kind: str = ETHERNET, device: bool = True
     ) -> Path:
-        card = self.cards / name
-        card.mkdir()
-        (card / "type").write_text(f"{kind}\n")
-        (card / "flags").write_text("0x1003\n")
+        interface = self.interfaces / name
+        interface.mkdir()
+        (interface / "type").write_text(f"{kind}\n")
+        (interface / "flags").write_text("0x1003\n")
         if carrier is not None:
-            (card / "carrier").write_text(f"{carrier}\n")
+            (interface / "carrier").write_text(f"{carrier}\n")
         if device:
-            (card / "device").mkdir()
-        return card
+            (interface / "device").mkdir()
+        return interface
 
     def state(self, *lines: str) -> None:
         (self.netif / "state").write_text("# This is private data. Do not parse.\n" + "\n".join(lines) + "\n")
@@ -60,7 +65,7 @@ class Machine:
         )
 
     def run(self, verb: str) -> tuple[int, str]:
-        """The exit status, and what was written to stderr."""
+        """Run the helper; return its exit status and stderr."""
         with self.start(verb) as process:
             _, errors = process.communicate()
             return process.returncode, errors
@@ -71,7 +76,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_an_address_that_reaches_out_is_a_network(machine: Machine) -> None:
+def test_up_routable_address_writes_resolv_conf(machine: Machine) -> None:
     machine.state(
         "OPER_STATE=routable", "CARRIER_STATE=carrier", "DNS=10.0.2.3 fd00::3", "DOMAINS=a.example b"
     )
@@ -79,26 +84,26 @@ def test_an_address_that_reaches_out_is_a_network(machine: Machine) -> None:
     assert machine.resolv_conf.read_text() == "nameserver 10.0.2.3\nnameserver fd00::3\nsearch a.example b\n"
 
 
-def test_a_lease_of_a_link_local_address_is_a_network(machine: Machine) -> None:
+def test_up_link_local_lease_is_enough(machine: Machine) -> None:
     machine.state("OPER_STATE=degraded")
     (machine.netif / "leases" / "2").write_text("ADDRESS=169.254.0.15\n")
     assert machine.run("up") == (0, "")
 
 
-def test_a_name_given_with_a_server_is_cut_off(machine: Machine) -> None:
+def test_resolv_conf_omits_tls_name_of_server(machine: Machine) -> None:
     machine.state("OPER_STATE=routable", "DNS=10.0.0.1#dns.example")
     machine.run("up")
     assert machine.resolv_conf.read_text() == "nameserver 10.0.0.1\n"
 
 
-def test_a_network_without_name_servers_leaves_the_image_s_file(machine: Machine) -> None:
+def test_up_without_name_servers_keeps_resolv_conf_of_image(machine: Machine) -> None:
     machine.resolv_conf.write_text("nameserver 192.0.2.1\n")
     machine.state("OPER_STATE=routable", "DNS=", "DOMAINS=")
     assert machine.run("up") == (0, "")
     assert machine.resolv_conf.read_text() == "nameserver 192.0.2.1\n"
 
 
-def test_it_waits_for_the_network(machine: Machine) -> None:
+def test_up_waits_for_address(machine: Machine) -> None:
     machine.state("OPER_STATE=degraded")
     with machine.start("up", timeout=60) as waiting:
         with pytest.raises(subprocess.TimeoutExpired):
@@ -108,18 +113,18 @@ def test_it_waits_for_the_network(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("states", [["OPER_STATE=degraded"], ["OPER_STATE=no-carrier"], None])
-def test_without_an_address_it_gives_up_in_time(machine: Machine, states: list[str] | None) -> None:
+def test_up_without_address_times_out(machine: Machine, states: list[str] | None) -> None:
     if states:
         machine.state(*states)
-    assert machine.run("up") == (1, "no network card got an address within 0 s\n")
+    assert machine.run("up") == (1, "timed out after 0 s: no wired network interface got an address\n")
 
 
-def test_the_card_tells_what_each_network_card_lacks(machine: Machine) -> None:
-    machine.card("eth0", carrier="1")
-    machine.card("eth1", carrier="0")
-    machine.card("eth2", carrier=None)
-    machine.card("lo", kind=LOOPBACK, device=False)
-    machine.card("br0", device=False)
+def test_failure_card_lists_state_of_each_interface(machine: Machine) -> None:
+    machine.interface("eth0", carrier="1")
+    machine.interface("eth1", carrier="0")
+    machine.interface("eth2", carrier=None)
+    machine.interface("lo", kind=LOOPBACK, device=False)
+    machine.interface("br0", device=False)
     machine.neednet.write_text("$.storage.files.0.contents.source\n")
     machine.run("up")
     card = machine.failure.read_text()
@@ -128,7 +133,7 @@ def test_the_card_tells_what_each_network_card_lacks(machine: Machine) -> None:
     assert max(map(len, card.splitlines())) <= 78
     assert "stage    network\n" in card
     assert "config   $.storage.files.0.contents.source\n" in card
-    assert "eth0: connected, but no DHCP server or IPv6 router answered\n" in card
+    assert "eth0: link up, no answer from a DHCP server or IPv6 router\n" in card
     assert "eth1: no link" in card
     assert "eth2: no link" in card
     assert "lo:" not in card
@@ -136,14 +141,14 @@ def test_the_card_tells_what_each_network_card_lacks(machine: Machine) -> None:
     assert "ip=" in card
 
 
-def test_a_machine_without_network_cards_is_told_so(machine: Machine) -> None:
+def test_failure_card_without_interfaces_says_so(machine: Machine) -> None:
     machine.run("up")
-    assert "there is no such card" in machine.failure.read_text()
+    assert "no wired network interface found" in machine.failure.read_text()
 
 
-def test_many_cards_do_not_push_the_advice_away(machine: Machine) -> None:
+def test_failure_card_with_many_interfaces_keeps_hint(machine: Machine) -> None:
     for number in range(30):
-        machine.card(f"eth{number}")
+        machine.interface(f"eth{number}")
     machine.neednet.write_text("$.a\n" * 30)
     machine.run("up")
     card = machine.failure.read_text().splitlines()
@@ -151,31 +156,31 @@ def test_many_cards_do_not_push_the_advice_away(machine: Machine) -> None:
     assert any(line.startswith("try") for line in card)
 
 
-def test_an_earlier_card_stays(machine: Machine) -> None:
+def test_failure_card_of_earlier_failure_is_kept(machine: Machine) -> None:
     machine.failure.write_text("the first cause\n")
     machine.run("up")
     assert machine.failure.read_text() == "the first cause\n"
 
 
-def test_networkd_is_told_only_while_ignition_needs_it(machine: Machine) -> None:
+def test_network_file_exists_from_configure_to_down(machine: Machine) -> None:
     ours = machine.directory / "usr/lib/ignition-runtime/ignition.network"
     ours.parent.mkdir(parents=True)
     ours.write_text("[Match]\n")
-    told = machine.networks / "zz-ignition.network"
+    installed = machine.networks / "zz-ignition.network"
     assert machine.run("configure") == (0, "")
-    assert told.read_text() == "[Match]\n"
+    assert installed.read_text() == "[Match]\n"
     assert machine.run("down") == (0, "")
-    assert not told.exists()
+    assert not installed.exists()
 
 
-def test_cards_are_taken_down_for_the_real_system(machine: Machine) -> None:
-    card, bridge = machine.card("eth0"), machine.card("br0", device=False)
+def test_down_sets_wired_interfaces_down(machine: Machine) -> None:
+    interface, bridge = machine.interface("eth0"), machine.interface("br0", device=False)
     assert machine.run("down") == (0, "")
-    assert (card / "flags").read_text() == f"{0x1002}\n"
+    assert (interface / "flags").read_text() == f"{0x1002}\n"
     assert (bridge / "flags").read_text() == "0x1003\n"
 
 
-def test_another_word_is_a_usage_error(machine: Machine) -> None:
+def test_unknown_argument_is_usage_error(machine: Machine) -> None:
     status, errors = machine.run("restart")
     assert status == 2
     assert errors.startswith("usage: ")

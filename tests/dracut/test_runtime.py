@@ -1,4 +1,4 @@
-"""The engine in the initramfs: what ends the build."""
+"""Packing of the engine by the dracut module: failures that end the build."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.real_commands("bash")
 MODULE = Path(__file__).parents[2] / "dracut/30ignition/module-setup.sh"
 
 
-def test_an_interpreter_without_the_engine_ends_it_and_the_way_out_is_named() -> None:
+def test_interpreter_without_engine_ends_build_and_names_variable() -> None:
     script = f'dfatal() {{ echo "$*" >&2; }}; initdir=/nowhere; . {MODULE}; ignition_install_runtime; echo on'
     done = subprocess.run(
         ["/bin/bash", "-uc", script],
@@ -22,5 +22,5 @@ def test_an_interpreter_without_the_engine_ends_it_and_the_way_out_is_named() ->
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert "/bin/false could not collect the engine" in done.stderr
-    assert "IGNITION_PYTHON names an interpreter" in done.stderr
+    assert "cannot pack the engine with /bin/false" in done.stderr
+    assert "set IGNITION_PYTHON to an interpreter" in done.stderr

@@ -1,4 +1,4 @@
-"""The units, read by systemd itself, and the orderings of engine.md 11.3 that a boot depends on."""
+"""The units: accepted by systemd, and ordered as a boot needs (docs/reference/stages.md, "dracut module")."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ UNITS = Path("usr/lib/systemd/system")
 SYSTEM_UNITS = Path("/usr/lib/systemd/system")
 
 STAGES: Final = ("fetch-offline", "fetch", "kargs", "disks", "mount", "files")
-GATED: Final = ("kargs", "disks", "mount", "files")
-"""The stages that fetch writes down when they have work."""
+PENDING: Final = ("kargs", "disks", "mount", "files")
+"""The stages for which fetch creates a pending-stage file if they have work."""
 
 
 class Unit:
-    """One unit file; a key may occur more than once, and each value may be a list of words."""
+    """A unit file. A key may occur more than once, and a value may be a list of words."""
 
     def __init__(self, path: Path) -> None:
         self.values: dict[str, list[str]] = {}
@@ -54,7 +54,7 @@ ALL = sorted(path.name for path in MODULE.glob("ignition-*") if path.suffix in {
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root with systemd's units and ours, as dracut lays them out."""
+    """A root directory with the units of systemd and of Ignition, as in an image that dracut builds."""
     root = tmp_path_factory.mktemp("root")
     (root / UNITS).mkdir(parents=True)
     for pattern in ("*.target", "initrd-*.service", "systemd-*.service", "systemd-*.socket"):
@@ -82,22 +82,22 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.real_commands("systemd-analyze")
 @pytest.mark.parametrize("name", [*ALL, "ignition-firstboot-complete.service", "emergency.service"])
-def test_systemd_has_nothing_to_complain_about(root: Path, name: str) -> None:
+def test_systemd_analyze_verify_passes(root: Path, name: str) -> None:
     command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", f"--root={root}", name]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    # What Debian's own units lack in this root is not ours.
+    # Errors of Debian's units, which are incomplete in this root, do not count.
     complaints = [line for line in done.stderr.splitlines() if "ignition" in line or name in line]
     assert complaints == []
     assert done.returncode == 0
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_no_unit_runs_in_the_real_root(name: str) -> None:
+def test_units_run_in_initramfs_only(name: str) -> None:
     assert "/etc/initrd-release" in unit(name).words("ConditionPathExists")
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_each_stage_is_a_oneshot_whose_failure_stops_the_boot(stage: str) -> None:
+def test_stage_units_are_oneshot_and_isolate_emergency_on_failure(stage: str) -> None:
     it = stage_unit(stage)
     assert it.one("Type") == "oneshot"
     assert it.one("RemainAfterExit") == "yes"
@@ -109,7 +109,7 @@ def test_each_stage_is_a_oneshot_whose_failure_stops_the_boot(stage: str) -> Non
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_each_stage_calls_the_engine_as_the_reference_does(stage: str) -> None:
+def test_stage_units_call_engine_with_arguments_of_reference(stage: str) -> None:
     words = stage_unit(stage).one("ExecStart").split()
     assert words[:4] == [
         "/usr/bin/ignition",
@@ -121,12 +121,12 @@ def test_each_stage_calls_the_engine_as_the_reference_does(stage: str) -> None:
     assert words[4:-1] in ([], ["$IGNITION_THEN"])
 
 
-@pytest.mark.parametrize("stage", GATED)
-def test_a_stage_without_work_costs_no_process(stage: str) -> None:
+@pytest.mark.parametrize("stage", PENDING)
+def test_stage_units_require_pending_stage_file(stage: str) -> None:
     assert f"/run/ignition/stages/{stage}" in stage_unit(stage).words("ConditionPathExists")
 
 
-def test_fetch_runs_only_when_the_network_is_needed_and_no_config_is_there() -> None:
+def test_fetch_unit_requires_neednet_and_no_config() -> None:
     assert stage_unit("fetch").words("ConditionPathExists") >= {
         "/run/ignition/neednet",
         "!/run/ignition.json",
@@ -134,20 +134,20 @@ def test_fetch_runs_only_when_the_network_is_needed_and_no_config_is_there() -> 
 
 
 @pytest.mark.parametrize("stage", ["fetch-offline", "fetch", "mount"])
-def test_going_on_in_one_process_can_be_switched_off_by_a_drop_in(stage: str) -> None:
+def test_stages_in_one_process_can_be_disabled_by_drop_in(stage: str) -> None:
     assert stage_unit(stage).one("Environment").startswith("IGNITION_THEN=--then=")
 
 
 @pytest.mark.parametrize("stage", ["fetch-offline", "fetch"])
-def test_a_fetch_that_goes_on_with_the_disks_has_what_those_need(stage: str) -> None:
+def test_fetch_units_meet_needs_of_following_stages(stage: str) -> None:
     it = stage_unit(stage)
     assert "systemd-udevd.service" in it.words("After") & it.words("Wants")
-    # What the kernel argument helper mounts must vanish with the unit.
+    # Mounts of the kernel argument helper must end with the unit.
     assert it.one("MountFlags") == "slave"
 
 
 def after(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
-    """Everything that a unit waits for, over any number of our units."""
+    """All units after which a unit is ordered, directly or through units of Ignition."""
     found: set[str] = set()
     for other in ALL:
         if other != name and other not in seen:
@@ -170,39 +170,39 @@ ORDER = [
 
 
 @pytest.mark.parametrize(("earlier", "later"), list(itertools.pairwise(ORDER)))
-def test_stages_come_one_after_another(earlier: str, later: str) -> None:
+def test_stage_units_are_ordered(earlier: str, later: str) -> None:
     assert earlier in after(later)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_nothing_waits_for_itself(name: str) -> None:
+def test_units_have_no_ordering_cycle(name: str) -> None:
     assert name not in after(name)
 
 
 @pytest.mark.parametrize(
     "target", ["sysroot.mount", "systemd-fsck-root.service", "initrd-root-device.target"]
 )
-def test_the_root_is_looked_for_only_after_the_disks_stage(target: str) -> None:
+def test_root_units_are_ordered_after_disks_stage(target: str) -> None:
     assert target in stage_unit("disks").words("Before")
 
 
-def test_mounts_are_made_in_a_writable_root_and_gone_before_it_takes_over() -> None:
+def test_mount_unit_follows_remount_and_unmounts_before_switch_root() -> None:
     it = stage_unit("mount")
     assert {"initrd-root-fs.target", "ignition-remount-sysroot.service"} <= it.words("After")
     assert "initrd-switch-root.target" in it.words("Before")
     stop = it.one("ExecStop")
     assert "--stage=umount" in stop
-    # Already done in the process of the other stages, it costs a shell.
+    # If the mount process has run the umount stage, only a shell is started.
     assert stop.startswith("/bin/sh -c '[ ! -e /run/ignition/stages/umount ] || exec ")
-    # systemd would put the platform's name into the shell's program.
+    # systemd would put the platform id into the shell program.
     assert "${" not in stop
 
 
-def test_an_fstab_from_the_config_is_read_by_systemd() -> None:
+def test_files_unit_is_ordered_before_fstab_is_read() -> None:
     assert "initrd-parse-etc.service" in stage_unit("files").words("Before")
 
 
-def test_the_root_is_remounted_only_when_something_will_be_written() -> None:
+def test_remount_unit_requires_read_only_root_and_pending_stage() -> None:
     it = unit("ignition-remount-sysroot.service")
     assert it.one("ConditionPathIsReadWrite") == "!/sysroot"
     assert it.words("ConditionPathExists") >= {
@@ -212,16 +212,16 @@ def test_the_root_is_remounted_only_when_something_will_be_written() -> None:
     assert "ignition-diskful.target" in it.words("Before")
 
 
-def test_the_network_comes_up_only_when_asked_for_and_not_into_the_real_root() -> None:
+def test_network_unit_requires_neednet_and_ends_before_switch_root() -> None:
     it = unit("ignition-network.service")
     assert "/run/ignition/neednet" in it.words("ConditionPathExists")
     assert "initrd-switch-root.target" in it.words("Conflicts") & it.words("Before")
-    # The operator in the emergency shell keeps it.
+    # The network stays up in the emergency shell.
     assert it.one("IgnoreOnIsolate") == "true"
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name.endswith(".target")])
-def test_an_emergency_undoes_the_targets(name: str) -> None:
+def test_targets_conflict_with_emergency(name: str) -> None:
     assert unit(name).words("Conflicts") == {
         "initrd-switch-root.target",
         "umount.target",
@@ -231,27 +231,27 @@ def test_an_emergency_undoes_the_targets(name: str) -> None:
     }
 
 
-def test_the_stamp_is_cleared_only_after_a_first_boot_without_failure() -> None:
+def test_stamp_removal_requires_config_and_no_failure_card() -> None:
     it = Unit(DRACUT / "host/ignition-firstboot-complete.service")
     assert {"/run/ignition.json", "!/run/ignition/failure"} <= it.words("ConditionPathExists")
     assert it.one("RequiresMountsFor") == "/boot"
 
 
-NEVER_IN_AN_INITRAMFS = {"dracut", "ldd", "lsinitrd", "sgdisk", "strip", "tar", "zstd"}
-"""Those that build images or that this engine does without."""
+NOT_IN_INITRAMFS = {"dracut", "ldd", "lsinitrd", "sgdisk", "strip", "tar", "zstd"}
+"""Programs that build images, and programs that only the reference engine uses."""
 
 
-def test_every_program_that_the_engine_may_start_goes_into_the_image() -> None:
+def test_image_contains_every_program_of_engine() -> None:
     installed = set((MODULE / "module-setup.sh").read_text().split())
-    needed = set(PACKAGES) - NEVER_IN_AN_INITRAMFS
+    needed = set(PACKAGES) - NOT_IN_INITRAMFS
     assert {name for name in needed if not {name, f"/usr/sbin/{name}"} & installed} == set()
 
 
-def test_the_network_file_asks_only_wired_cards() -> None:
+def test_network_file_matches_wired_interfaces_only() -> None:
     file = configparser.ConfigParser(strict=False)
     file.optionxform = str  # type: ignore[assignment,method-assign]
     file.read(MODULE / "ignition.network")
     assert dict(file["Match"]) == {"Type": "ether", "Kind": "!*"}
     assert file["Network"]["DHCP"] == "yes"
-    # The installed system identifies itself otherwise and is to get the same address.
+    # The installed system has another machine ID and must get the same address.
     assert file["DHCPv4"]["ClientIdentifier"] == "mac"
