@@ -1,4 +1,4 @@
-"""`python -m tests.guest [PART…]`: run the cases with one of the parts in their `FILE/title`, or all."""
+"""`python -m tests.guest [PART…]`: run all cases, or those whose `FILE/title` contains one of the parts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.lab.guest import Line
 
 
 def main(parts: list[str]) -> int:
-    """Run them; the console of the guest is shown, then what does not hold."""
+    """Run the cases; print the guest's console, then the failed cases. Return the exit status."""
     try:
         chosen = [case for case in load() if not parts or any(part in case.id for part in parts)]
         if not chosen:
-            print(f"no case is called {' or '.join(parts)}", file=sys.stderr)
+            print(f"no case found with {' or '.join(parts)} in its title", file=sys.stderr)
             return 2
         results = run_cases(chosen, watch=_show)
     except (CaseError, LabError) as error:
@@ -25,7 +25,7 @@ def main(parts: list[str]) -> int:
     for result in failed:
         print(f"\n{'=' * 100}\n{result}")
     seconds = sum(result.seconds for result in results)
-    print(f"\n{len(results) - len(failed)} of {len(results)} cases hold, in {seconds:.0f} s of the guest")
+    print(f"\n{len(results) - len(failed)} of {len(results)} cases passed, in {seconds:.0f} s of the guest")
     return 1 if failed else 0
 
 

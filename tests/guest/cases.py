@@ -1,7 +1,6 @@
-"""Cases as they are written down: files in `cases/`, read in the same way on the host and in the guest.
+"""Load the cases from the files in `cases/`, on the host and in the guest.
 
-How one is written is told in `runner.py`. What is not known here is refused, so that a
-word with a slip in it does not go unchecked.
+`runner.py` documents the format. Unknown keys are errors, so that a misspelt key is not ignored.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ __all__ = [
 FOLDER: Final = Path(__file__).with_name("cases")
 
 LARGE: Final = "a"
-"""The disk that has room for whole systems."""
+"""The disk with 6 GiB, for whole systems."""
 SMALL_SECTORS: Final = "abcdefghij"
 """The disks with sectors of 512 bytes; `x` and `y` have sectors of 4096 bytes."""
 DISKS: Final = f"{SMALL_SECTORS}xy"
 
 VERSION: Final = "3.5.0"
-"""The spec version of configs of which only `storage` is written."""
+"""Default spec version of configs that are given as `storage`."""
 
 VERDICTS: Final = ("made", "refused")
 WRITES: Final = ("anything", "nothing")
@@ -56,18 +55,18 @@ _AFTER = frozenset(("devices", "tables", "files", "shell"))
 
 
 class CaseError(Exception):
-    """A case is not written as cases are."""
+    """A case in the wrong format."""
 
 
 @dataclass(frozen=True)
 class After:
-    """What must hold on the disks.
+    """Expected state of the disks.
 
     Attributes:
-        devices: device path → words about what is on it.
-        tables: disk → its partitions, a line each, or the one word "none".
-        files: `DEVICE:/path` → the content of that file in the filesystem on the device.
-        shell: commands that all succeed.
+        devices: device path → words about its contents.
+        tables: disk → its partitions, one per line, or the word "none".
+        files: `DEVICE:/path` → content of that file in the filesystem on the device.
+        shell: commands that must succeed.
     """
 
     devices: Mapping[str, str]
@@ -81,19 +80,20 @@ class Step:
     """One provisioning.
 
     Attributes:
-        before: commands that are run first.
-        is_restarted: whether all that was built on the disks, and all that stages left, is gone before.
+        before: commands that run first.
+        is_restarted: whether a restart is simulated first: all devices on the disks are stopped, and the
+            files that stages left are removed.
         config: the whole config, as JSON.
-        stages: what is run after the config was fetched.
+        stages: the stages that run after fetch.
         verdict: "made" or "refused".
-        says: regular expressions, each found in the engine's log of a refusal.
-        reasons: likewise, of which one is enough, for a refusal after the engine was killed.
-        logs: likewise, of a run that is no refusal.
-        kept: devices on which not a byte may change.
-        after: what must hold afterwards.
-        again: what a second run does: see `AGAIN`.
-        writes: what a first run may write, "anything" or "nothing".
-        late: disks that are only attached when the engine waits for them.
+        says: regular expressions that must all match the engine's log of a refusal.
+        reasons: regular expressions of which one must match the log of a refusal after the engine was killed.
+        logs: regular expressions that must all match the log of a run that succeeds.
+        kept: devices on which no byte may change.
+        after: expected state of the disks.
+        again: expected outcome of a second run: see `AGAIN`.
+        writes: what a first run may write: "anything" or "nothing".
+        late: disks that are attached while the engine waits for them.
     """
 
     before: str
@@ -117,8 +117,8 @@ class Case:
 
     Attributes:
         id: `FILE/title`, unique.
-        steps: the provisionings, in their order.
-        disks: letters of all disks that it may touch.
+        steps: the provisionings, in order.
+        disks: letters of all disks that the case may touch.
         killed: whether the first step is killed at each of its command boundaries and started again.
     """
 
@@ -129,26 +129,26 @@ class Case:
 
 
 def by_id(letter: str, partition: str = "") -> str:
-    """The path of a disk, or of one of its partitions."""
+    """Return the path of a disk or partition."""
     return f"/dev/disk/by-id/virtio-{letter}{f'-part{partition}' if partition else ''}"
 
 
 def path_of(text: str) -> str:
-    """A text in which each `@a` and `@a1` is a device's path."""
+    """Replace each `@a` and `@a1` in a text by the path of the device."""
     return _DEVICE.sub(lambda found: by_id(found[1], found[2]), text)
 
 
 def load(folder: Path = FOLDER) -> tuple[Case, ...]:
-    """All cases, in the order of the files' names and as they stand in them.
+    """Return all cases, in the order of file names and of the cases in each file.
 
     Raises:
-        CaseError: one is not written as cases are; names it.
+        CaseError: a case is in the wrong format; the message names it.
     """
     cases = tuple(case for file in sorted(folder.glob("*.toml")) for case in _in_file(file))
     seen: set[str] = set()
     for case in cases:
         if case.id in seen:
-            raise CaseError(f"{case.id}: there are two cases of this title")
+            raise CaseError(f"{case.id}: duplicate title")
         seen.add(case.id)
     return cases
 
@@ -167,7 +167,7 @@ def _in_file(file: Path) -> Iterator[Case]:
 def _each(
     variables: Mapping[str, Sequence[str]] | Sequence[Mapping[str, str]],
 ) -> Iterator[Mapping[str, str]]:
-    """All combinations of a table of lists, or the rows of a list of tables."""
+    """Yield all combinations of a table of lists, or the rows of a list of tables."""
     if isinstance(variables, Mapping):
         for values in itertools.product(*variables.values()):
             yield dict(zip(variables, values, strict=True))
@@ -176,7 +176,7 @@ def _each(
 
 
 def _filled(written: Any, values: Mapping[str, str]) -> Any:
-    """What is written, with values for its `{{variables}}` and paths for its `@devices`."""
+    """Substitute `{{variables}}` and `@devices` in all strings."""
     match written:
         case str():
             return path_of(_VARIABLE.sub(lambda found: values[found[1]], written))
@@ -210,7 +210,7 @@ def _step(filled: Mapping[str, Any]) -> Step:
     verdict = filled["verdict"]
     _one_of(verdict, VERDICTS)
     if (verdict == "refused") != bool(filled.get("says")):
-        raise CaseError("what is refused says why (`says`), and only that")
+        raise CaseError('`says` is required for the verdict "refused" and not allowed for others')
     after = filled.get("after", {})
     _only(after, _AFTER, "after")
     again = filled.get("again", "writes nothing" if verdict == "made" else "not tried")
@@ -241,7 +241,7 @@ def _step(filled: Mapping[str, Any]) -> Step:
 
 def _config(filled: Mapping[str, Any]) -> str:
     if ("config" in filled) == ("storage" in filled):
-        raise CaseError("there is either a `config`, or its `storage` alone")
+        raise CaseError("expected either `config` or `storage`")
     if "config" in filled:
         return str(filled["config"])
     storage = json.loads(filled["storage"])
@@ -256,9 +256,9 @@ def _compiled(patterns: Sequence[str]) -> tuple[str, ...]:
 
 def _only(table: Mapping[str, Any], known: frozenset[str], where: str) -> None:
     if unknown := sorted(table.keys() - known):
-        raise CaseError(f"{where} has {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        raise CaseError(f"{where} has unknown keys {', '.join(unknown)}, expected {', '.join(sorted(known))}")
 
 
 def _one_of(word: str, known: Sequence[str]) -> None:
     if word not in known:
-        raise CaseError(f'"{word}" is none of {", ".join(known)}')
+        raise CaseError(f'found "{word}", expected one of {", ".join(known)}')

@@ -1,4 +1,4 @@
-"""What is on the disks, asked of the system's own programs and of the kernel, never of the engine."""
+"""Compare the disks with the expected state, by the system's programs and the kernel, without the engine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MIB: Final = 1 << 20
 KERNEL_SECTOR: Final = 512
 FIELDS: Final = ("type=", "uuid=", "attrs=")
 NOTHING_FOUND: Final = 2
-"""blkid's status when there is nothing that it knows."""
+"""Exit status of blkid if it finds no known signature."""
 AMBIVALENT: Final = 8
 
 
 def differences(after: After) -> Iterator[str]:
-    """In what the disks are not as they should be, a line each."""
+    """Yield each difference between the disks and the expected state."""
     for disk, lines in after.tables.items():
         yield from _table(disk, lines)
     for device, words in after.devices.items():
@@ -39,7 +39,7 @@ def differences(after: After) -> Iterator[str]:
 
 def _table(disk: str, lines: tuple[str, ...]) -> Iterator[str]:
     if not os.path.exists(disk):
-        yield f"{disk} is not there"
+        yield f"{disk} not found"
         return
     found = _sfdisk(disk)
     if lines == ("none",) or found is None:
@@ -49,14 +49,14 @@ def _table(disk: str, lines: tuple[str, ...]) -> Iterator[str]:
     expected = {line.split()[0]: line for line in lines}
     partitions = {str(each["number"]): each for each in found["partitions"]}
     if expected.keys() != partitions.keys():
-        yield f"{disk} has the partitions {sorted(partitions)}, not {sorted(expected)}"
+        yield f"partitions of {disk}: found {sorted(partitions)}, expected {sorted(expected)}"
     for number in sorted(expected.keys() & partitions.keys()):
         yield from _partition(f"partition {number} of {disk}", partitions[number], expected[number])
     yield from _kernel(disk, found)
 
 
 def _sfdisk(disk: str) -> dict[str, Any] | None:
-    """The table as sfdisk reads it; numbers and sectors as integers, sizes in bytes."""
+    """Return the partition table as sfdisk reads it, with start and size in bytes; None if there is none."""
     ran = _run("sfdisk", "--json", disk)
     if ran.returncode != 0:
         return None
@@ -73,19 +73,19 @@ def _sfdisk(disk: str) -> dict[str, Any] | None:
 
 
 def _partition(name: str, found: dict[str, Any], expected: str) -> Iterator[str]:
-    """`NUMBER START+SIZE LABEL type=… uuid=… attrs=…`; `*`, and what is left out, is not looked at."""
+    """Compare with `NUMBER START+SIZE LABEL type=… uuid=… attrs=…`; `*` and missing fields match anything."""
     _, where, *rest = shlex.split(expected)
     start, _, size = where.partition("+")
     for what, wanted in (("start", start), ("size", size)):
         if wanted != "*" and found[what] != _bytes(wanted):
-            yield f"{name}: {what} is {found[what] / MIB} MiB, not {wanted}"
+            yield f"{name}: {what} is {found[what] / MIB} MiB, expected {wanted}"
     if rest and not rest[0].startswith(FIELDS):
         label = rest.pop(0)
         if found.get("name", "") != label:
-            yield f'{name}: label is "{found.get("name", "")}", not "{label}"'
+            yield f'{name}: label is "{found.get("name", "")}", expected "{label}"'
     for key, _, wanted in (word.partition("=") for word in rest):
         if found.get(key, "").lower() != wanted.lower():
-            yield f'{name}: {key} is "{found.get(key, "")}", not "{wanted}"'
+            yield f'{name}: {key} is "{found.get(key, "")}", expected "{wanted}"'
 
 
 def _bytes(figure: str) -> int:
@@ -93,7 +93,7 @@ def _bytes(figure: str) -> int:
 
 
 def _kernel(disk: str, table: dict[str, Any]) -> Iterator[str]:
-    """Whether the kernel has the same idea of the disk as its table."""
+    """Compare the partitions that the kernel sees with the table on the disk."""
     name = os.path.basename(os.path.realpath(disk))
     seen = {}
     for folder in Path(f"/sys/class/block/{name}").glob(f"{name}*/partition"):
@@ -101,37 +101,37 @@ def _kernel(disk: str, table: dict[str, Any]) -> Iterator[str]:
         seen[int(folder.read_text())] = (start, size)
     written = {each["number"]: (each["start"], each["size"]) for each in table["partitions"]}
     if not name.startswith("dm-") and seen != written:
-        yield f"the kernel sees {seen} on {disk}, and in the table is {written}"
+        yield f"the kernel sees the partitions {seen} on {disk}, but the table has {written}"
 
 
 def _device(device: str, words: str) -> Iterator[str]:
     if words == "absent":
         if os.path.exists(device):
-            yield f"{device} is there"
+            yield f"{device} exists, expected none"
         return
     if not os.path.exists(device):
-        yield f"{device} is not there"
+        yield f"{device} not found"
         return
     found = _blkid(device)
     for word in shlex.split(words):
         key, equals, wanted = word.partition("=")
         if word == "nothing":
             if "TYPE" in found:
-                yield f"there is {found['TYPE']} on {device}"
+                yield f"found {found['TYPE']} on {device}, expected nothing"
         elif key == "signatures":
             if (listed := _signatures(device)) != sorted(filter(None, wanted.split(","))):
-                yield f"the signatures on {device} are {listed}, not {wanted}"
+                yield f"signatures on {device}: found {listed}, expected {wanted}"
         elif not equals:
-            yield f'"{word}" is nothing that can be said of {device}'
+            yield f'unknown word "{word}" for {device}'
         elif found.get(key, "") != wanted:
-            yield f'{key} of {device} is "{found.get(key, "")}", not "{wanted}"'
+            yield f'{key} of {device} is "{found.get(key, "")}", expected "{wanted}"'
 
 
 def _blkid(device: str) -> dict[str, str]:
     ran = _run("blkid", "--probe", "--output", "export", device)
     if ran.returncode not in {0, NOTHING_FOUND, AMBIVALENT}:
         return {"TYPE": f"blkid: status {ran.returncode}"}
-    # Blanks within a value are written with a backslash.
+    # blkid escapes blanks in a value with a backslash.
     return dict("".join(shlex.split(line)).split("=", 1) for line in ran.stdout.splitlines() if "=" in line)
 
 
@@ -144,16 +144,16 @@ def _file(place: str, content: str) -> Iterator[str]:
     device, _, path = place.partition(":")
     folder = PLACE / "look"
     folder.mkdir(exist_ok=True)
-    # xfs goes through its log, and writes, even when it is only to be read.
+    # xfs replays its log, and thereby writes, even on a read-only mount.
     options = "ro,norecovery" if _blkid(device).get("TYPE") == "xfs" else "ro"
     mounted = _run("mount", "-o", options, device, str(folder))
     if mounted.returncode != 0:
-        yield f"{device} cannot be mounted: {mounted.stderr.strip()}"
+        yield f"cannot mount {device}: {mounted.stderr.strip()}"
         return
     try:
         found = (folder / path.lstrip("/")).read_text(errors="replace")
         if found != content:
-            yield f'{place} holds "{found[:200]}", not "{content}"'
+            yield f'{place} contains "{found[:200]}", expected "{content}"'
     except OSError as error:
         yield f"{place}: {error.strerror}"
     finally:

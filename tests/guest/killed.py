@@ -1,14 +1,13 @@
-"""A provisioning that is killed, and started again: at every boundary, and nothing may be worse for it.
+"""Kill a provisioning at each command boundary and start it again.
 
-A boundary is where one command that changes something has ended and the next has not begun, as far as the
-engine's own order goes: what runs beside it is killed on its way. How many there are, an undisturbed run
-tells. Killed at one and started again on the same system, or with `restarted` on one that was started anew,
-the disks stage
+A boundary is the point after one command that changes something and before the next one; commands that run in
+parallel are killed while they run. An undisturbed run determines the number of boundaries. After the kill the
+disks stage runs again, with `restarted` after a simulated restart of the machine. Then the stage must
 
-- either finishes, and then all holds that holds after an undisturbed run;
-- or refuses, and then it names the reason: the case's `reasons` are what it may name.
+- either finish, with the same result as an undisturbed run;
+- or refuse with one of the case's `reasons`.
 
-In both cases not a byte has changed on the devices that the case calls `kept`.
+In both cases no byte may change on the devices that the case lists in `kept`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ __all__ = ["problems"]
 
 
 def problems(case: Case, logs: list[str]) -> Iterator[str]:
-    """What does not hold, boundary by boundary."""
+    """Yield the problems of a case, boundary by boundary."""
     (step,) = case.steps
     _prepare(case, step)
     undisturbed = _run(step, logs)
@@ -35,14 +34,15 @@ def problems(case: Case, logs: list[str]) -> Iterator[str]:
         return
     for boundary in _boundaries(undisturbed):
         own: list[str] = []
-        where = f"killed {boundary} of {len(undisturbed.commands)}, mostly {_name(undisturbed, boundary)}"
+        command = _name(undisturbed, boundary)
+        where = f"killed {boundary} of {len(undisturbed.commands)} ({command} in an undisturbed run)"
         if wrong := [f"{where}: {each}" for each in _disturbed(case, step, boundary, own)]:
             logs += [where, *own]
         yield from wrong
 
 
 def _boundaries(ran: Ran) -> Iterator[Boundary]:
-    """Before each command, and after the last one."""
+    """Yield the boundaries: before each command, and after the last one."""
     for number in range(1, len(ran.commands) + 1):
         yield Boundary(number)
     yield Boundary(len(ran.commands), after=True)
@@ -61,16 +61,16 @@ def _disturbed(case: Case, step: Step, boundary: Boundary, logs: list[str]) -> I
     _prepare(case, step)
     before = trial.Before(case, step)
     broken_off = _run(step, logs, boundary)
-    # The kernel may have seen partitions by itself, and there was a command less.
+    # The kernel may have detected partitions by itself; then there is one command fewer.
     if broken_off.status not in {0, -signal.SIGKILL}:
-        yield f"was not killed: status {broken_off.status}"
+        yield f"not killed: exit status {broken_off.status}"
     if step.is_restarted:
         trial.restart()
     again = _run(step, logs)
     if again.status == 1 and step.reasons:
         yield from trial.faults(again)
         if not any(re.search(pattern, again.log) for pattern in step.reasons):
-            yield f"refused, and names none of {', '.join(step.reasons)}"
+            yield f"refused without one of the reasons {', '.join(step.reasons)}"
     else:
         yield from _ended(again)
         yield from facts.differences(step.after)
@@ -86,5 +86,5 @@ def _run(step: Step, logs: list[str], die: Boundary | None = None) -> Ran:
 
 def _ended(ran: Ran) -> Iterator[str]:
     if ran.status != 0:
-        yield f"status {ran.status}"
+        yield f"exit status {ran.status}"
     yield from trial.faults(ran)

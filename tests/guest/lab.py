@@ -1,7 +1,7 @@
-"""Boots the guest with all its disks, lets it run cases, and reads what came out.
+"""Boot the guest with its disks, run cases in it, and read the results.
 
-The guest finds this checkout's engine and the cases on a small disk of their own, so neither
-its image nor anything else has to be made again when they change.
+The engine of the checkout and the cases are on a small disk of their own, so that the guest's image does not
+have to be built again when they change.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ __all__ = ["Result", "run_cases"]
 GIB = 1 << 30
 SIZE, LARGE_SIZE = GIB, 6 * GIB
 LIMIT = 2700.0
-"""Seconds for all cases, under emulation on a busy machine."""
+"""Time limit for all cases in seconds, under emulation on a busy machine."""
 MEMORY = 1536
 
 ENGINE = ("ignition", "providers", "schemas")
 LIBRARIES = ("pyudev", "requests", "urllib3", "idna", "certifi", "charset_normalizer")
-"""What the engine imports in its stages; all of it is plain Python, or works as that."""
+"""Libraries that the stages import. All of them work without compiled modules."""
 
 ARGUMENTS = (
     "console=ttyS0", "ro", "mitigations=off", "net.ifnames=0", "quiet", "systemd.show_status=no",
@@ -50,13 +50,13 @@ exec python3 -m tests.guest.runner
 
 @dataclass(frozen=True)
 class Result:
-    """How a case ended.
+    """Result of a case.
 
     Attributes:
-        id: the case's.
-        seconds: how long it took in the guest.
-        problems: what did not hold; nothing if all did.
-        log: the engine's log, if something did not hold.
+        id: id of the case.
+        seconds: duration in the guest.
+        problems: failed expectations; empty if the case passed.
+        log: the engine's log if the case failed.
     """
 
     id: str
@@ -71,16 +71,15 @@ class Result:
 
 @dataclass(frozen=True)
 class CaseGuest(Guest):
-    """The guest, with a way back for results, and disks of two kinds.
+    """The guest, with a serial port for results and disks with two sector sizes.
 
     Attributes:
-        results: the file into which the guest writes.
+        results: the file to which the guest writes.
     """
 
     results: Path = Path()
 
     def command(self, console: str = "stdio") -> list[str]:
-        """QEMU's argument list."""
         return [
             *super().command(console),
             "-device", "virtio-serial-pci",
@@ -92,7 +91,7 @@ class CaseGuest(Guest):
         for disk in self.disks:
             large = disk.serial in DISKS and disk.serial not in SMALL_SECTORS
             sectors = ",logical_block_size=4096,physical_block_size=4096" if large else ""
-            # What the guest makes zero takes no room here either.
+            # Zeros that the guest writes become holes in the file.
             yield from (
                 "-drive",
                 f"if=none,id={disk.serial},format=raw,file={disk.file},cache=unsafe,discard=unmap,detect-zeroes=unmap",
@@ -101,10 +100,10 @@ class CaseGuest(Guest):
 
 
 def run_cases(cases: Sequence[Case], watch: Callable[[Line], None] = lambda line: None) -> tuple[Result, ...]:
-    """Boot the guest once and let it run the cases.
+    """Boot the guest once and run the cases in it.
 
     Raises:
-        LabError: the guest did not come to their end.
+        LabError: the guest ended before the last case.
     """
     linux = kernel()
     image = guest_image(linux)
@@ -133,12 +132,14 @@ def _results(file: Path, outcome: Boot, cases: Sequence[Case]) -> tuple[Result, 
         Result(**{**written, "problems": tuple(written["problems"])}) for written in map(json.loads, lines)
     )
     if len(results) != len(cases):
-        raise LabError(f"the guest ran {len(results)} of {len(cases)} cases; it said:\n{outcome.tail()}")
+        raise LabError(
+            f"the guest ran {len(results)} of {len(cases)} cases; end of its console:\n{outcome.tail()}"
+        )
     return results
 
 
 def _parcel(folder: Path, cases: Sequence[Case]) -> Path:
-    """The disk with the engine, the cases, and their runner."""
+    """Build the disk image with the engine, the cases and their runner."""
     parcel = folder / "parcel"
     parcel.mkdir()
     nothing_made = shutil.ignore_patterns("__pycache__")
@@ -148,7 +149,7 @@ def _parcel(folder: Path, cases: Sequence[Case]) -> Path:
     for library in LIBRARIES:
         spec = find_spec(library)
         if spec is None or not spec.submodule_search_locations:
-            raise LabError(f"the library {library} is missing: run `make setup`")
+            raise LabError(f"library {library} not found; run `make setup`")
         shutil.copytree(
             spec.submodule_search_locations[0], parcel / "libraries" / library, ignore=nothing_made
         )

@@ -1,8 +1,8 @@
 #!/bin/sh
-# What the commands of cases may use besides the system's programs; read before each of them.
-# shellcheck disable=SC2317 # they are called from elsewhere
+# Functions for the commands of cases; sourced before each script.
+# shellcheck disable=SC2317 # the functions are called by the sourcing script
 
-# table DISK LINE...: a GPT with these partitions, each as sfdisk takes it
+# table DISK LINE...: write a GPT with these partitions, each in the syntax of sfdisk
 table() {
     _disk=$1
     shift
@@ -10,7 +10,7 @@ table() {
     udevadm settle
 }
 
-# store DEVICE FILE TEXT: put a file into the filesystem on a device
+# store DEVICE FILE TEXT: write a file to the filesystem on a device
 store() {
     mount "$1" /mnt
     printf '%s' "$3" >"/mnt/$2"
@@ -18,7 +18,7 @@ store() {
     udevadm settle
 }
 
-# format FORMAT DEVICE [OPTION...]: make a filesystem, whatever its program is called
+# format FORMAT DEVICE [OPTION...]: create a filesystem
 format() {
     _format=$1 _device=$2
     shift 2
@@ -32,7 +32,7 @@ format() {
     udevadm settle
 }
 
-# volume DEVICE KEY [OPTION...]: an encrypted volume of version 2, with a key derivation that costs nothing
+# volume DEVICE KEY [OPTION...]: create a LUKS 2 volume with a fast key derivation
 volume() {
     _device=$1 _key=$2
     shift 2
@@ -41,7 +41,7 @@ volume() {
     udevadm settle
 }
 
-# array NAME LEVEL DEVICE...: a RAID array that runs
+# array NAME LEVEL DEVICE...: create and start a RAID array
 array() {
     _name=$1 _level=$2
     shift 2
@@ -50,34 +50,34 @@ array() {
     udevadm settle
 }
 
-# synced NAME: wait until an array has written all that it has to
+# synced NAME: wait until the resync of an array has ended
 synced() {
     _sync=/sys/class/block/$(basename "$(readlink --canonicalize "/dev/md/$1")")/md
     while [ "$(cat "$_sync/sync_action")" != idle ]; do sleep 0.2; done
     quiet
 }
 
-# quiet: wait until arrays have written down that nothing is being written to them
+# quiet: wait until idle arrays have marked their superblocks clean
 quiet() {
     sleep 0.7
 }
 
-# reread DISK: the kernel looks at a table that was written behind its back
+# reread DISK: let the kernel read a partition table again
 reread() {
     udevadm settle
     until blockdev --rereadpt "$1"; do sleep 0.2; done
     udevadm settle
 }
 
-# bytes DEVICE OFFSET TEXT: write a text at an offset in bytes
+# bytes DEVICE OFFSET TEXT: write a text at an offset (in bytes)
 bytes() {
     printf '%s' "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc,fsync status=none
 }
 
-# same TEXT TEXT: fail and show both if they differ
+# same FOUND EXPECTED: fail and print both texts if they differ
 same() {
     [ "$1" = "$2" ] || {
-        echo "it is \"$1\", not \"$2\""
+        echo "found \"$1\", expected \"$2\""
         return 1
     }
 }

@@ -1,8 +1,7 @@
-"""One provisioning: a process of its own runs the engine's real stages, from the config to the end.
+"""Run one provisioning: the engine's stages, in a process of their own.
 
-It is forked from the runner, in which everything is imported already: starting an
-interpreter is dear under emulation. It may be told to die on the way, as by a power cut
-or an impatient hand: at a *boundary*, which is just before or just after a command that
+The process is forked from the runner, which has imported all modules already, because starting an interpreter
+is slow under emulation. The process can kill itself at a *boundary*: just before or after a command that
 changes something.
 """
 
@@ -26,9 +25,9 @@ from tests.guest.world import PLACE
 __all__ = ["Boundary", "Ran", "forget", "provision"]
 
 PATIENCE: Final = 600.0
-"""Seconds for one provisioning."""
+"""Time limit for one provisioning in seconds."""
 CRASHED: Final = 70
-"""The status of a process in which something was raised that the engine does not know."""
+"""Exit status of a process with an unexpected exception."""
 
 READERS: Final = {
     "blkid": (),
@@ -38,12 +37,12 @@ READERS: Final = {
     "cryptsetup": ("isLuks", "luksUUID", "luksDump", "--test-passphrase"),
     "dmsetup": ("table",),
 }
-"""Programs, or uses of them, that change nothing: to die beside one is to die at the next boundary."""
+"""Programs, or options of them, that change nothing, so that no boundary is needed around them."""
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """Where to die: before or after a command, by its number among those that change something, from 1."""
+    """Point of the kill: before or after a command, by its number (from 1) among the changing ones."""
 
     number: int
     after: bool = False
@@ -54,12 +53,12 @@ class Boundary:
 
 @dataclass(frozen=True)
 class Ran:
-    """How a provisioning ended.
+    """Result of a provisioning.
 
     Attributes:
-        status: its exit status, negative if a signal ended it.
-        log: what the engine said, and the failure card if it left one.
-        commands: the commands that change something, in the order in which they were begun.
+        status: exit status, negative for a signal.
+        log: the engine's log, and the failure card if there is one.
+        commands: the commands that change something, in the order of their starts.
     """
 
     status: int
@@ -68,9 +67,9 @@ class Ran:
 
 
 def forget() -> None:
-    """Forget all that stages have left: as after a new start of the machine."""
+    """Remove the files that stages leave below /run, as a restart of the machine does."""
     shutil.rmtree(PLACE, ignore_errors=True)
-    # The second is where mdadm writes down which names are taken.
+    # mdadm keeps the names of arrays in /run/mdadm.
     for place in ("/run/ignition", "/run/mdadm"):
         shutil.rmtree(place, ignore_errors=True)
     (PLACE / "root").mkdir(parents=True)
@@ -84,7 +83,7 @@ def provision(
     die: Boundary | None = None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Ran:
-    """Fetch `config` and run the stages in a process; `meanwhile` is called when it has begun."""
+    """Fetch `config` and run the stages in a new process; call `meanwhile` after its start."""
     (PLACE / "config.ign").write_text(config, encoding="utf-8")
     log, commands, card = PLACE / "log", PLACE / "commands", PLACE / "ignition" / "failure"
     for file in (log, commands, card):
@@ -116,14 +115,14 @@ def _end_of(child: int) -> int:
 def _be_the_engine(stages: Sequence[str], log: Path, commands: Path, die: Boundary | None) -> None:
     status = CRASHED
     try:
-        # What a service manager does too: all processes of a stage end with it.
+        # One process group, so that all processes of a stage can be killed together, as by systemd.
         os.setsid()
         descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
         status = _engine(stages, commands, die)
-    except BaseException:  # noqa: BLE001  whatever it was: this process must not become a second runner
+    except BaseException:  # noqa: BLE001  this process must never continue as a second runner
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -149,14 +148,14 @@ def _engine(stages: Sequence[str], commands: Path, die: Boundary | None) -> int:
     neednet.unlink(missing_ok=True)
     status = stage.main([*options, "--stage=fetch-offline", then])
     if status == 0 and neednet.exists():
-        # In a boot the network would come up here; in the guest there is no more of it than there was.
+        # In a boot the network comes up here.
         first, *others = stages if cache.exists() else ("fetch", *stages)
         status = stage.main([*options, f"--stage={first}", f"--then={','.join(others)}"])
     return status
 
 
 class _Watch:
-    """Counts the commands that change something, and ends everything at a boundary."""
+    """Count the commands that change something, and kill the process group at a boundary."""
 
     def __init__(self, commands: Path, die: Boundary | None) -> None:
         self._commands = commands
@@ -165,7 +164,7 @@ class _Watch:
         self._count = 0
 
     def begins(self, argv: Sequence[str]) -> int:
-        """A command is about to begin; returns its number, 0 for one that only reads."""
+        """Note the start of a command; return its number, or 0 if it only reads."""
         if only_reads(argv):
             return 0
         with self._lock:
@@ -177,7 +176,7 @@ class _Watch:
         return number
 
     def ended(self, number: int) -> None:
-        """A command has ended."""
+        """Note the end of a command."""
         self._perhaps_die(Boundary(number, after=True))
 
     def _perhaps_die(self, here: Boundary) -> None:
@@ -186,7 +185,7 @@ class _Watch:
 
 
 class _Program(subprocess.Popen[bytes]):
-    """A program that is watched. It stands where the engine's process has `subprocess.Popen`."""
+    """Replacement for `subprocess.Popen` that reports the start and end of each program."""
 
     watch: ClassVar[_Watch]
 
@@ -200,6 +199,6 @@ class _Program(subprocess.Popen[bytes]):
 
 
 def only_reads(argv: Sequence[str]) -> bool:
-    """Whether a command changes nothing on any disk."""
+    """Whether a command never writes to a disk."""
     words = READERS.get(argv[0])
     return words is not None and (not words or any(word in argv for word in words))

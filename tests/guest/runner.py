@@ -1,9 +1,9 @@
-"""Runs in the guest: takes each case from `cases/*.toml`, and says whether it holds.
+"""Run the cases of `cases/*.toml` in the guest, and report the result of each.
 
-A case is "disks before, config, disks after", as data. To add one, write into the file of its topic:
+A case is "disks before, config, disks after", as data. To add a case, write it to the file of its topic:
 
     [[case]]
-    title = "a filesystem of the wanted type is kept"
+    title = "filesystem of the configured format: kept"
     before = '''
     table @b size=64MiB
     format ext4 @b1
@@ -14,40 +14,39 @@ A case is "disks before, config, disks after", as data. To add one, write into t
     kept = ["@b1"]
     after.files = { "@b1:/file" = "precious" }
 
-and try it alone: `make guest CASE="filesystems/a filesystem"`; any part of `FILE/title` will do.
+and run it alone: `make guest CASE="filesystems/filesystem of"`; any part of `FILE/title` selects it.
 
-All disks that a case names are empty before it, and nothing is built on them. There are `@a` (6 GiB)
-and `@b` to `@j` (1 GiB) with sectors of 512 bytes, `@x` and `@y` (1 GiB) with sectors of 4096 bytes;
-`@b1` is the first partition of `@b`. They stand for paths below `/dev/disk/by-id`, everywhere in a
-case. What takes part in one:
+The disks that a case names are empty at its start. `@a` (6 GiB) and `@b` to `@j` (1 GiB) have sectors of
+512 bytes, `@x` and `@y` (1 GiB) sectors of 4096 bytes; `@b1` is the first partition of `@b`. Everywhere in a
+case these names are replaced by paths below `/dev/disk/by-id`. Keys:
 
-title    what holds, in one line
-each     variables: `{ name = ["x", "y"] }`, or `[{ name = "x", other = "y" }]`; there is a case for
-         each, with `{{name}}` filled in
-before   commands, all of which have to succeed; `prelude.sh` has words for what is frequent
-storage  the config's `storage` as JSON, in spec 3.5.0 or in `version`; or all of it as `config`.
-         `%name%` in it is what `before` has written into `/run/case/name`
-stages   the stages that are run, `["disks"]` unless it is said; their root, `/run/case/root`, is empty
-late     letters of disks that are detached before, and attached when the engine waits for them
-verdict  "made": the engine passes; or "refused": it does not, and has written nothing to any disk
-says     of a refusal: regular expressions, each to be found in the engine's log: place and reason
-logs     likewise, of a run that passes
-writes   what a first run may write: "anything", or "nothing" (as when it is refused)
-kept     devices of which not a byte may change
-after    what is on the disks then, refused or not:
-         devices  `{ "@a1" = "TYPE=ext4 LABEL=root" }`, as `blkid --probe` says; `nothing`: no
-                  signature that counts; `signatures=ext4,swap`: all that wipefs sees; `absent`: there
-                  is no such device
+title    one line: situation and outcome
+each     variables: `{ name = ["x", "y"] }`, or `[{ name = "x", other = "y" }]`; one case for each
+         combination or row, with `{{name}}` replaced
+before   commands that must succeed; `prelude.sh` defines functions for frequent ones
+storage  the config's `storage` as JSON, in spec 3.5.0 or in `version`; or the whole config as `config`.
+         `%name%` is replaced by the content of `/run/case/name`, which `before` has written
+stages   the stages to run, default `["disks"]`; their target root `/run/case/root` is empty
+late     letters of disks that are detached at first, and attached while the engine waits for them
+verdict  "made": the engine succeeds; "refused": it fails without writing to any disk
+says     for a refusal: regular expressions that must all match the engine's log (config path, reason)
+logs     the same for a run that succeeds
+writes   what a first run may write: "anything" or "nothing" (default for a refusal)
+kept     devices on which no byte may change
+after    expected state of the disks, also after a refusal:
+         devices  `{ "@a1" = "TYPE=ext4 LABEL=root" }`, as printed by `blkid --probe`; `nothing`: no
+                  signature; `signatures=ext4,swap`: all signatures that wipefs lists; `absent`: the
+                  device does not exist
          tables   `{ "@a" = ["1 1+128 EFI-SYSTEM type=C12A…", "2 129+* 'a name' uuid=…"] }`: all
-                  partitions, with number, start and size in MiB (in bytes with a B), and label; the
-                  kernel has to see the same; `["none"]`: there is no table
+                  partitions with number, start and size in MiB (in bytes with a B) and label; the
+                  kernel must see the same partitions; `["none"]`: no partition table
          files    `{ "@a1:/etc/hostname" = "text" }`
-         shell    commands, all of which have to succeed
-again    the same config once more "writes nothing" (so it is when a case is made, unless something
-         else is said), "holds" (it may write, and `after` holds again), "is refused", or is "not tried"
-then     further provisionings of the same disks, each a table with the words above from `before` on,
-         and `restarted`: all is closed and stopped before, and udev sees the disks as after a start
-killed   the case holds too when the engine is killed at any command boundary and started again, or it is
+         shell    commands that must succeed
+again    a second run with the same config "writes nothing" (default if made), "holds" (may write, `after`
+         must hold again), "is refused", or is "not tried" (default if refused)
+then     further provisionings of the same disks, each a table with the keys above from `before` on, and
+         `restarted`: all devices are stopped first, and udev sees the disks as after a restart
+killed   the case must also pass if the engine is killed at any command boundary and started again, or be
          refused for one of the `reasons`: see `killed.py`
 """
 
@@ -68,7 +67,7 @@ RESULTS = Path("/dev/virtio-ports/results")
 SELECTION = Path("/cases/selection")
 LOG_TAIL = 12000
 CONSOLE = 1500
-"""Characters of a problem that are shown on the console at once."""
+"""Maximum length of a problem on the console, in characters."""
 WARM = (
     "pyudev", "ignition.verbs.stage", "ignition.engine", "ignition.platform.provider",
     "ignition.boot.provenance", "ignition.config.validate", "ignition.engine.fetch",
@@ -78,7 +77,7 @@ WARM = (
 
 
 def main() -> int:
-    """Run the cases that are selected; a line for each on the console, and a result for the host."""
+    """Run the selected cases; print a line for each, and send the result to the host."""
     chosen = set(SELECTION.read_text(encoding="utf-8").splitlines())
     warm()
     with RESULTS.open("w", encoding="utf-8") as results:
@@ -98,13 +97,13 @@ def main() -> int:
 
 
 def warm() -> None:
-    """Import what the engine imports in its stages, so that its processes begin with it."""
+    """Import the engine's modules, so that the forked processes need not import them."""
     for name in WARM:
         importlib.import_module(name)
 
 
 def outcome(case: Case) -> tuple[list[str], str]:
-    """What does not hold, and the engine's logs."""
+    """Run a case; return its problems and the engine's logs."""
     logs: list[str] = []
     try:
         if case.killed:
@@ -113,8 +112,8 @@ def outcome(case: Case) -> tuple[list[str], str]:
         return list(trial.problems(case, logs)), _tail(logs)
     except Broken as broken:
         return [f"the case is broken: {broken}"], _tail(logs)
-    except Exception:  # noqa: BLE001  one broken case must not hide how the others end
-        # What is wrong with the laboratory is told like what is wrong with the engine: by case.
+    except Exception:  # noqa: BLE001  one broken case must not stop the others
+        # A bug of the runner is reported as a problem of the case.
         return [f"the runner is broken:\n{traceback.format_exc()}"], _tail(logs)
     finally:
         _leave(case, logs)

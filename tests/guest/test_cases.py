@@ -1,6 +1,6 @@
-"""Every case of `cases/`: disks before, config, disks after; on a real kernel, in guests that boot once.
+"""Every case of `cases/`: disks before, config, disks after, on a real kernel.
 
-There are two of these side by side, since a case keeps little more than one processor busy.
+Two guests run side by side and boot once each, because a case uses little more than one processor.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from tests.guest.lab import Result, run_cases
 CASES = load()
 GUESTS = 2
 KILLED = 30
-"""As many other cases are done in the time of one with all its kills."""
+"""Weight of a case with kills: the number of other cases that take the same time."""
 
 
 @pytest.fixture(scope="module")
 def results(request: pytest.FixtureRequest) -> Mapping[str, Result]:
-    """What came out of the cases that are asked for: all of them, unless the command line selects some."""
+    """Results of the cases that the command line selects, by id."""
     specs = (getattr(item, "callspec", None) for item in request.session.items)
     asked = {spec.params.get("case") for spec in specs if spec}
     chosen = [case for case in CASES if case.id in asked]
@@ -32,7 +32,7 @@ def results(request: pytest.FixtureRequest) -> Mapping[str, Result]:
 
 
 def shares(cases: Sequence[Case]) -> list[list[Case]]:
-    """The cases, in their order, for so many guests: about the same work for each."""
+    """Distribute the cases, in order, to the guests, with about the same work for each."""
     found: list[list[Case]] = [[] for _ in range(GUESTS)]
     work = [0] * GUESTS
     for case in cases:
@@ -53,19 +53,19 @@ def written(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_a_case_of_which_a_word_has_a_slip_is_refused(tmp_path: Path) -> None:
+def test_load_unknown_key_is_error(tmp_path: Path) -> None:
     text = '[[case]]\ntitle = "a"\nstorage = "{}"\nverdict = "made"\nkeept = ["@a"]\n'
     with pytest.raises(CaseError, match="keept"):
         load(written(tmp_path, text))
 
 
-def test_a_refusal_has_to_say_why(tmp_path: Path) -> None:
+def test_load_refusal_without_says_is_error(tmp_path: Path) -> None:
     text = '[[case]]\ntitle = "a"\nstorage = "{}"\nverdict = "refused"\n'
-    with pytest.raises(CaseError, match="says why"):
+    with pytest.raises(CaseError, match="`says` is required"):
         load(written(tmp_path, text))
 
 
-def test_variables_and_devices_are_filled_in_everywhere(tmp_path: Path) -> None:
+def test_load_substitutes_variables_and_devices_everywhere(tmp_path: Path) -> None:
     text = """
         [[case]]
         title = "{{format}} on {{disk}}"
@@ -84,13 +84,13 @@ def test_variables_and_devices_are_filled_in_everywhere(tmp_path: Path) -> None:
     assert '"format": "xfs"' in last.steps[0].config
 
 
-def test_there_are_enough_cases_of_both_kinds() -> None:
+def test_cases_contain_enough_of_both_verdicts() -> None:
     verdicts = [step.verdict for case in CASES for step in case.steps]
     assert len(CASES) >= 60
     assert min(verdicts.count("made"), verdicts.count("refused")) >= 20
 
 
-def test_guests_share_the_work() -> None:
+def test_shares_distribute_all_cases() -> None:
     first, second = shares(CASES)
     assert sorted(case.id for case in (*first, *second)) == sorted(case.id for case in CASES)
     assert min(len(first), len(second)) > len(CASES) // 4

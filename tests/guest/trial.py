@@ -1,4 +1,4 @@
-"""One case, step by step: disks before, config, disks after, and all of it once more."""
+"""Run one case: disks before, config, disks after, and a second run."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ __all__ = ["Before", "begin", "faults", "prepare", "problems", "restart"]
 
 ENGINE_FAULTS = ("Traceback (most recent call last)", "internal error: ")
 ARRIVAL = 3.0
-"""Seconds after which late disks arrive."""
+"""Seconds after which late disks are attached."""
 
 
 def restart() -> None:
-    """Close and stop all that is built on disks, forget what stages left, and look at the disks anew."""
+    """Simulate a restart: stop all devices on the disks, remove the files of stages, trigger udev."""
     world.free()
     forget()
-    world.look_again()
+    world.trigger()
 
 
 _used = set[str]()
-"""The disks on which the last case may have left something."""
+"""Letters of the disks that the last case has used."""
 
 
 def begin(case: Case) -> None:
-    """Empty disks, and nobody knows of anything that was on them.
+    """Stop all devices and empty the disks of the case.
 
-    Those of the case before are emptied too: udev would start half of an array that was left there, under the
-    name that this case wants for its own.
+    The disks of the previous case are emptied too. Otherwise udev could assemble a part of an old array under
+    the name that this case uses.
     """
     world.free()
     forget()
@@ -43,7 +43,7 @@ def begin(case: Case) -> None:
 
 
 def prepare(step: Step) -> None:
-    """Disks as a provisioning wants them before."""
+    """Prepare the disks for a provisioning."""
     if step.is_restarted:
         restart()
     world.shell(step.before, "before")
@@ -51,7 +51,7 @@ def prepare(step: Step) -> None:
 
 
 def problems(case: Case, logs: list[str]) -> Iterator[str]:
-    """What does not hold; the engine's logs are added to `logs`."""
+    """Yield the problems of a case; add the engine's logs to `logs`."""
     for number, step in enumerate(case.steps, 1):
         prefix = f"provisioning {number}: " if len(case.steps) > 1 else ""
         for problem in _step(case, step, logs):
@@ -64,11 +64,11 @@ def _step(case: Case, step: Step, logs: list[str]) -> Iterator[str]:
     ran = _run(step, logs)
     yield from _judged(step, ran)
     if step.writes == "nothing":
-        yield from before.writes("although there was nothing to do")
+        yield from before.writes("by a run that must write nothing")
     yield from before.changed()
     yield from facts.differences(step.after)
     if step.again != "not tried":
-        yield from (f"the second time: {problem}" for problem in _again(case, step, before, logs))
+        yield from (f"second run: {problem}" for problem in _again(case, step, before, logs))
 
 
 def _again(case: Case, step: Step, first: Before, logs: list[str]) -> Iterator[str]:
@@ -76,12 +76,12 @@ def _again(case: Case, step: Step, first: Before, logs: list[str]) -> Iterator[s
     ran = _run(step, logs, beside=False)
     if step.again == "is refused":
         if ran.status != 1:
-            yield f"it is not refused: status {ran.status}"
+            yield f"not refused: exit status {ran.status}"
     elif ran.status != 0:
-        yield f"status {ran.status}"
+        yield f"exit status {ran.status}"
     yield from faults(ran)
     if step.again in {"writes nothing", "is refused"}:
-        yield from before.writes("although all was as the config says")
+        yield from before.writes("by a second run")
     yield from before.changed()
     if ran.status == 0:
         yield from facts.differences(step.after)
@@ -91,14 +91,14 @@ def _run(step: Step, logs: list[str], *, beside: bool = True) -> Ran:
     beside_it: Callable[[], None] = partial(_beside, step) if beside else lambda: None
     if beside and step.late:
         world.Late(step.late).detach()
-    ran = provision(_said(step.config), step.stages, meanwhile=beside_it)
+    ran = provision(_substituted(step.config), step.stages, meanwhile=beside_it)
     logs.append(ran.log)
     world.settle()
     return ran
 
 
-def _said(config: str) -> str:
-    """A config with what the commands before it have written into files of the place, for each `%name%`."""
+def _substituted(config: str) -> str:
+    """Replace each `%name%` in a config by the content of the file `/run/case/name`."""
     return re.sub(r"%([a-z]+)%", lambda name: (world.PLACE / name[1]).read_text(encoding="utf-8"), config)
 
 
@@ -109,25 +109,25 @@ def _beside(step: Step) -> None:
 
 
 def _judged(step: Step, ran: Ran) -> Iterator[str]:
-    """In what a run did not end as the case says."""
+    """Yield the differences between the result of a run and the expected result."""
     expected = 0 if step.verdict == "made" else 1
     if ran.status != expected:
-        yield f"the engine ended with status {ran.status}, and should be {step.verdict}"
+        yield f"exit status {ran.status}, expected {expected} ({step.verdict})"
     for pattern in (*step.says, *step.logs):
         if not re.search(pattern, ran.log):
-            yield f"the log does not say /{pattern}/"
+            yield f"no match for /{pattern}/ in the log"
     yield from faults(ran)
 
 
 def faults(ran: Ran) -> Iterator[str]:
-    """What no run may say."""
+    """Yield texts in the log that show a bug of the engine."""
     for text in ENGINE_FAULTS:
         if text in ran.log:
-            yield f'the log says "{text}"'
+            yield f'the log contains "{text}"'
 
 
 class Before:
-    """What was on the disks of a case before something was done."""
+    """State of the disks of a case before a run."""
 
     def __init__(self, case: Case, step: Step, digests: Mapping[str, str] | None = None) -> None:
         self.digests = {device: world.digest(device) for device in step.kept} if digests is None else digests
@@ -135,16 +135,16 @@ class Before:
         self._counts = world.written(case.disks)
 
     def changed(self) -> Iterator[str]:
-        """Devices that are not, byte for byte, what they were."""
+        """Yield the kept devices whose bytes have changed."""
         if world.written(self._disks) == self._counts:
             return  # nothing was written anywhere
         for device, digest in self.digests.items():
             if world.digest(device) != digest:
-                yield f"{device} is not what it was"
+                yield f"{device} has changed"
 
-    def writes(self, although: str) -> Iterator[str]:
-        """What was written to which disk."""
+    def writes(self, by: str) -> Iterator[str]:
+        """Yield the number of sectors that were written to each disk."""
         now = world.written(self._disks)
         for letter, count in self._counts.items():
             if now.get(letter) != count:
-                yield f"{now.get(letter, 0) - count} sectors of disk {letter} were written {although}"
+                yield f"{now.get(letter, 0) - count} sectors of disk {letter} were written {by}"

@@ -1,4 +1,4 @@
-"""The guest's disks: emptied before each case, watched during it."""
+"""The disks of the guest: empty them before a case, and count writes during a run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import Final
 
 from tests.guest.cases import by_id
 
-__all__ = ["PLACE", "Broken", "Late", "digest", "empty", "free", "look_again", "settle", "shell", "written"]
+__all__ = ["PLACE", "Broken", "Late", "digest", "empty", "free", "settle", "shell", "trigger", "written"]
 
 PLACE: Final = Path("/run/case")
-"""Where a case has its config, its root and what stages leave; gone with the case."""
+"""Directory of a case: its config, target root and the files of stages. Removed before the next case."""
 PRELUDE: Final = Path(__file__).with_name("prelude.sh")
 
 BLKRRPART: Final = 0x125F
@@ -34,22 +34,22 @@ CHUNK: Final = 1 << 20
 ZEROS: Final = bytes(CHUNK)
 TRIES: Final = 10
 LINGER: Final = 0.3
-"""Seconds in which udev hears of what was closed."""
+"""Seconds until udev has been notified of a closed device."""
 PATIENCE: Final = 300.0
-"""Seconds for the commands of a case: only what hangs is to end by it, however busy the machine is."""
+"""Time limit for the commands of a case in seconds, large enough for a busy machine."""
 PROTECTED: Final = 30.0
-"""Seconds in which a device may still be held by udev."""
+"""Seconds for which udev may still hold a device."""
 
 
 class Broken(Exception):
-    """The case itself, not the engine, could not do what it wanted to."""
+    """The case or the guest failed, not the engine."""
 
 
 def shell(script: str, what: str) -> str:
-    """Run commands of a case, all of which have to succeed; returns what they said.
+    """Run commands of a case; return their output.
 
     Raises:
-        Broken: one failed.
+        Broken: a command failed, or the time limit was reached.
     """
     if not script.strip():
         return ""
@@ -65,28 +65,28 @@ def shell(script: str, what: str) -> str:
         )
     except subprocess.TimeoutExpired as error:
         said = error.output.decode(errors="replace")[-3000:] if error.output else ""
-        raise Broken(f"{what}: not done after {PATIENCE:.0f} s:\n{said}") from error
+        raise Broken(f"{what}: timed out after {PATIENCE:.0f} s:\n{said}") from error
     if ran.returncode != 0:
-        raise Broken(f"{what}: status {ran.returncode}:\n{ran.stdout[-3000:]}")
+        raise Broken(f"{what}: exit status {ran.returncode}:\n{ran.stdout[-3000:]}")
     return ran.stdout
 
 
 def settle() -> None:
-    """Wait until udev has nothing more to do."""
+    """Wait until udev has processed all events."""
     subprocess.run(["udevadm", "settle", f"--timeout={PATIENCE:.0f}"], check=True)
 
 
-def look_again() -> None:
-    """Let udev see all disks as when they are attached: arrays start, volume groups become active."""
+def trigger() -> None:
+    """Trigger udev for all disks as if they were attached: arrays and volume groups start."""
     subprocess.run(["udevadm", "trigger", "--settle", "--action=add", "--subsystem-match=block"], check=True)
     settle()
 
 
 def free() -> None:
-    """Unmount, close and stop everything that cases may have built on disks.
+    """Unmount, close and stop all devices on the disks.
 
     Raises:
-        Broken: something stays in use.
+        Broken: a device cannot be stopped.
     """
     is_sure = True
     for _ in range(TRIES):
@@ -95,20 +95,20 @@ def free() -> None:
         if not (built := _built()):
             if is_sure:
                 return
-            # udev looks at members that were closed a moment later, and may start their array again.
+            # udev probes closed members a moment later, and may assemble the array again.
             time.sleep(LINGER)
             settle()
             is_sure = True
             continue
         is_sure = False
         if any(name.startswith("dm-") for name in built):
-            # Volumes of LVM and of cryptsetup alike; those that others are built on have to wait for these.
+            # LVM and LUKS volumes. A device that others are built on is removed in a later try.
             _quietly("dmsetup", "remove_all")
         for name in built:
             if name.startswith("md"):
                 _quietly("mdadm", "--stop", f"/dev/{name}")
         settle()
-    raise Broken(f"{', '.join(_built())} cannot be stopped")
+    raise Broken(f"cannot stop {', '.join(_built())}: in use")
 
 
 def _unmount() -> None:
@@ -129,7 +129,7 @@ def _quietly(*argv: str) -> None:
 
 
 def empty(letters: str) -> None:
-    """Make disks as if they were new: all zeros, and nobody knows of any partition."""
+    """Fill disks with zeros, and let the kernel forget their partitions."""
     for letter in letters:
         descriptor = os.open(by_id(letter), os.O_WRONLY | os.O_CLOEXEC)
         try:
@@ -156,7 +156,7 @@ def _forget_partitions(descriptor: int, letter: str) -> None:
 
 
 def written(letters: str) -> dict[str, int]:
-    """How many sectors were written to each disk, or discarded, since the guest started."""
+    """Return the number of sectors that were written or discarded on each disk since the guest's start."""
     os.sync()
     return {letter: _sectors_written(letter) for letter in letters if os.path.exists(by_id(letter))}
 
@@ -169,7 +169,7 @@ def _sectors_written(letter: str) -> int:
 
 
 def digest(device: str) -> str:
-    """A hash of all bytes of a device as they are on it; zeros, of which there are most, cost little."""
+    """Return a hash of all bytes of a device, read past the page cache. Zeros are skipped quickly."""
     total = hashlib.sha256()
     descriptor = os.open(device, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECT)
     try:
@@ -189,22 +189,22 @@ def digest(device: str) -> str:
 
 
 class Late:
-    """Disks that are detached, until `arrive` attaches them again."""
+    """Disks that are detached until `arrive` attaches them again."""
 
     def __init__(self, letters: Iterable[str]) -> None:
         self._letters = tuple(letters)
 
     def detach(self) -> None:
-        """Take the disks out of the machine."""
+        """Detach the disks."""
         for letter in self._letters:
             name = os.path.basename(os.path.realpath(by_id(letter)))
             _pci_device(name).joinpath("remove").write_text("1", encoding="ascii")
         settle()
         if there := [letter for letter in self._letters if os.path.exists(by_id(letter))]:
-            raise Broken(f"disks {', '.join(there)} were not detached")
+            raise Broken(f"cannot detach disks {', '.join(there)}")
 
     def arrive(self) -> None:
-        """Put them back."""
+        """Attach the disks again."""
         Path("/sys/bus/pci/rescan").write_text("1", encoding="ascii")
 
 
