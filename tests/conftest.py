@@ -1,9 +1,9 @@
-"""What every test gets: guards against real commands and the real network, and doubles that are real.
+"""Fixtures for all tests: guards against real programs and the network, and doubles.
 
-- `programs`: fake programs on PATH that write down how they were called (`lab/programs.py`);
+- `programs`: fake programs on PATH that record their calls (`lab/programs.py`);
 - `server`: an HTTP server on loopback that fails on request (`lab/server.py`).
 
-The markers `real_commands` and `real_network` lift the guards for one test.
+The markers `real_commands` and `real_network` lift the guards for a test.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from tests.lab.logged import Log
 from tests.lab.programs import Programs
 from tests.lab.server import HttpServer
 
-# How long an example takes is the machine's business. What holds today must hold in a run of the same sources
-# tomorrow; new examples are looked for on desks.
+# No deadline for an example, since machines differ. In CI each run has the same examples; elsewhere they are
+# random.
 settings.register_profile("untimed", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
 def guards(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Neither real programs nor sockets outside loopback, unless the test's markers say so."""
+    """Refuse real programs and sockets outside loopback, unless the test has a marker."""
     with guarded(_permit(request.node, tmp_path_factory.getbasetemp())):
         yield
 
 
 @pytest.fixture(autouse=True)
 def quiet_log() -> Iterator[None]:
-    """No test inherits the sink that another one gave the engine's log."""
+    """Reset the sink of the engine's log after each test."""
     yield
     log.unset()
 
@@ -59,7 +59,7 @@ def _permit(test: pytest.Item, own: Path) -> Permit:
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
-    """Fake programs, found on PATH before all others."""
+    """Fake programs, first on PATH."""
     fakes = Programs(tmp_path / "programs")
     monkeypatch.setenv("PATH", f"{fakes.directory}{os.pathsep}{os.environ['PATH']}")
     return fakes

@@ -1,7 +1,7 @@
-"""Imports are a budget: what a stage imports, it pays for at every boot, tenfold on a slow machine.
+"""Import budget of the stages: each import costs time on every first boot, more so on a slow machine.
 
-Each stage runs in a process of its own; the top-level modules that it ends up with must be
-among those allowed here. Whoever needs another one imports it inside the function that needs it.
+Each stage runs in a process of its own, and its top-level modules at the end must be in the list. A module
+that is not in the list must be imported inside the function that needs it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ selectors signal site socket stat string struct subprocess sys textwrap threadin
 traceback types typing warnings weakref zipimport
 """
 EVERY_STAGE = frozenset(BUDGET.split())
-"""What starting up, logging, running programs and reading the cache need."""
+"""Modules for start-up, logging, running programs and reading the cached config."""
 
 MORE = {
     "fetch-offline": frozenset({"hashlib", "zlib"}),
     "disks": frozenset({"zlib"}),
     "files": frozenset({"hashlib"}),
 }
-"""What a stage may need besides."""
+"""Additional modules of single stages."""
 
 SCRIPT = """
 import json, sys
@@ -54,7 +54,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def imports(machine: Path, stage: str) -> set[str]:
-    """The top-level modules that a stage with nothing to do imports, private ones aside."""
+    """Return the public top-level modules that a stage without work imports."""
     found = machine / f"{stage}.json"
     arguments = [
         f"--stage={stage}", "--platform=file", "--log-to-stdout", f"--root={machine / 'root'}",
@@ -71,5 +71,5 @@ def imports(machine: Path, stage: str) -> set[str]:
 
 
 @pytest.mark.parametrize("stage", ["fetch-offline", "kargs", "disks", "mount", "files", "umount"])
-def test_a_stage_imports_nothing_beyond_its_budget(machine: Path, stage: str) -> None:
+def test_stage_without_work_imports_only_budgeted_modules(machine: Path, stage: str) -> None:
     assert imports(machine, stage) - EVERY_STAGE - MORE.get(stage, frozenset()) == set()

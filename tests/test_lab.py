@@ -1,4 +1,4 @@
-"""The lab's own parts: the cache is never stale, guests are fenced in, consoles are read right."""
+"""The tools of the tests: cache, guests, and reading of consoles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tree(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_digest_knows_content_names_and_modes_but_no_byte_code(tree: Path) -> None:
+def test_digest_covers_content_names_and_modes_without_byte_code(tree: Path) -> None:
     seen = {cache.digest([tree])}
     (tree / "__pycache__" / "file.pyc").write_text("compiled")
     assert cache.digest([tree]) in seen
@@ -37,7 +37,7 @@ def test_a_digest_knows_content_names_and_modes_but_no_byte_code(tree: Path) -> 
     assert len(seen) == 4
 
 
-def test_a_digest_keeps_its_parts_apart() -> None:
+def test_digest_separates_its_parts() -> None:
     assert cache.digest(["ab", "c"]) != cache.digest(["a", "bc"])
 
 
@@ -47,7 +47,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "ignition-lab"
 
 
-def test_a_thing_is_made_once_for_each_key(own_cache: Path) -> None:
+def test_cache_makes_folder_once_per_key(own_cache: Path) -> None:
     made: list[str] = []
 
     def make(folder: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_thing_is_made_once_for_each_key(own_cache: Path) -> None:
     assert (own_cache / "image-b" / "thing").read_text() == "made"
 
 
-def test_what_failed_to_be_made_is_not_taken_for_made(own_cache: Path) -> None:
+def test_cache_discards_folder_after_failure(own_cache: Path) -> None:
     def fail(folder: Path) -> None:
         (folder / "half").touch()
         raise LabError("no space")
@@ -72,7 +72,7 @@ def test_what_failed_to_be_made_is_not_taken_for_made(own_cache: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_the_cache_keeps_the_last_three_of_a_name_and_what_was_used_lately(own_cache: Path) -> None:
+def test_cache_keeps_last_three_and_recently_used_folders(own_cache: Path) -> None:
     minutes = {"a": 300, "b": 240, "c": 180, "d": 120, "e": 20, "f": 10, "g": 5}
     for key, age in minutes.items():
         folder = cache.made("image", key, lambda folder: None)
@@ -84,12 +84,12 @@ def test_the_cache_keeps_the_last_three_of_a_name_and_what_was_used_lately(own_c
 
 
 @pytest.mark.real_commands("sh")
-def test_a_failed_program_shows_the_end_of_what_it_said() -> None:
+def test_run_failed_program_is_error_with_stderr() -> None:
     with pytest.raises(LabError, match=r"status 3:\nwhy"):
         run("sh", "-c", "echo why >&2; exit 3")
 
 
-def test_a_missing_program_is_named() -> None:
+def test_run_missing_program_is_error_with_name() -> None:
     with pytest.raises(LabError, match="no-such-program is missing"):
         run("no-such-program")
 
@@ -105,17 +105,17 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ).command()
 
 
-def test_a_guest_reaches_only_the_server_it_is_given(command: list[str]) -> None:
+def test_guest_network_is_restricted_to_server(command: list[str]) -> None:
     (nic,) = (value for flag, value in pairwise(command) if flag == "-nic")
     assert nic == ("user,model=virtio-net-pci,restrict=on,guestfwd=tcp:10.0.2.100:80-cmd:nc 127.0.0.1 8080")
 
 
-def test_a_guest_cannot_change_the_image(command: list[str]) -> None:
+def test_guest_root_image_is_snapshot(command: list[str]) -> None:
     (root,) = (value for value in command if "root.img" in value)
     assert "snapshot=on" in root.split(",")
 
 
-def test_a_guest_gets_its_config_through_fw_cfg(command: list[str], tmp_path: Path) -> None:
+def test_guest_config_is_fw_cfg_file(command: list[str], tmp_path: Path) -> None:
     assert f"name=opt/com.coreos/config,file={tmp_path}/a,,b.ign" in command
 
 
@@ -127,7 +127,7 @@ def test_a_guest_gets_its_config_through_fw_cfg(command: list[str], tmp_path: Pa
         ("\x1b[?2004lplain   ", "plain"),
     ],
 )
-def test_console_lines_are_read_as_they_look(raw: str, shown: str) -> None:
+def test_console_line_is_read_as_displayed(raw: str, shown: str) -> None:
     assert guest._plain(raw) == shown
 
 
@@ -135,7 +135,7 @@ def boot_with(*texts: str, powered_off: bool = True) -> Boot:
     return Boot(tuple(Line(float(n), text) for n, text in enumerate(texts)), powered_off=powered_off)
 
 
-def test_what_the_guest_says_is_found_in_the_midst_of_other_things() -> None:
+def test_proofs_and_times_are_found_among_other_console_lines() -> None:
     outcome = boot_with(
         "lab login: PROOF ok hostname: ignited",
         'PROOF FAILED user: expected "a", found "b"',
@@ -150,15 +150,15 @@ def test_what_the_guest_says_is_found_in_the_midst_of_other_things() -> None:
     assert not finished(outcome)
 
 
-def test_a_boot_is_finished_when_all_is_proved_and_the_power_is_off() -> None:
+def test_finished_requires_all_proofs_and_power_off() -> None:
     assert finished(boot_with("PROOF done, 0 failed"))
     assert not finished(boot_with("PROOF done, 0 failed", powered_off=False))
     assert not finished(boot_with("PROOF done, 10 failed"))
     assert not finished(boot_with("reboot: Power down"))
 
 
-def test_the_demo_says_why_it_failed() -> None:
+def test_demo_failure_shows_reason() -> None:
     stopped = boot_with("noise", "Provisioning failed. ...", "cause    it", powered_off=False)
     assert "cause    it" in demo._why(stopped)
     assert "hostname: expected" in demo._why(boot_with('PROOF FAILED hostname: expected "a", found "b"'))
-    assert "without its proof" in demo._why(boot_with("reboot: Power down"))
+    assert "before its checks ended" in demo._why(boot_with("reboot: Power down"))

@@ -1,4 +1,4 @@
-"""The lab's machines that boot through a boot loader: by their firmware, and again when they reboot."""
+"""Guests that boot through firmware and boot loader, and start again after a reboot."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ).command()
 
 
-def test_no_kernel_comes_from_outside(command: list[str], tmp_path: Path) -> None:
+def test_loader_guest_gets_no_kernel_from_qemu(command: list[str], tmp_path: Path) -> None:
     assert {"-kernel", "-initrd", "-append"}.isdisjoint(command)
     assert str(tmp_path / "initramfs") not in command
     assert "virtio-blk-pci,drive=loader,serial=loader,bootindex=0" in command
@@ -35,7 +35,7 @@ def test_no_kernel_comes_from_outside(command: list[str], tmp_path: Path) -> Non
         (["Provisioning failed."], 1),
     ],
 )
-def test_a_machine_starts_again_whenever_it_reboots(
+def test_boots_starts_guest_again_after_each_reboot(
     monkeypatch: pytest.MonkeyPatch, ends: list[str], starts: int
 ) -> None:
     said = iter(ends)
@@ -49,7 +49,7 @@ def test_a_machine_starts_again_whenever_it_reboots(
     assert [boot.console.partition("reboot: ")[2] for boot in found] == ends[:starts]
 
 
-def test_the_firmware_is_not_written_to(command: list[str]) -> None:
+def test_loader_guest_firmware_is_read_only(command: list[str]) -> None:
     flashes = [word for word in command if word.startswith("if=pflash")]
     assert len(flashes) == 2
     assert all("readonly=on" in flash or "snapshot=on" in flash for flash in flashes)

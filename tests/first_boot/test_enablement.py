@@ -1,8 +1,7 @@
-"""Enabled means enabled, whatever the image's machine-id says.
+"""Enablement of units, for each kind of `/etc/machine-id` in an image.
 
-systemd takes a missing or an `uninitialized` machine-id for a first boot and applies presets to all units
-then; with an empty one, or one that is there, it applies none. One machine of each kind is booted, with the
-same config.
+systemd treats a missing or `uninitialized` machine-id as a first boot and applies presets to all units. With
+an empty or an existing machine-id it applies none. One machine of each kind boots with the same config.
 """
 
 from __future__ import annotations
@@ -34,14 +33,14 @@ MACHINE_IDS = {
     "uninitialized": "uninitialized\n",
     "known": "5d7a1ce6a3b04be2b8f3f0b3a3e4c0f1\n",
 }
-"""What images have in `/etc/machine-id`."""
+"""Contents of `/etc/machine-id` in images."""
 
 NO_QUESTIONS = "systemd.firstboot=no"
-"""On what it takes for a first boot, Debian's systemd would ask for a root password on the console."""
+"""On a first boot, Debian's systemd would ask for a root password on the console."""
 
 
 def config_with_proof(folder: Path) -> Path:
-    """The config, and in it the program that looks at what became of it."""
+    """Write the config together with the program that checks the result."""
     config = json.loads((ENABLEMENT / "config.ign").read_text())
     contents = {"source": "data:," + quote((ENABLEMENT / "proof").read_text())}
     config["storage"]["files"].append({"path": "/usr/local/sbin/proof", "mode": 0o755, "contents": contents})
@@ -51,7 +50,7 @@ def config_with_proof(folder: Path) -> Path:
 
 
 def root_with(machine_id: str | None, lab: Machine, folder: Path) -> Path:
-    """A copy of the root image with this `/etc/machine-id`."""
+    """Copy the root image and set its `/etc/machine-id`."""
     root = folder / "root.img"
     run("cp", "--sparse=always", lab.image, root)
     run("debugfs", "-w", "-R", "rm /etc/machine-id", root)
@@ -64,7 +63,7 @@ def root_with(machine_id: str | None, lab: Machine, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Boot]:
-    """The boot of each machine, two side by side."""
+    """Boot the machines, two at a time."""
     lab = machine()
     with ThreadPoolExecutor(max_workers=2) as pool:
         boots = {
@@ -82,7 +81,7 @@ def booted(lab: Machine, folder: Path, machine_id: str | None) -> Boot:
 
 
 @pytest.mark.parametrize("kind", MACHINE_IDS)
-def test_what_is_enabled_runs_and_what_is_disabled_does_not(kind: str, outcomes: dict[str, Boot]) -> None:
+def test_enabled_units_run_and_disabled_units_do_not(kind: str, outcomes: dict[str, Boot]) -> None:
     outcome = outcomes[kind]
     asked = re.findall(r'^prove "([^"]+)"', (ENABLEMENT / "proof").read_text(), re.MULTILINE)
     assert [proof.name for proof in proofs(outcome)] == asked, outcome.tail()

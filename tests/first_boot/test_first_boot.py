@@ -1,7 +1,7 @@
-"""Whole first boots in QEMU, from the initramfs that dracut built to the machine that the config describes.
+"""First boots in QEMU, from dracut's initramfs to the provisioned machine.
 
-The machines are booted once each, all failing ones side by side, and every test looks at
-one thing that the console said.
+Each machine boots once, and the machines that must fail boot side by side. Each test checks one aspect of the
+console.
 """
 
 from __future__ import annotations
@@ -43,29 +43,29 @@ SECRETS = (
     "6$rounds=5000$saltsalt$",
     "url-password",
 )
-"""What the configs of these boots hold and nobody may see."""
+"""Secrets in the configs of these boots."""
 
 
 STAMP = "/boot/ignition.firstboot"
-"""What makes the boot loader ask for a first boot."""
+"""The file by which the boot loader detects a first boot."""
 
 
 def demo_config() -> dict[str, Any]:
-    """The demo's config, with a password hash besides."""
+    """Return the demo's config with a password hash."""
     config: dict[str, Any] = json.loads(CONFIG.read_text())
     config["passwd"]["users"][0]["passwordHash"] = f"${SECRETS[2]}{'x' * 86}"
     return config
 
 
 def broken_config() -> dict[str, Any]:
-    """One that no spec version allows: a file with a relative path."""
+    """Return an invalid config: a file with a relative path."""
     config = demo_config()
     config["storage"]["files"][1]["path"] = "etc/demo/greeting"
     return config
 
 
 def wrong_hash() -> dict[str, Any]:
-    """One whose server has other bytes than those it names; the URL carries a password."""
+    """Return a config with a wrong hash for a file; the URL contains a password."""
     config = demo_config()
     (page,) = (f for f in config["storage"]["files"] if f["path"] == "/srv/www/index.html")
     page["contents"] = {
@@ -77,7 +77,7 @@ def wrong_hash() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Failure:
-    """A boot that stopped, and the root filesystem that it left."""
+    """A failed boot, and its root filesystem."""
 
     boot: Boot
     root: Path
@@ -89,7 +89,7 @@ def lab() -> Machine:
 
 
 def own_root(lab: Machine, folder: Path) -> Path:
-    """A copy of the root image that a guest may change."""
+    """Copy the root image, so that a guest may change it."""
     root = folder / "root.img"
     run("cp", "--sparse=always", lab.image, root)
     return root
@@ -103,7 +103,7 @@ def written(folder: Path, config: dict[str, Any]) -> Path:
 
 @pytest.fixture(scope="module")
 def boots(lab: Machine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Boot, Boot]:
-    """The first boot of a machine with the demo's config, and its second."""
+    """Boot a machine twice, first with the demo's config."""
     folder = tmp_path_factory.mktemp("demo")
     with guest(lab, written(folder, demo_config())) as new:
         own = replace(new, image=own_root(lab, folder), keeps=True)
@@ -124,7 +124,7 @@ def second(boots: tuple[Boot, Boot]) -> Boot:
 
 @pytest.fixture(scope="module")
 def failures(lab: Machine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Failure]:
-    """The boots that have to stop, by name."""
+    """Boot the machines that must fail; return the results by name."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         boots = {
             kind.__name__: pool.submit(failed, lab, tmp_path_factory.mktemp(kind.__name__), kind())
@@ -146,7 +146,7 @@ def failure(request: pytest.FixtureRequest, failures: dict[str, Failure]) -> Fai
 
 
 def card(outcome: Boot) -> list[str]:
-    """Everything from the failure card's first line to the end of the console."""
+    """Return the lines from the failure card's first line to the end of the console."""
     texts = [line.text for line in outcome.lines]
     headline = max(n for n, text in enumerate(texts) if re.search(FAILED, text))
     while headline and texts[headline - 1].strip("-─═ ") == "" and texts[headline - 1]:
@@ -154,49 +154,49 @@ def card(outcome: Boot) -> list[str]:
     return texts[headline:]
 
 
-def test_the_machine_is_what_the_config_describes(demo: Boot) -> None:
+def test_machine_matches_config(demo: Boot) -> None:
     asked = re.findall(r'^prove "([^"]+)"', (PAGES / "proof").read_text(), re.MULTILINE)
     assert [proof.name for proof in proofs(demo)] == asked, demo.tail()
     assert [proof for proof in proofs(demo) if not proof.holds] == []
     assert finished(demo), demo.tail()
 
 
-def test_the_stages_ran_in_their_order_and_wrote_their_times(demo: Boot) -> None:
+def test_stages_run_in_order_and_record_times(demo: Boot) -> None:
     times = stage_times(demo)
     stages = [time.stage for time in times if time.stage != "umount"]
     assert stages == ["fetch-offline", "disks", "mount", "files"]
     assert all(0 < time.started <= time.ended for time in times)
 
 
-def test_a_stage_without_work_costs_no_process(demo: Boot) -> None:
+def test_stage_without_work_starts_no_process(demo: Boot) -> None:
     assert {"fetch", "kargs"}.isdisjoint(time.stage for time in stage_times(demo))
     assert "Ignition (fetch)" not in demo.console
     assert "Ignition (kargs)" not in demo.console
 
 
-def test_nothing_secret_is_on_the_console(demo: Boot) -> None:
+def test_console_shows_no_secret(demo: Boot) -> None:
     assert [secret for secret in SECRETS if secret in demo.console] == []
 
 
-def test_the_machine_boots_again_as_it_was_left_and_without_the_engine(second: Boot) -> None:
+def test_second_boot_keeps_machine_and_runs_no_stage(second: Boot) -> None:
     assert [proof for proof in proofs(second) if not proof.holds] == []
     assert finished(second), second.tail()
     assert stage_times(second) == []
     assert "Ignition (" not in second.console
 
 
-def test_a_failed_boot_stops_in_the_emergency_target(failure: Failure) -> None:
+def test_failed_boot_stops_in_emergency_target(failure: Failure) -> None:
     assert not failure.boot.powered_off
     assert "emergency.target" in failure.boot.console
     assert "PROOF" not in failure.boot.console
     assert "initrd-switch-root.target" not in failure.boot.console
 
 
-def test_a_failed_boot_keeps_the_first_boot_stamp(failure: Failure) -> None:
+def test_failed_boot_keeps_first_boot_stamp(failure: Failure) -> None:
     assert "Type: regular" in run("debugfs", "-R", f"stat {STAMP}", failure.root)
 
 
-def test_the_failure_card_is_the_last_thing_on_the_console(failure: Failure) -> None:
+def test_failure_card_is_last_on_console(failure: Failure) -> None:
     lines = card(failure.boot)
     assert 5 < len(lines) <= 20, "\n".join(lines)
     assert [
@@ -204,11 +204,11 @@ def test_the_failure_card_is_the_last_thing_on_the_console(failure: Failure) -> 
     ] == []
 
 
-def test_a_failed_boot_shows_no_secret(failure: Failure) -> None:
+def test_failed_boot_shows_no_secret(failure: Failure) -> None:
     assert [secret for secret in SECRETS if secret in failure.boot.console] == []
 
 
-def test_the_card_of_a_broken_config_names_stage_path_cause_and_remedy(failures: dict[str, Failure]) -> None:
+def test_card_of_invalid_config_names_stage_path_line_and_hint(failures: dict[str, Failure]) -> None:
     text = "\n".join(card(failures["broken_config"].boot))
     assert re.search(r"stage +fetch-offline", text)
     assert "$.storage.files.1.path" in text
@@ -216,7 +216,7 @@ def test_the_card_of_a_broken_config_names_stage_path_cause_and_remedy(failures:
     assert re.search(r"^try +\S", text, re.MULTILINE)
 
 
-def test_the_card_of_a_wrong_hash_names_stage_path_cause_and_remedy(failures: dict[str, Failure]) -> None:
+def test_card_of_wrong_hash_names_stage_path_and_hint(failures: dict[str, Failure]) -> None:
     text = "\n".join(card(failures["wrong_hash"].boot))
     assert re.search(r"stage +files", text)
     assert "$.storage.files.4" in text
@@ -224,5 +224,5 @@ def test_the_card_of_a_wrong_hash_names_stage_path_cause_and_remedy(failures: di
     assert re.search(r"^try +\S", text, re.MULTILINE)
 
 
-def test_a_config_that_is_refused_leaves_the_disks_alone(failures: dict[str, Failure]) -> None:
+def test_invalid_config_starts_no_disks_stage(failures: dict[str, Failure]) -> None:
     assert "Ignition (disks)" not in failures["broken_config"].boot.console

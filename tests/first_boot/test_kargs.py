@@ -1,7 +1,7 @@
-"""Kernel arguments on machines that boot through firmware and boot loader: changed once, with one reboot.
+"""Kernel arguments on machines with firmware and boot loader: one change, one reboot.
 
-Each machine starts for the first time with a config that wants other arguments than it boots with, changes
-them, reboots by itself, is set up, and powers off. Then it is started once more.
+On its first boot, each machine gets a config with other kernel arguments than those of the boot. The machine
+changes the arguments, reboots, is provisioned and powers off. Then it starts once more.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ pytestmark = pytest.mark.boot
 
 WANTED = ("lab.new=1", 'lab.blanks="one two"')
 UNWANTED = ("lab.old=1",)
-SETTING_UP = "Ignition (files)"
-"""What systemd says of the stage that comes last."""
+FILES_STAGE = "Ignition (files)"
+"""Status message of systemd for the files stage."""
 STARTED = r"Welcome to .*(?:dracut|Initramfs)"
-"""What systemd says in the initramfs: once for each start of the kernel."""
+"""Message of systemd in the initramfs, once per start of the kernel."""
 
 PROOF = """\
 #!/bin/sh
-# Runs in the guest when it is up: says on the console what it was started with, and powers off.
+# Runs in the guest after boot: checks the kernel arguments, prints PROOF lines on the console, powers off.
 exec >/dev/console 2>&1
 failed=0
 prove() { # NAME EXPECTED FOUND
@@ -69,7 +69,7 @@ GRUB_CMDLINE_LINUX='lab.old=1 quiet'
 prove "later kernels" 'quiet lab.new=1 lab.blanks="one two"' "$GRUB_CMDLINE_LINUX"
 """,
 }
-"""What the installed system will make entries from."""
+"""Checks of the files from which the installed system creates boot entries."""
 
 UNIT = (
     "[Unit]\nAfter=multi-user.target\n[Service]\nType=oneshot\nExecStart=/usr/local/sbin/proof\n"
@@ -82,7 +82,7 @@ FSTAB = {
 
 
 def config(loader: str) -> dict[str, Any]:
-    """Arguments, a file that shows that the machine was set up, and the unit that looks at it all."""
+    """Return a config with kernel arguments, a file, and a unit that checks both."""
     proof = PROOF.replace("LATER", LATER[loader])
     files = {"/etc/greeting": "hello", "/etc/fstab": FSTAB[loader]}
     return {
@@ -107,7 +107,7 @@ def config(loader: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Loader:
-    """A boot loader: its name, its disk, and what the guest's own files are before."""
+    """A boot loader, its disk, and the preparation of the guest's root filesystem."""
 
     name: str
     disk: Callable[[Machine, Path, Sequence[str]], Path]
@@ -120,7 +120,7 @@ LAB = ("lab.kept=1", *UNWANTED)
 GRUB = Loader(
     "grub",
     grub_disk,
-    # The stamp on its disk says whether this is a first boot.
+    # The stamp on the disk decides whether this is a first boot.
     tuple(argument for argument in (*ARGUMENTS, *LAB) if argument != "ignition.firstboot"),
     ("mkdir /etc/default/grub.d",),
 )
@@ -134,7 +134,7 @@ SYSTEMD_BOOT = Loader(
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one machine: each start of the first run, until it powered off, and of one more run."""
+    """Boots of a machine: each start until it powered off, and each start of a second run."""
 
     disk: Path
     first: list[Boot]
@@ -155,7 +155,7 @@ def booted(loader: Loader, folder: Path) -> Outcome:
         lab.initramfs,
         root,
         config=file,
-        # The one that the boot loader came from has to be told from it.
+        # Another EFI system partition, which the helper must not take for that of the boot loader.
         disks=(other_disk(folder),),
         keeps=True,
         loader=loader.disk(lab, folder, loader.arguments),
@@ -169,7 +169,7 @@ def booted(loader: Loader, folder: Path) -> Outcome:
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[Outcome]]:
-    """Both machines, side by side."""
+    """Boot both machines side by side."""
     machine()
     with ThreadPoolExecutor(max_workers=2) as pool:
         return {
@@ -194,37 +194,37 @@ def outcome(request: pytest.FixtureRequest) -> Outcome:
     return found
 
 
-def test_the_machine_reboots_once_and_is_set_up(outcome: Outcome) -> None:
+def test_machine_reboots_once_and_is_provisioned(outcome: Outcome) -> None:
     assert len(outcome.first) == 2, outcome.first[-1].tail()
     changed, set_up = outcome.first
     assert finished(set_up), set_up.tail()
     assert [proof for proof in proofs(set_up) if not proof.holds] == []
     assert Proof("wanted", "1", holds=True) in proofs(set_up)
-    # The first start goes no further than to the arguments, and leaves everything else to the second.
-    assert SETTING_UP not in changed.console
-    assert SETTING_UP in set_up.console
+    # The first start runs no stage after kargs.
+    assert FILES_STAGE not in changed.console
+    assert FILES_STAGE in set_up.console
 
 
-def test_it_does_not_reboot_again(outcome: Outcome) -> None:
+def test_next_start_does_not_reboot(outcome: Outcome) -> None:
     assert len(outcome.again) == 1, outcome.again[0].tail()
     assert finished(outcome.again[0]), outcome.again[0].tail()
 
 
-def test_each_start_was_counted(outcome: Outcome) -> None:
+def test_each_start_shows_one_welcome(outcome: Outcome) -> None:
     for each in (*outcome.first, *outcome.again):
         assert len(re.findall(STARTED, each.console)) == 1
 
 
-def test_grub_s_stamp_ends_the_first_boot(grub: Outcome) -> None:
-    assert SETTING_UP not in grub.again[0].console
+def test_grub_next_start_is_no_first_boot(grub: Outcome) -> None:
+    assert FILES_STAGE not in grub.again[0].console
 
 
-def test_a_first_boot_that_finds_all_as_wished_goes_on(systemd_boot: Outcome) -> None:
-    # Its entry says that every boot is the first.
-    assert SETTING_UP in systemd_boot.again[0].console
+def test_systemd_boot_first_boot_with_matching_arguments_continues(systemd_boot: Outcome) -> None:
+    # The kernel arguments of its entry contain ignition.firstboot.
+    assert FILES_STAGE in systemd_boot.again[0].console
 
 
-def test_the_entry_is_changed_and_nothing_else_in_it(systemd_boot: Outcome) -> None:
+def test_systemd_boot_entry_changes_options_only(systemd_boot: Outcome) -> None:
     entry = systemd_boot_entry(systemd_boot.disk)
     options = [line.removeprefix("options ") for line in entry.splitlines() if line.startswith("options ")]
     kept = [argument for argument in SYSTEMD_BOOT.arguments if argument not in UNWANTED]

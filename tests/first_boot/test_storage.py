@@ -1,7 +1,7 @@
-"""Arrays, an array on an array, and encrypted volumes: made in the initramfs, opened again in the system.
+"""RAID arrays, nested arrays and LUKS volumes: created in the initramfs, opened by the running system.
 
-The disk has a table with labels and a volume before; what is missing is added, and the volume is used again.
-One volume is sealed to a TPM, with what the initramfs has of Clevis; its image has none.
+Before the boot, the disk has a partition table with labels and a LUKS volume. Missing partitions are created
+and the volume is reused. One volume is bound to a TPM by Clevis in the initramfs; the image has no Clevis.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ pytestmark = [pytest.mark.boot, pytest.mark.real_commands]
 STORAGE = Path(__file__).with_name("storage")
 KEY = "the key of the vault"
 UUID = "0c9e2f4a-5b7d-4a52-9e86-3d1f60a7b2c4"
-"""What `storage/config.ign` says of the volume that is there."""
+"""UUID of the existing volume in `storage/config.ign`."""
 
 MIB = 1 << 20
 TABLE = "label: gpt\n" + "".join(f"size=256MiB, name={name}\n" for name in ("left", "right", "more", "vault"))
 VAULT = (1 + 3 * 256) * MIB
-"""Where the fourth partition begins."""
+"""Start of the fourth partition in bytes."""
 HEADER = 16 * MIB
 
 
 def config_with_proof(folder: Path) -> Path:
-    """The config, and in it the program that looks at what became of it."""
+    """Write the config together with the program that checks the result."""
     config = json.loads((STORAGE / "config.ign").read_text())
     contents = {"source": "data:," + quote((STORAGE / "proof").read_text())}
     config["storage"]["files"].append({"path": "/usr/local/sbin/proof", "mode": 0o755, "contents": contents})
@@ -50,7 +50,7 @@ def config_with_proof(folder: Path) -> Path:
 
 
 def disk_with_a_volume(folder: Path) -> Disk:
-    """A disk on which four of five partitions are there, the fourth encrypted with the config's key."""
+    """Create a disk with four of five partitions; the fourth is a LUKS volume with the config's key."""
     volume = Disk.empty(folder / "volume", "volume", 256 * MIB).file
     quick = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
     run(cryptsetup.format_luks2(str(volume), KEY.encode(), label="VAULT", uuid=UUID, options=quick))
@@ -71,7 +71,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Boot:
         return boot(own, seconds=LIMIT, until=FAILED, linger=6.0)
 
 
-def test_the_machine_is_what_the_config_describes(outcome: Boot) -> None:
+def test_machine_matches_config(outcome: Boot) -> None:
     asked = re.findall(r'^prove "([^"]+)"', (STORAGE / "proof").read_text(), re.MULTILINE)
     assert [proof.name for proof in proofs(outcome)] == asked, outcome.tail()
     assert [proof for proof in proofs(outcome) if not proof.holds] == []
@@ -79,6 +79,6 @@ def test_the_machine_is_what_the_config_describes(outcome: Boot) -> None:
     assert "disks" in [time.stage for time in stage_times(outcome)]
 
 
-def test_no_key_is_on_the_console(outcome: Boot) -> None:
+def test_console_shows_no_key(outcome: Boot) -> None:
     assert (KEY in outcome.console, quote(KEY) in outcome.console) == (False, False)
     assert quote(KEY) in (STORAGE / "config.ign").read_text()

@@ -1,8 +1,7 @@
-"""Which accelerator QEMU can really use here.
+"""Find the accelerator that works for QEMU on this machine.
 
-`/dev/kvm` may be there, be writable, and still not carry a guest to its kernel's first
-line (nested virtualisation does that). So it is tried: a kernel without a root must come
-to its panic, and so to the end of a QEMU that does not restart it, within seconds.
+With nested virtualisation, `/dev/kvm` can be writable although no guest boots. Therefore a test boots a
+kernel without a root filesystem: the kernel must panic, and thereby end QEMU, within seconds.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ QEMU = "qemu-system-x86_64"
 _KVM = ("-accel", "kvm", "-cpu", "host")
 _EMULATION = ("-accel", "tcg,thread=multi", "-cpu", "max")
 _PATIENCE = 8.0
-"""Seconds; hardware needs one."""
+"""Time limit in seconds; with KVM the test takes one second."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-"""The answer holds until the host boots again."""
+"""The result is valid until the host reboots."""
 
 
 def accelerator(kernel: Kernel) -> tuple[str, ...]:
-    """QEMU's arguments for the fastest accelerator that works; the answer is kept with the cache."""
+    """Return QEMU's arguments for the fastest accelerator that works; the result is cached."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return _EMULATION
     key = cache.digest([_BOOT_ID, run(QEMU, "--version")])
@@ -40,7 +39,7 @@ def _keep_answer(kernel: Kernel, folder: Path) -> None:
     if _kvm_works(kernel):
         (folder / "kvm-works").touch()
     else:
-        say("/dev/kvm is there but boots nothing: guests are emulated")
+        say("/dev/kvm exists, but a test kernel does not boot with it; using emulation")
 
 
 def _kvm_works(kernel: Kernel) -> bool:

@@ -1,4 +1,4 @@
-"""`make bench`: what the engine costs here, in the initramfs and in the guest, beside its targets."""
+"""`make bench`: measure times and sizes on this machine, in the initramfs and in a guest, with targets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _STAGES = ("fetch-offline", "fetch", "kargs", "disks", "mount", "files", "umount")
 _FIGURE = PROJECT / "tests" / "lab" / "bench.ign"
-"""Two partitions, ext4 and xfs, two files, a user and a unit: what the reference's time was taken with."""
+"""Two partitions, ext4 and xfs, two files, a user and a unit: the config of the reference's measured time."""
 _EMPTY_CONFIG = '{"ignition": {"version": "3.4.0"}}'
 _ROUNDS = 10
 _MB = 1_000_000
@@ -41,7 +41,7 @@ _GUEST_TARGET = "7.7 s, which the reference takes; emulated"
 
 @dataclass(frozen=True)
 class Size:
-    """What some files take in an initramfs, in bytes."""
+    """Size of files in an initramfs, in bytes."""
 
     unpacked: int
     packed: int
@@ -51,14 +51,14 @@ class Size:
 
 
 def main() -> int:
-    """Measure and print everything; the exit code tells only whether it could be measured."""
+    """Measure and print; return 1 if a measurement is not possible."""
     try:
         lab = machine()
         for part in (_starts(), language(), files(), disks(), _sizes(lab), _guest(lab)):
             for line in part:
                 print(line, flush=True)
     except LabError as error:
-        print(f"The benchmark could not be run: {error}", file=sys.stderr)
+        print(f"cannot run the benchmark: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -71,7 +71,7 @@ def _row(name: str, values: str) -> str:
 
 
 def _starts() -> Iterator[str]:
-    """The packed engine, as it is in the initramfs, run here without work: best of several."""
+    """Run the packed engine on this machine without work; best of several runs."""
     yield f"Start of a stage without work, on this machine, best of {_ROUNDS} (target: {_START_TARGET})"
     yield _row("", f"{'whole':>11} {'imports':>11}")
     with tempfile.TemporaryDirectory() as folder:
@@ -113,14 +113,12 @@ def _ran(command: Sequence[str | Path], config: Path) -> subprocess.CompletedPro
         text=True,
     )
     if ran.returncode:
-        raise LabError(
-            f"{' '.join(words[-7:])} ended with status {ran.returncode}:\n{ran.stdout}{ran.stderr}"
-        )
+        raise LabError(f"{' '.join(words[-7:])}: exit status {ran.returncode}:\n{ran.stdout}{ran.stderr}")
     return ran
 
 
 def _best(command: Sequence[str | Path], config: Path) -> float:
-    """Milliseconds of the quickest of several runs."""
+    """Return the time of the fastest of several runs, in ms."""
     times = []
     for _ in range(_ROUNDS):
         began = time.perf_counter()
@@ -130,7 +128,7 @@ def _best(command: Sequence[str | Path], config: Path) -> float:
 
 
 def _import_time(command: Sequence[str | Path], config: Path) -> float:
-    """Milliseconds spent in imports, by the interpreter's own account (which takes time itself)."""
+    """Return the import time that the interpreter reports, in ms. Reporting takes time itself."""
     own = re.compile(r"^import time: +(\d+) \|", re.MULTILINE)
     return min(sum(map(int, own.findall(_ran(command, config).stderr))) for _ in range(_ROUNDS)) / 1000
 
@@ -150,14 +148,14 @@ def _sizes(lab: Machine) -> Iterator[str]:
         yield _row("with programs and kernel modules", str(_size(ours, _files(ours) - _files(bare))))
         clevis = Path(folder) / "clevis"
         _unpack(initramfs(lab.kernel, clevis=True), clevis)
-        yield _row("what Clevis adds, where it is wanted", str(_size(clevis, _files(clevis) - _files(ours))))
+        yield _row("Clevis in addition, where enabled", str(_size(clevis, _files(clevis) - _files(ours))))
         if reference := _reference():
             run("strip", "-o", Path(folder) / "ignition", reference)
             yield _row("the packaged reference's program alone", str(_size(Path(folder), {"ignition"})))
 
 
 def _modules_asked_for() -> tuple[str, ...]:
-    """The dracut modules that ours builds on; an image with these alone is what ours is compared with."""
+    """Return the dracut modules that the ignition module depends on, for an image to compare with."""
     setup = PROJECT / "dracut" / "30ignition" / "module-setup.sh"
     return tuple(run("bash", "-c", '. "$0" && depends', setup).split())
 
@@ -182,7 +180,7 @@ def _size(tree: Path, files: set[str]) -> Size:
 
 
 def _reference() -> Path | None:
-    """The program of Debian's package `ignition`, if it is installed."""
+    """Return the program of Debian's package `ignition`; None if it is not installed."""
     try:
         files = map(Path, run("dpkg-query", "--listfiles", "ignition").splitlines())
     except LabError:
@@ -203,13 +201,13 @@ def _guest(lab: Machine) -> Iterator[str]:
 def _times(lab: Machine, config: Path, name: str) -> Iterator[str]:
     outcome = first_boot(lab, config)
     if not finished(outcome):
-        raise LabError(f"the guest did not get through {config.name}:\n{outcome.tail()}")
+        raise LabError(f"the first boot with {config.name} did not finish:\n{outcome.tail()}")
     stages = stage_times(outcome)
     whole = max(stage.ended for stage in stages) - min(stage.started for stage in stages)
     yield f" {name}"
     for stage in stages:
         yield _row(stage.stage, f"{stage.ended - stage.started:9.2f} s")
-    yield _row("first stage's start to last one's end", f"{whole:9.2f} s")
+    yield _row("first start to last end", f"{whole:9.2f} s")
 
 
 if __name__ == "__main__":

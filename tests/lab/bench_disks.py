@@ -1,4 +1,4 @@
-"""What the disks stage takes, and a plan for many disks: on loop devices of this machine."""
+"""Measure the disks stage, and a plan for many disks, on loop devices of this machine."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ _ROUNDS = 5
 
 
 def disks() -> Iterator[str]:
-    """The figures, line by line."""
+    """Measure; yield the figures line by line."""
     yield ""
     yield "Disks, on loop devices"
     if os.geteuid():
-        yield "  not measured: only root has loop devices"
+        yield "  not measured: loop devices need root privileges"
         return
     for part in (_side_by_side, _nothing_to_change, _plans):
         with TemporaryDirectory() as name:
@@ -78,7 +78,7 @@ def _seconds(config: Config, host: Host) -> float:
 
 
 def _side_by_side(folder: Path) -> Iterator[str]:
-    """All filesystems in one config, and each in a config of its own, one after the other."""
+    """Compare all filesystems in one config with one config per filesystem."""
     with _loop_disks(folder, _FILESYSTEMS, 4 * _GIB) as nodes:
         host = machine(folder)
         wanted = [{"device": node, "format": "ext4", "wipeFilesystem": True} for node in nodes]
@@ -88,14 +88,14 @@ def _side_by_side(folder: Path) -> Iterator[str]:
             together.append(_seconds(_config(filesystems=wanted), host))
     best, other = min(together), min(apart)
     yield _row(f"{_FILESYSTEMS} ext4 filesystems on {_FILESYSTEMS} devices", f"{best:.2f} s")
-    yield _row("  one after the other", f"{other:.2f} s", f"ratio {best / other:.2f} (target 0.7)")
+    yield _row("  one after another", f"{other:.2f} s", f"ratio {best / other:.2f} (target 0.7)")
 
 
 # ---- nothing to change ----
 
 
 def _nothing_to_change(folder: Path) -> Iterator[str]:
-    """How often udev is waited for, as if it ran, when all is as the config says."""
+    """Count the waits for udev when nothing has to change, with a double of a running udev."""
     with _loop_disks(folder, _IDLE_DISKS, _GIB) as nodes:
         config = _config(
             disks=[
@@ -120,7 +120,7 @@ def _nothing_to_change(folder: Path) -> Iterator[str]:
         first, made = _seconds(config, host), len(asked)
         asked.clear()
         again = _seconds(config, host)
-    yield _row(f"disks stage, {_IDLE_DISKS} disks, from nothing", f"{first:.2f} s", f"{made} settles")
+    yield _row(f"disks stage, {_IDLE_DISKS} disks, all new", f"{first:.2f} s", f"{made} settles")
     yield _row(
         f"disks stage, {_IDLE_DISKS} disks, nothing to change", f"{again:.2f} s",
         f"{len(asked)} settles (target: at most 1)",
@@ -131,7 +131,7 @@ def _nothing_to_change(folder: Path) -> Iterator[str]:
 
 
 def _plans(folder: Path) -> Iterator[str]:
-    """`ignition plan` for many disks, less what it takes for an empty config."""
+    """Measure `ignition plan` for many disks, minus the time for an empty config."""
     with _loop_disks(folder, _PLANNED_DISKS, 2 * _GIB) as nodes:
         partitions = [
             {"number": number, "label": f"part{number}", "sizeMiB": 64}
@@ -141,10 +141,10 @@ def _plans(folder: Path) -> Iterator[str]:
         startup = _planned(folder, {})
         name = f"plan for {_PLANNED_DISKS} disks of {_PLANNED_PARTITIONS} partitions"
         empty = _planned(folder, {"disks": wanted}) - startup
-        yield _row(f"{name}, to be made", f"{empty * 1000:.0f} ms", "beyond start-up (target 300 ms)")
+        yield _row(f"{name}, new", f"{empty * 1000:.0f} ms", "beyond start-up (target 300 ms)")
         performed(_DISKS, _config(disks=wanted), machine(folder), State())
         there = _planned(folder, {"disks": wanted}) - startup
-        yield _row(f"{name}, there", f"{there * 1000:.0f} ms", "beyond start-up (target 300 ms)")
+        yield _row(f"{name}, existing", f"{there * 1000:.0f} ms", "beyond start-up (target 300 ms)")
 
 
 def _planned(folder: Path, storage: dict[str, Any]) -> float:

@@ -1,10 +1,9 @@
-"""What the files stage takes, beside the packaged reference engine with the same config on this machine.
+"""Measure the files stage, and the packaged reference engine with the same config, on this machine.
 
-Both engines get their config in a fetch stage of their own, then the files stage is timed, in turns, on a
-filesystem made for it: a loop device on a file in memory where there is room, so that neither this machine's
-disk nor what others write to it counts. The reference insists on SELinux, so the root names a policy, and
-a program that does nothing stands in for setfiles. Ours ends only when everything is on the disk; the
-reference leaves that to the kernel, so what a sync takes after it is told beside it.
+Each engine fetches its config first. Then the files stage is timed, in turns, on a new filesystem on a loop
+device, if possible with its file in memory, so that other disk traffic does not count. The reference requires
+SELinux, so the root has a policy, and a program without effect replaces setfiles. Ignition syncs the
+filesystem before it ends and the reference does not, so the time of a later sync is printed too.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ __all__ = ["files"]
 _PYTHON = PROJECT / ".venv" / "bin" / "python"
 _REFERENCE = Path("/usr/lib/dracut/modules.d/30ignition/ignition")
 _VERSION = "3.3.0"
-"""The newest that the packaged reference reads."""
+"""Newest spec version that the packaged reference supports."""
 
 _MANY_REMOTE = 200
 _REMOTE_SIZE = 100 * 1024
@@ -52,7 +51,7 @@ _PLAIN_SIZE = 1000
 _UNQUOTED = "!$&'()*+,-./:;=?@_~"
 _LARGE = 2**30
 _MEMBER = 2**26
-"""The large file is so many bytes of this machine's programs, over and over; a gzip member each time."""
+"""The large file repeats so many bytes of this machine's programs, each time as a gzip member."""
 _MIB = 2**20
 
 _MEASURE = """
@@ -66,12 +65,12 @@ _, status, usage = os.wait4(pid, 0)
 print(time.perf_counter() - began, usage.ru_maxrss)
 sys.exit(bool(status))
 """
-"""A small process starts the engine: one that has just been started counts as large as who starts it."""
+"""A small process starts the engine, because the peak memory of a new process includes that of its parent."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of an engine took: seconds, MiB in memory at most, and seconds of a sync after it."""
+    """Costs of one run of an engine: seconds, peak memory in MiB, and seconds of a sync after it."""
 
     seconds: float
     memory: float
@@ -80,12 +79,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine, and what it needs before its flags."""
+    """An engine and its command line without flags."""
 
     command: tuple[str | Path, ...]
 
     def files_stage(self, config: Path, folder: Path) -> Run:
-        """Fetch the config, and time the files stage; `folder` is made anew, the root is in it."""
+        """Fetch the config and time the files stage; `folder` is created again and contains the root."""
         environment = _prepare(folder, config)
         self._run("fetch", folder, environment)
         os.sync()
@@ -117,7 +116,7 @@ class Engine:
 
 
 def files() -> Iterator[str]:
-    """The figures, line by line."""
+    """Measure; yield the figures line by line."""
     yield ""
     yield "The files stage, best of several runs in turns"
     yield f"  {'':<42} {'ours':>9} {'reference':>12} {'ratio':>8}"
@@ -149,7 +148,7 @@ def _compared(
     target: float | None,
     rounds: int,
 ) -> Iterator[str]:
-    """Run both in turns, see that they did the same, and tell the best of each."""
+    """Run both engines in turns, compare their results, and yield the best time of each."""
     runs: list[Run] = []
     others: list[Run] = []
     for _ in range(rounds):
@@ -178,7 +177,7 @@ def _expect_equal(place: Path, paths: list[str]) -> None:
 
 @contextmanager
 def _filesystem(folder: Path) -> Iterator[Path]:
-    """An ext4 of its own, if one can be had here; else a directory."""
+    """Yield a new ext4 filesystem if loop devices are available, otherwise a directory."""
     memory = Path("/dev/shm")
     spacious = memory.is_dir() and shutil.disk_usage(memory).free > 8 * _LARGE
     with TemporaryDirectory(dir=memory if spacious else folder) as name:
@@ -197,7 +196,7 @@ def _filesystem(folder: Path) -> Iterator[Path]:
 
 
 def _prepare(folder: Path, config: Path) -> dict[str, str]:
-    """A root and a /run that nothing has been done to; returns the engine's environment."""
+    """Create an empty root and /run; return the engine's environment."""
     shutil.rmtree(folder, ignore_errors=True)
     programs = folder / "programs"
     for directory in (folder / "root/etc/selinux/bench/contexts/files", folder / "run", programs):
@@ -220,7 +219,7 @@ def _remote(server: HttpServer) -> list[dict[str, Any]]:
 
 
 def _local() -> list[dict[str, Any]]:
-    """Texts of all sizes, each in the shortest of the forms that Butane chooses from."""
+    """Texts of several sizes, each in the shortest encoding that Butane offers."""
     chance = random.Random(1)
     words = (PROJECT / "docs/architecture.md").read_text().split()
     low, high = map(math.log, _LOCAL_SIZES)
@@ -233,7 +232,7 @@ def _local() -> list[dict[str, Any]]:
 
 
 def _plain() -> list[dict[str, Any]]:
-    """Texts that are not compressed: there is less to do, and our start counts for more."""
+    """Uncompressed texts: less work, so that the start of the engine has more weight."""
     chance = random.Random(2)
     words = (PROJECT / "docs/architecture.md").read_text().split()
     texts = (" ".join(chance.choices(words, k=_PLAIN_SIZE))[:_PLAIN_SIZE] for _ in range(_MANY_LOCAL))
@@ -264,7 +263,7 @@ def _large(server: HttpServer) -> list[dict[str, Any]]:
 
 
 def _programs(size: int) -> bytes:
-    """As many bytes of this machine's programs and libraries."""
+    """Return so many bytes of this machine's programs and libraries."""
     found = bytearray()
     for path in sorted(Path("/usr/lib").rglob("*")):
         if path.is_file() and not path.is_symlink():

@@ -38,7 +38,7 @@ print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_m
 
 
 def language() -> Iterator[str]:
-    """The figures, line by line."""
+    """Measure; yield the figures line by line."""
     reference = shutil.which("ignition-validate", path="/usr/bin:/usr/libexec")
     yield ""
     yield "Reading configs"
@@ -85,7 +85,7 @@ def _row(name: str, seconds: float, note: str = "") -> str:
 
 
 def _best(command: Command, rounds: int = _ROUNDS) -> float:
-    """The shortest of several runs, in seconds."""
+    """Return the time of the fastest of several runs, in seconds."""
     times = []
     for _ in range(rounds):
         began = time.perf_counter()

@@ -1,7 +1,6 @@
-"""What is made once and used by many boots: `$XDG_CACHE_HOME/ignition-lab`, one folder per content.
+"""Cache of images for boots: `$XDG_CACHE_HOME/ignition-lab`, with one folder per content.
 
-A folder is named after what it holds and a hash of everything it was made from, so
-nothing in here is ever stale: changed inputs give another name.
+The name of a folder contains a hash of all inputs, so changed inputs give another folder.
 """
 
 from __future__ import annotations
@@ -21,22 +20,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 PROJECT = Path(__file__).resolve().parents[2]
-"""The checkout that is tested."""
+"""Root of the checkout."""
 
 _KEPT = 3
-"""How many folders of one name stay in any case, counted from the last used one."""
+"""Number of folders of one name that are kept, by last use."""
 _IN_USE = 3600.0
-"""Seconds after its last use in which a folder stays too: a boot may still read from it."""
+"""Seconds after its last use for which a folder is kept in addition, because a boot may read from it."""
 
 
 def directory() -> Path:
-    """The cache's own folder."""
+    """Return the folder of the cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "ignition-lab"
 
 
 def digest(parts: Iterable[str | bytes | Path]) -> str:
-    """One short hash of strings, bytes, files and whole trees (without byte code); modes count too."""
+    """Return a short hash of strings, bytes, files and trees, with execute permissions, without byte code."""
     total = hashlib.sha256()
     for part in parts:
         for piece in _pieces(part):
@@ -60,22 +59,21 @@ def _pieces(part: str | bytes | Path) -> Iterator[bytes]:
 
 
 def made(name: str, key: str, make: Callable[[Path], None]) -> Path:
-    """The folder `name-key`; made with `make(folder)` if it is not there.
+    """Return the folder `name-key`; call `make(folder)` if it does not exist.
 
-    Two programs that want the same thing at once wait for each other. A folder whose making
-    failed is not kept.
+    A lock serialises processes that need the same name. A folder is discarded if `make` fails.
     """
     folder = directory() / f"{name}-{key}"
     with _locked(name):
         if not folder.exists():
             started = time.monotonic()
-            say(f"making {name} …")
+            say(f"building {name} …")
             unfinished = folder.with_name(folder.name + ".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(parents=True)
             make(unfinished)
             unfinished.rename(folder)
-            say(f"made {name} in {time.monotonic() - started:.0f} s")
+            say(f"built {name} in {time.monotonic() - started:.0f} s")
         os.utime(folder)
         _forget_old(name)
     return folder

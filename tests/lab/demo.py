@@ -1,4 +1,4 @@
-"""`make demo`: a machine boots for the first time and comes up as `examples/demo.ign` describes it."""
+"""`make demo`: first boot of a machine with `examples/demo.ign`, and a table of the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MILESTONE = re.compile(r"(Welcome to .*?!|Starting .*Switch Root|Reached target
 
 
 def main() -> int:
-    """Boot, show what happens while it happens, and what the guest proved; the exit code."""
+    """Boot, print the progress and the checks of the guest; return the exit status."""
     began = time.monotonic()
     try:
         lab = machine()
@@ -27,13 +27,13 @@ def main() -> int:
         say(f"booting ({'KVM' if kind == 'kvm' else 'software emulation'}) …")
         outcome = first_boot(lab, watch=_show)
     except LabError as error:
-        say(f"The demo could not be run: {error}")
+        say(f"cannot run the demo: {error}")
         return 1
     if not finished(outcome):
         say(f"\n{_why(outcome)}")
         return 1
     print(_table(outcome))
-    print(f"\nAll of it holds. The whole demo took {time.monotonic() - began:.0f} s.")
+    print(f"\nAll checks passed. The demo took {time.monotonic() - began:.0f} s.")
     return 0
 
 
@@ -41,7 +41,7 @@ def _show(line: Line) -> None:
     if unit := _UNIT.search(line.text):
         what = f"{unit[1].lower()} {unit[2]}"
     elif milestone := _MILESTONE.search(line.text):
-        what = "the real root takes over" if "Switch Root" in milestone[1] else milestone[1]
+        what = "switch root" if "Switch Root" in milestone[1] else milestone[1]
     elif re.search(r"PROOF (FAILED|done)", line.text):
         what = line.text
     else:
@@ -50,24 +50,24 @@ def _show(line: Line) -> None:
 
 
 def _table(outcome: Boot) -> str:
-    """What was provisioned, and how long each stage took."""
-    rows = [f"  {proof.name:<24} {proof.found}" for proof in proofs(outcome)]
+    """Format the checks of the guest and the duration of each stage."""
+    rows = [f"  {proof.name:<28} {proof.found}" for proof in proofs(outcome)]
     stages = stage_times(outcome)
-    times = [f"  {stage.stage:<24} {stage.ended - stage.started:6.2f} s" for stage in stages]
+    times = [f"  {stage.stage:<28} {stage.ended - stage.started:6.2f} s" for stage in stages]
     if stages:
         whole = max(stage.ended for stage in stages) - min(stage.started for stage in stages)
-        times.append(f"  {'first start to last end':<24} {whole:6.2f} s")
-    return "\n".join(("", "What the guest found", *rows, "", "How long the stages took", *times))
+        times.append(f"  {'first start to last end':<28} {whole:6.2f} s")
+    return "\n".join(("", "Checks in the guest", *rows, "", "Duration of the stages", *times))
 
 
 def _why(outcome: Boot) -> str:
-    """What the console says about a boot that did not come to its end."""
+    """Explain by the console why a boot did not finish."""
     if re.search(STOPPED, outcome.console):
-        return f"The first boot stopped. The console's last lines:\n\n{outcome.tail(24)}"
+        return f"The first boot failed. Last lines of the console:\n\n{outcome.tail(24)}"
     broken = [f"  {proof.name}: {proof.found}" for proof in proofs(outcome) if not proof.holds]
     if broken:
-        return "\n".join(("The machine is not what the config describes:", *broken))
-    return f"The guest ended without its proof. The console's last lines:\n\n{outcome.tail()}"
+        return "\n".join(("The machine does not match the config:", *broken))
+    return f"The guest powered off before its checks ended. Last lines of the console:\n\n{outcome.tail()}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A first boot of the lab's machine with a config, and what the guest says about it.
+"""Boot a machine for the first time with a config, and read the checks of the guest from its console.
 
-The guest proves by itself what became of the config: `examples/demo/proof` runs in it as
-a unit of the config and prints what it finds; this module reads that from the console.
+The guest checks the result itself: `examples/demo/proof` runs as a unit of the config and prints PROOF lines,
+which this module reads.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from tests.lab.kernel import Kernel, kernel
 from tests.lab.server import HttpServer
 
 PAGES = PROJECT / "examples" / "demo"
-"""What the guest can fetch over HTTP."""
+"""Files that the guest can fetch over HTTP."""
 CONFIG = PROJECT / "examples" / "demo.ign"
 
 FAILED = r"Provisioning failed\."
 """The headline of the failure card."""
 STOPPED = rf"{FAILED}|(Entering|You are in) emergency mode"
-"""What the console says when a boot goes no further, whatever the reason."""
+"""Console text of a boot that has stopped for any reason."""
 
 _DISK_SIZE = 2 << 30
 LIMIT = 900.0
-"""Seconds that a boot may take under emulation on a busy machine."""
+"""Time limit of a boot in seconds, under emulation on a busy machine."""
 
 _PROOF = re.compile(r"PROOF (ok|FAILED) ([^:]+): (.*)")
 _STAGE = re.compile(r"PROOF stage (\{.*\})")
@@ -42,7 +42,7 @@ _DONE = re.compile(r"PROOF done, (\d+) failed")
 
 @dataclass(frozen=True)
 class Machine:
-    """What every boot of the lab starts with."""
+    """Kernel, initramfs and root image of a boot."""
 
     kernel: Kernel
     initramfs: Path
@@ -51,7 +51,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Proof:
-    """One thing that the guest looked at."""
+    """One check of the guest."""
 
     name: str
     found: str
@@ -60,7 +60,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class StageTime:
-    """When a stage ran in the guest, in seconds since its kernel started."""
+    """Start and end of a stage in the guest, in seconds since the start of its kernel."""
 
     stage: str
     started: float
@@ -68,7 +68,7 @@ class StageTime:
 
 
 def machine(*, clevis: bool = False) -> Machine:
-    """The kernel, initramfs and root image; what is not in the cache is made, side by side."""
+    """Return kernel, initramfs and root image; build those that are not in the cache, in parallel."""
     with ThreadPoolExecutor() as pool:
         linux = kernel()
         root = pool.submit(image, linux)
@@ -78,10 +78,10 @@ def machine(*, clevis: bool = False) -> Machine:
 
 @contextmanager
 def guest(lab: Machine, config: Path = CONFIG, *, pages: Path = PAGES) -> Iterator[Guest]:
-    """A guest that boots for the first time with `config`.
+    """Yield a guest for a first boot with `config`.
 
-    It has an empty second disk with the serial `data`, and while the context lasts it can
-    fetch the files in `pages` from `tests.lab.guest.SERVER`.
+    The guest has an empty second disk with the serial `data`. Inside the context it can fetch the files in
+    `pages` from `tests.lab.guest.SERVER`.
     """
     with tempfile.TemporaryDirectory() as folder, HttpServer() as server:
         for page in filter(Path.is_file, pages.iterdir()):
@@ -96,25 +96,25 @@ def first_boot(
     """Boot `guest` until it powers off or has shown a failure card.
 
     Raises:
-        LabError: neither happened in time.
+        LabError: the boot timed out.
     """
     with guest(lab, config) as new:
         return boot(new, seconds=LIMIT, until=STOPPED, linger=6.0, watch=watch)
 
 
 def proofs(outcome: Boot) -> list[Proof]:
-    """What the guest found, in its order."""
+    """Return the checks of the guest, in order."""
     found = (_PROOF.search(line.text) for line in outcome.lines)
     return [Proof(match[2], match[3], match[1] == "ok") for match in found if match]
 
 
 def stage_times(outcome: Boot) -> list[StageTime]:
-    """When each stage ran, in the order in which they ended."""
+    """Return the times of the stages, in the order of their ends."""
     found = (_STAGE.search(line.text) for line in outcome.lines)
     return [StageTime(**json.loads(match[1])) for match in found if match]
 
 
 def finished(outcome: Boot) -> bool:
-    """Whether the guest proved everything it was asked to, and powered off."""
+    """Whether all checks of the guest passed and it powered off."""
     done = _DONE.search(outcome.console)
     return outcome.powered_off and done is not None and done[1] == "0"

@@ -1,7 +1,7 @@
-"""Disk images with a GUID partition table, written byte by byte as the UEFI specification has it.
+"""Write disk images with a GPT byte by byte, by the UEFI specification.
 
-Quick enough for thousands of random tables, and independent of both the programs
-that write tables and the engine's own reader.
+The module is fast enough for thousands of random tables, and independent of partitioning programs and of the
+engine's reader.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DISK_GUID = "99999999-8888-7777-6666-555555555555"
 
 @dataclass(frozen=True)
 class Part:
-    """One entry."""
+    """An entry of the table."""
 
     number: int
     start: int
@@ -54,7 +54,7 @@ def write(
     entry_size: int = 128,
     last_usable: int | None = None,
 ) -> Path:
-    """Make `image` a disk of `size` bytes with these partitions; the file is sparse."""
+    """Write a sparse disk image of `size` bytes with these partitions."""
     sectors = size // sector_size
     table = bytearray(entries * entry_size)
     for part in parts:
@@ -88,6 +88,6 @@ def write(
 
 
 def boot_sector(*entries: tuple[int, int, int], code: bytes = b"") -> bytes:
-    """Sector 0: boot code and up to four entries (type, first sector, sectors)."""
+    """Return sector 0: boot code and up to four entries (type, first sector, number of sectors)."""
     table = b"".join(struct.pack("<B3xB3xII", 0, *entry) for entry in entries)
     return code.ljust(446, b"\0") + table.ljust(64, b"\0") + b"\x55\xaa"

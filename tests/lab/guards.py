@@ -1,9 +1,7 @@
-"""What a unit test may not do unless its markers say so: start real programs, leave loopback.
+"""Guards for unit tests: no real programs and no sockets outside loopback, unless a marker permits them.
 
-One audit hook watches the interpreter itself, so it does not matter by which door
-the code under test goes out. What it raises derives from `BaseException`: no
-`except Exception` of the code under test can swallow it and turn it into one more
-handled failure.
+One audit hook sees all ways to start a program or to use a socket. Its exceptions derive from
+`BaseException`, so that no `except Exception` of the code under test can handle them.
 """
 
 from __future__ import annotations
@@ -22,23 +20,25 @@ Arguments = tuple[object, ...]
 
 
 class Guarded(BaseException):
-    """A test did what it has no marker for."""
+    """A test did something that needs a marker."""
 
 
 class RealCommand(Guarded):
-    """A real program would have been started."""
+    """A test tried to start a real program."""
 
 
 class RealNetwork(Guarded):
-    """A socket would have left loopback."""
+    """A test tried to use a socket outside loopback."""
 
 
 @dataclass(frozen=True)
 class Permit:
-    """What the running test may do.
+    """Permissions of the running test.
 
-    `programs` names the real programs it may start (`None`: all of them), `own` the
-    folder below which every program was written by the tests themselves.
+    Attributes:
+        own: folder of the programs that tests have written; these may always be started.
+        programs: names of the real programs that may be started; None for all.
+        network: whether sockets may leave loopback.
     """
 
     own: Path
@@ -46,13 +46,13 @@ class Permit:
     network: bool = False
 
     def check(self, event: str, arguments: Arguments) -> None:
-        """Raise `Guarded` if the audit event `event` is one that this test may not cause."""
+        """Raise `Guarded` if the test may not cause this audit event."""
         if check := _CHECKS.get(event):
             check(self, arguments)
 
     def _check_popen(self, arguments: Arguments) -> None:
         executable, argv, _, environment = arguments
-        # The C library's list of libraries, which ctypes asks for on behalf of pyudev; reads only.
+        # ctypes runs this read-only command when pyudev looks for libudev.
         if isinstance(argv, Sequence) and list(map(os.fsdecode, argv)) == ["/sbin/ldconfig", "-p"]:
             return
         path = environment.get("PATH") if isinstance(environment, Mapping) else None
@@ -64,7 +64,9 @@ class Permit:
             return
         name = Path(program).name
         if self.programs is not None and name not in self.programs:
-            raise RealCommand(f"this test would start {found}: mark it real_commands({name!r}) if it must")
+            raise RealCommand(
+                f"this test would start {found}; mark it real_commands({name!r}) to permit that"
+            )
 
     def _check_exec(self, arguments: Arguments) -> None:
         self._check_program(_text(arguments[0]))
@@ -74,19 +76,19 @@ class Permit:
 
     def _check_address(self, arguments: Arguments) -> None:
         address = next((part for part in arguments[1:] if isinstance(part, tuple)), None)
-        # Unix sockets have a path for an address and netlink sockets two numbers: neither leaves the machine.
+        # The address of a Unix socket is a path, that of a netlink socket two numbers. Both are local.
         if address is not None and address and isinstance(address[0], str):
             self._check_host(address[0])
 
     def _check_name(self, arguments: Arguments) -> None:
         name = _text(arguments[0] or "")
-        # An address in figures is looked up nowhere; connecting to it is checked when it happens.
+        # A numeric address needs no lookup; the connection is checked later.
         if not _is_address(name):
             self._check_host(name)
 
     def _check_host(self, host: str) -> None:
         if not self.network and not _is_loopback(host):
-            raise RealNetwork(f"this test would talk to {host}: mark it real_network if it must")
+            raise RealNetwork(f"this test would connect to {host}; mark it real_network to permit that")
 
 
 _CHECKS: dict[str, Callable[[Permit, Arguments], None]] = {
@@ -122,7 +124,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class _Watch:
-    """The one audit hook of this process (hooks cannot be taken away again) and what it checks now."""
+    """The audit hook of this process, which cannot be removed, and the current permit."""
 
     def __init__(self) -> None:
         self._permit: Permit | None = None
@@ -152,4 +154,4 @@ class _Watch:
 
 
 guarded = _Watch().under
-"""A context in which the given `Permit` holds, in all threads of this process."""
+"""Context manager that applies a `Permit` to all threads of this process."""

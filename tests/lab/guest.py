@@ -1,7 +1,7 @@
-"""One boot of one guest in QEMU: what it is given, and what its console says.
+"""Boot a guest in QEMU and read its console.
 
-The guest gets the engine's config through fw_cfg, reaches nothing but the HTTP server it
-is given, and cannot change the image that it starts from (`snapshot=on`).
+The guest gets its config through fw_cfg, can connect only to the HTTP server of `Guest.port`, and cannot
+change its image (`snapshot=on`).
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
     from tests.lab.kernel import Kernel
 
 SERVER = "10.0.2.100"
-"""Where guests find the server of `Guest.port`, on port 80."""
+"""Address of the server of `Guest.port` in the guest, on port 80."""
 
 ARGUMENTS = (
     "console=ttyS0", "root=LABEL=root", "ro", "mitigations=off", "net.ifnames=0", "quiet",
     "systemd.show_status=yes", "ignition.firstboot", "ignition.platform.id=qemu",
 )  # fmt: skip
-"""The kernel arguments of a first boot."""
+"""Kernel arguments of a first boot."""
 
 LATER_ARGUMENTS = tuple(argument for argument in ARGUMENTS if argument != "ignition.firstboot")
-"""The kernel arguments of every later boot."""
+"""Kernel arguments of later boots."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>78c]")
 
 
 @dataclass(frozen=True)
 class Disk:
-    """A raw disk that the guest may write to; it appears as `/dev/disk/by-id/virtio-<serial>`."""
+    """A writable raw disk, in the guest `/dev/disk/by-id/virtio-<serial>`."""
 
     file: Path
     serial: str
 
     @classmethod
     def empty(cls, file: Path, serial: str, size: int) -> Disk:
-        """A new disk of `size` bytes, all zeros (and sparse)."""
+        """Create a sparse disk of `size` bytes."""
         with file.open("wb") as disk:
             disk.truncate(size)
         return cls(file, serial)
@@ -58,10 +58,11 @@ class Disk:
 class Guest:
     """A machine to boot.
 
-    `config` is what fw_cfg holds under the engine's name; `port` is the port on this machine's
-    loopback that the guest sees as port 80 of `SERVER`; `tpm` is the socket of a software TPM
-    (`tests.lab.tpm.guests_tpm`). What the guest writes to `image` is forgotten when it ends, unless
-    `keeps` says otherwise.
+    Attributes:
+        config: the file for fw_cfg.
+        port: port on loopback of the host that the guest sees as port 80 of `SERVER`.
+        keeps: whether writes to `image` are kept after the end of the guest.
+        tpm: socket of a software TPM (`tests.lab.tpm.guests_tpm`).
     """
 
     kernel: Kernel
@@ -76,7 +77,7 @@ class Guest:
     tpm: Path | None = None
 
     def command(self, console: str = "stdio") -> list[str]:
-        """QEMU's argument list; the guest's serial console goes to QEMU's `console`."""
+        """Return QEMU's command line; `console` is the backend of the serial console."""
         snapshot = "off" if self.keeps else "on"
         return [
             QEMU, *accelerator(self.kernel), "-machine", "q35", "-nodefaults", "-no-user-config",
@@ -96,7 +97,7 @@ class Guest:
 
     def _config(self) -> Iterator[str]:
         if self.config:
-            # In QEMU's option lists a comma is doubled to be itself.
+            # In QEMU's option lists a comma is escaped by doubling.
             file = str(self.config).replace(",", ",,")
             yield from ("-fw_cfg", f"name=opt/com.coreos/config,file={file}")
 
@@ -108,14 +109,14 @@ class Guest:
     def _network(self) -> Iterator[str]:
         nic = "user,model=virtio-net-pci,restrict=on"
         if self.port:
-            # One `nc` for each connection: the plain tcp form serves a single one.
+            # One `nc` per connection, because the tcp form serves a single connection.
             nic += f",guestfwd=tcp:{SERVER}:80-cmd:nc 127.0.0.1 {self.port}"
         yield from ("-nic", nic)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the console, without colours, and when it came (seconds since the guest's start)."""
+    """A line of the console without escape sequences, and its time in seconds since the guest's start."""
 
     at: float
     text: str
@@ -123,7 +124,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Boot:
-    """What a boot left: its console, and whether the guest ended by itself."""
+    """Result of a boot: the console, and whether the guest powered off."""
 
     lines: tuple[Line, ...] = ()
     powered_off: bool = False
@@ -131,11 +132,9 @@ class Boot:
 
     @property
     def console(self) -> str:
-        """The whole console as one text."""
         return "\n".join(line.text for line in self.lines)
 
     def tail(self, count: int = 40) -> str:
-        """The last lines of the console."""
         return "\n".join(line.text for line in self.lines[-count:])
 
 
@@ -147,14 +146,17 @@ def boot(
     linger: float = 0.0,
     watch: Callable[[Line], None] = lambda line: None,
 ) -> Boot:
-    """Boot `guest` and read its console until it powers off, at most `seconds` long.
+    """Boot `guest` and read its console until it powers off.
 
-    With `until` (a regular expression) the guest is ended `linger` seconds after a line
-    that matches, in which the rest of what it has to say is still read. `watch` sees each
-    line as it comes.
+    Args:
+        guest: the machine.
+        seconds: time limit of the boot.
+        until: regular expression; the guest is stopped `linger` seconds after a line that matches.
+        linger: seconds for further lines after a match.
+        watch: is called with each line.
 
     Raises:
-        LabError: QEMU did not start, or the guest took longer than `seconds`.
+        LabError: QEMU did not start, or the time limit was reached.
     """
     process = subprocess.Popen(
         guest.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -168,7 +170,7 @@ def boot(
 
 
 class _Console:
-    """The lines of a running guest's console."""
+    """Reader of the console of a running guest."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
@@ -181,7 +183,7 @@ class _Console:
         return time.monotonic() - self.started
 
     def read(self, timeout: float) -> list[Line] | None:
-        """The lines that came within `timeout`; `None` when the guest has ended."""
+        """Return the lines that arrive within `timeout`; None if the guest has ended."""
         assert self.process.stdout
         descriptor = self.process.stdout.fileno()
         ready, _, _ = select.select([descriptor], [], [], max(timeout, 0))
@@ -194,12 +196,12 @@ class _Console:
         return [Line(self.age, _plain(text)) for text in complete]
 
     def last(self) -> list[Line]:
-        """What stands behind the last end of a line: a prompt, as a rule."""
+        """Return the text after the last newline, usually a prompt."""
         return [Line(self.age, _plain(self.rest))] if _plain(self.rest) else []
 
 
 def _plain(text: str) -> str:
-    """A console line as a reader sees it: no colours, and what a carriage return overwrote is gone."""
+    """Return a console line as it is displayed, without escape sequences and overwritten text."""
     return _ESCAPES.sub("", text).rstrip("\r").rpartition("\r")[2].rstrip()
 
 
@@ -222,9 +224,7 @@ def _follow(
                 end = min(seconds, console.age + linger)
     outcome = Boot((*lines, *console.last()), seconds=console.age)
     if not found:
-        raise LabError(
-            f"the guest was not done after {seconds:.0f} s; its console ended with:\n{outcome.tail(25)}"
-        )
+        raise LabError(f"the guest timed out after {seconds:.0f} s; end of its console:\n{outcome.tail(25)}")
     return outcome
 
 

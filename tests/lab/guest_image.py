@@ -1,10 +1,9 @@
-"""What the guest of `tests/guest` boots from: a Debian with all storage programs, and Python.
+"""Build the image for `tests/guest`: a Debian with Python and all storage programs.
 
-Unlike the image of the first boots, this is not a machine to be provisioned. It is a
-workbench: the engine's stages run in it again and again on its disks, as they would in an
-initramfs. The engine itself is not in it, so it is made once and outlives all changes.
+The system itself is not provisioned. The engine's stages run in it repeatedly, on its disks, as in an
+initramfs. The image does not contain the engine, so that it need not be built again when the engine changes.
 
-Its initramfs is a shell and six modules: all that there is to do is to find the root.
+The initramfs contains a shell and six kernel modules, to mount the root.
 """
 
 from __future__ import annotations
@@ -35,19 +34,19 @@ _MODULES = (
     "virtio_pci",
     "virtio_blk",
 )
-"""In the order in which they need each other. ext4 is in the kernel."""
+"""In the order of their dependencies. ext4 is built into the kernel."""
 
 
 @dataclass(frozen=True)
 class GuestImage:
-    """A filesystem labelled `root`, not to be written to, and the initramfs that mounts it."""
+    """A filesystem labelled `root`, which must not be written to, and the initramfs that mounts it."""
 
     root: Path
     initramfs: Path
 
 
 def guest_image(kernel: Kernel) -> GuestImage:
-    """The image with the modules of `kernel`; made once."""
+    """Return the image with the modules of `kernel`."""
     key = cache.digest([Path(__file__), kernel.tree.name])
     folder = cache.made("guest", key, lambda folder: _make(kernel, folder))
     return GuestImage(folder / "root.img", folder / "initramfs.img")
@@ -64,7 +63,7 @@ def _make(kernel: Kernel, folder: Path) -> None:
         _SUITE,
         archive,
     )
-    say("  … and its filesystem")
+    say("  building its filesystem …")
     modules = [next(kernel.modules.rglob(f"{name}.ko")) for name in _MODULES]
     run(
         *as_root(), "sh", "-c", _TO_FILESYSTEM, "sh", archive, kernel.modules, folder, _SIZE, *modules
@@ -85,7 +84,7 @@ echo 00112233445566778899aabbccddeeff > "$root/etc/machine-id"
 echo guest > "$root/etc/hostname"
 units=$root/etc/systemd/system
 
-# The one thing that this system is for. It starts when devices and directories are there.
+# Runs the cases and powers off.
 cat > "$units/cases.service" <<UNIT
 [Unit]
 Description=Storage cases
@@ -102,7 +101,7 @@ StandardError=tty
 TTYPath=/dev/console
 UNIT
 
-# Tang, for this machine alone.
+# Tang, on loopback only.
 mkdir "$units/tangd.socket.d"
 cat > "$units/tangd.socket.d/here.conf" <<UNIT
 [Socket]
@@ -128,7 +127,7 @@ busybox mount -t sysfs none /sys
 for module in /modules/*; do busybox insmod "$module"; done
 tries=0
 while [ "$tries" -lt 100 ]; do
-    # The root is the one disk without a serial number.
+    # Only the root disk has no serial number.
     for disk in /sys/block/vd*; do
         [ -z "$(busybox cat "$disk/serial" 2>/dev/null)" ] || continue
         busybox mount -t ext4 -o ro "/dev/${disk##*/}" /root || continue

@@ -1,10 +1,9 @@
-"""The root image that the guests boot from: a minimal Debian, as an image builder would leave it.
+"""Build the root image of the guests: a minimal Debian, as from an image builder.
 
-Three things about it are on purpose. `/etc/machine-id` is empty, as most builders leave it:
-systemd does not take that for a first boot and applies no presets, and the engine has to
-make "enabled" true all the same. There is no SELinux policy. And there is no Python: the
-engine has to bring its own. The boot filesystem holds the first-boot stamp, and the unit
-that removes it is installed as `make install` does it.
+`/etc/machine-id` is empty, as most image builders leave it: then systemd applies no presets, and the engine
+has to enable units by symlinks. The image has no SELinux policy, and no Python, because the engine must bring
+its own. The boot filesystem contains the first-boot stamp, and the unit that removes the stamp is installed
+as by `make install`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/u
 
 
 def image(kernel: Kernel) -> Path:
-    """A file with an ext4 filesystem labelled `root`, with the modules of `kernel`; not to be written to."""
+    """Return a read-only file with an ext4 filesystem labelled `root` and the modules of `kernel`."""
     key = cache.digest([Path(__file__), kernel.tree.name, *sorted(_HOST.glob("ignition-firstboot-*"))])
     return cache.made("image", key, lambda folder: _make(kernel, folder)) / "root.img"
 
@@ -46,7 +45,7 @@ def _make(kernel: Kernel, folder: Path) -> None:
         _SUITE,
         archive,
     )
-    say("  … and its filesystem")
+    say("  building its filesystem …")
     run(
         *as_root(), "sh", "-c", _TO_FILESYSTEM, "sh",
         archive, kernel.modules, _HOST, folder / "root", folder / "root.img", _SIZE,

@@ -1,8 +1,7 @@
-"""The guests' initramfs, built by dracut: with our module, or for comparison without it.
+"""Build the guests' initramfs with dracut: with the ignition module, or without it for comparison.
 
-It is rebuilt when anything that goes into it changed: the engine, its module, the Python
-libraries, the kernel, or any Debian package of this machine (dracut copies its programs
-from here).
+The initramfs is rebuilt if one of its inputs has changed: the engine, the dracut module, the Python
+libraries, the kernel, or a Debian package of this machine, from which dracut copies programs.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ if TYPE_CHECKING:
     from tests.lab.kernel import Kernel
 
 PYTHON = cache.PROJECT / ".venv" / "bin" / "python"
-"""The interpreter whose libraries go into the initramfs."""
+"""Interpreter whose libraries are packed into the initramfs."""
 
 _ENGINE = ("dracut", "ignition", "providers", "schemas", "pyproject.toml")
 _DRACUT = ("--compress=zstd -3 -T0",)
-"""Fast to make; the benchmark compresses for size."""
+"""Fast compression; the benchmark measures sizes with zstd -19."""
 
 
 def initramfs(kernel: Kernel, *, clevis: bool = False) -> Path:
-    """An initramfs with this checkout's module and engine, and with Clevis or without it."""
+    """Return an initramfs with the module and engine of this checkout, with or without Clevis."""
     sources = [cache.PROJECT / part for part in _ENGINE]
     libraries = run(
         PYTHON, "-m", "pip", "--disable-pip-version-check", "freeze", "--all", "--exclude-editable"
@@ -36,7 +35,7 @@ def initramfs(kernel: Kernel, *, clevis: bool = False) -> Path:
 
 
 def bare_initramfs(kernel: Kernel, modules: tuple[str, ...]) -> Path:
-    """An initramfs with these dracut modules and without Ignition."""
+    """Return an initramfs with these dracut modules and without Ignition."""
     key = cache.digest([Path(__file__), kernel.release, _host_packages(), *modules])
     return cache.made("bare", key, lambda folder: _build_bare(kernel, modules, folder)) / "initramfs.img"
 
@@ -64,7 +63,7 @@ def _build_bare(kernel: Kernel, modules: tuple[str, ...], folder: Path) -> None:
 
 
 def _arguments(kernel: Kernel) -> tuple[str, ...]:
-    # Nothing in a virtual machine wants firmware.
+    # A virtual machine needs no firmware files.
     return (*_DRACUT, "--kmoddir", str(kernel.modules), "--fwdir", str(kernel.tree / "lib" / "firmware"))
 
 

@@ -1,7 +1,7 @@
-"""The internet on loopback: a proxy that ends every tunnel at a local server, with a certificate for it.
+"""A proxy on loopback that ends each tunnel at a local server, with a certificate for any host.
 
-Code under test speaks to the names that it would speak to in the world, over TLS, without
-any seam of its own: it only has to be told of this proxy and of the test's authority.
+The code under test connects to public host names over TLS without any change. Its config names this proxy and
+the certificate authority of the test.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ PIECE = 65536
 
 
 class Internet:
-    """A context manager that starts and ends the proxy.
+    """Context manager that starts and stops the proxy.
 
-    `route` gives the port of the local server that stands for a host; `tls` has the
-    certificate that is shown for all of them. `asked` holds the hosts of all tunnels.
+    `route` maps a host to the port of a local server; `tls` contains the certificate for all hosts. `asked`
+    lists the hosts of all tunnels.
     """
 
     def __init__(self, tls: ssl.SSLContext, route: Callable[[str], int]) -> None:
@@ -40,7 +40,7 @@ class Internet:
 
     @property
     def url(self) -> str:
-        """The proxy's address."""
+        """URL of the proxy."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
@@ -66,7 +66,7 @@ class Internet:
             self._talks[-1].start()
 
     def _talk(self, connection: socket.socket) -> None:
-        # Clients that go away, or do not trust the certificate, are what the tests are about.
+        # Tests include clients that close the connection or do not trust the certificate.
         with connection, suppress(ConnectionError, ssl.SSLError, TimeoutError):
             connection.settimeout(10)
             host = self._asked_for(connection)
@@ -90,7 +90,7 @@ class Internet:
         return target.rpartition(":")[0]
 
     def _relay(self, client: ssl.SSLSocket, server: socket.socket) -> None:
-        """Pass on what comes from either side, until one of them ends."""
+        """Relay data in both directions until one side closes."""
         with selectors.DefaultSelector() as selector:
             selector.register(client, selectors.EVENT_READ, (client, server))
             selector.register(server, selectors.EVENT_READ, (server, client))

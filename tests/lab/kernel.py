@@ -1,7 +1,6 @@
-"""The guests' kernel: Debian's own for virtual machines, unpacked into the cache.
+"""Provide the guests' kernel: Debian's kernel for virtual machines, unpacked into the cache.
 
-It is not installed: installing a kernel package makes the hooks of the host build an
-initramfs for it and rewrite its boot menu, and the host is none of the lab's business.
+The package is not installed, because its hooks would build an initramfs and change the boot menu of the host.
 """
 
 from __future__ import annotations
@@ -21,27 +20,27 @@ _META_PACKAGE = "linux-image-cloud-amd64"
 
 @dataclass(frozen=True)
 class Kernel:
-    """One kernel: its `uname -r`, and the tree that holds `boot/` and `lib/modules/`."""
+    """A kernel: its `uname -r`, and the tree with `boot/` and `lib/modules/`."""
 
     release: str
     tree: Path
 
     @property
     def image(self) -> Path:
-        """What QEMU's `-kernel` takes."""
+        """Argument of QEMU's `-kernel`."""
         return self.tree / "boot" / f"vmlinuz-{self.release}"
 
     @property
     def modules(self) -> Path:
-        """What dracut's `--kmoddir` takes."""
+        """Argument of dracut's `--kmoddir`."""
         return self.tree / "lib" / "modules" / self.release
 
 
 def kernel() -> Kernel:
-    """The kernel that apt would install now; downloaded once.
+    """Return the kernel that apt would install now; it is downloaded once.
 
     Raises:
-        LabError: apt knows no such kernel.
+        LabError: apt does not know the package.
     """
     package = _package()
     version = _version(package)
@@ -53,7 +52,7 @@ def _package() -> str:
     depends = run("apt-cache", "depends", _META_PACKAGE)
     found = re.search(r"Depends: (linux-image-\S+)", depends)
     if not found:
-        raise LabError(f"apt does not know {_META_PACKAGE}: run `apt-get update` as root")
+        raise LabError(f"package {_META_PACKAGE} not found; run `apt-get update` as root")
     return found[1]
 
 

@@ -1,6 +1,6 @@
-"""Guests that boot as machines do: their firmware starts a boot loader, which reads its files from a disk.
+"""Guests whose firmware starts a boot loader from a disk.
 
-The disks are made without a kernel that knows their filesystems: with mtools, and with mke2fs at an offset.
+The disks are built without mounting filesystems: with mtools, and with mke2fs at an offset.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _EFI_SYSTEM = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 _LINUX = "0fc63daf-8483-4772-8e79-3d69d8477de4"
 
 MOST = 4
-"""As often as a guest may reboot before it is said to do so for ever."""
+"""Maximum number of starts of a guest that reboots."""
 
 ENTRY = "/loader/entries/lab+6.conf"
-"""systemd-boot counts down, and renames the file, at each boot."""
+"""systemd-boot renames the file at each boot, because it counts the tries down."""
 
 _GRUB_MODULES = (
     "part_gpt",
@@ -54,7 +54,7 @@ class LoaderGuest(Guest):
     loader: Path = Path()
 
     def command(self, console: str = "stdio") -> list[str]:
-        """QEMU's argument list: the firmware instead of a kernel."""
+        """Return QEMU's command line, with firmware instead of a kernel."""
         words = super().command(console)
         for option in ("-kernel", "-initrd", "-append"):
             at = words.index(option)
@@ -70,10 +70,10 @@ class LoaderGuest(Guest):
 
 
 def boots(guest: LoaderGuest, *, seconds: float, until: str) -> list[Boot]:
-    """Start `guest`, and again whenever it reboots, until it powers off; one result for each start.
+    """Start `guest`, and start it again after each reboot, until it powers off; return one result per start.
 
-    QEMU itself starts again, too: an emulated machine that is reset in place was seen to take a minute
-    more for its second start. A guest that reboots `MOST` times in a row is left as it is.
+    QEMU is restarted too, because a reset in place made the second start of an emulated machine a minute
+    slower. After `MOST` starts the guest is not started again.
     """
     found: list[Boot] = []
     while len(found) < MOST and (not found or "reboot: Restarting system" in found[-1].console):
@@ -91,7 +91,7 @@ class _Partition:
 
 
 def systemd_boot_disk(lab: Machine, folder: Path, arguments: Sequence[str]) -> Path:
-    """A disk with systemd-boot and one entry on its EFI system partition."""
+    """Build a disk with systemd-boot and one entry on its EFI system partition."""
     disk, system = folder / "loader.img", _Partition(_EFI_SYSTEM, 1, 160)
     _partition(disk, [system])
     _make_fat(disk, system)
@@ -109,21 +109,21 @@ def systemd_boot_disk(lab: Machine, folder: Path, arguments: Sequence[str]) -> P
 
 
 def other_disk(folder: Path) -> Disk:
-    """A disk with an EFI system partition that no boot loader came from."""
+    """Return a disk with an EFI system partition without a boot loader."""
     disk = folder / "other.img"
     _partition(disk, [_Partition(_EFI_SYSTEM, 1, 4)])
     return Disk(disk, "other")
 
 
 def systemd_boot_entry(disk: Path) -> str:
-    """The entry on such a disk as it is now, whatever it is called."""
+    """Return the current content of the entry on such a disk."""
     return run("mtype", "-i", f"{disk}@@{_MIB}", "::/loader/entries/*.conf")
 
 
 def grub_disk(lab: Machine, folder: Path, arguments: Sequence[str]) -> Path:
-    """A disk with GRUB on its EFI system partition, and a filesystem labelled `boot` as Debian's has it.
+    """Build a disk with GRUB on its EFI system partition, and a filesystem labelled `boot` as on Debian.
 
-    It has the first-boot stamp, which the snippet of `dracut/host` sees.
+    The filesystem contains the first-boot stamp, for the snippet of `dracut/host`.
     """
     disk, system, boot = folder / "loader.img", _Partition(_EFI_SYSTEM, 1, 40), _Partition(_LINUX, 41, 160)
     _partition(disk, [system, boot])
@@ -149,7 +149,7 @@ def grub_disk(lab: Machine, folder: Path, arguments: Sequence[str]) -> Path:
 
 
 def _grub_config(arguments: Sequence[str]) -> str:
-    """What grub-mkconfig makes, as far as it matters: an entry, and one for recovery."""
+    """Return a grub.cfg like that of grub-mkconfig, with one entry and one for recovery."""
     line = " ".join(arguments)
     return f"""\
 set timeout=0
@@ -185,7 +185,7 @@ def _make_fat(disk: Path, partition: _Partition) -> None:
 
 
 def _put(disk: Path, partition: _Partition, path: str, source: Path) -> None:
-    """Copy a file, and make the directories above it; mtools has no way to make those that are missing."""
+    """Copy a file, and create its parent directories, which mtools does not do."""
     drive = f"{disk}@@{partition.start * _MIB}"
     above = [str(folder) for folder in reversed(Path(path).parents) if folder != Path("/")]
     for folder in above:

@@ -1,7 +1,7 @@
-"""Encrypted volumes with real headers, on a kernel that cannot open them.
+"""LUKS volumes with real headers, on a kernel that cannot open them.
 
-What would open one tries the same key instead. A boot remembers what its tries of the stage have left, and
-a try may be killed after any command:
+Commands that open a volume are replaced by commands that test the same key. A `Boot` keeps the state of its
+runs of the stage, and a run may be killed after any command:
 
     boot = Boot(tmp_path, environment={"TPM2TOOLS_TCTI": tpm.tcti})
     with suppress(Killed):
@@ -35,17 +35,17 @@ __all__ = ["PROGRAMS", "QUICK", "Boot", "Killed", "bindings", "opens", "without_
 
 PROGRAMS = (*loop.PROGRAMS, "wipefs", "blkid", "cryptsetup")
 QUICK = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
-"""Options of a volume whose key slots are no work."""
+"""Options of a volume with a fast key derivation."""
 
 _PATIENCE = 2.0
 
 
 class Killed(BaseException):
-    """The run ends here, as if by SIGKILL."""
+    """The run ends, as by SIGKILL."""
 
 
 def without_opening(command: Command) -> Ran:
-    """Run it, but only try what would have been opened."""
+    """Run a command; if it opens a volume, test the key instead."""
     words = list(command.argv)
     if "luksOpen" in words and "--test-passphrase" not in words:
         words = [word for word in words if word != "--persistent"]
@@ -59,7 +59,7 @@ def without_opening(command: Command) -> Ran:
 
 
 def bindings(device: str) -> tuple[int, ...]:
-    """The key slots that Clevis unlocks."""
+    """Return the key slots that Clevis unlocks."""
     return cryptsetup.parse_metadata(run(cryptsetup.metadata(device)).stdout).bindings
 
 
@@ -74,9 +74,9 @@ class Boot:
     """One boot of a machine.
 
     Attributes:
-        environment: what programs see besides.
-        state: what the tries have left.
-        commands: all that were run.
+        environment: additional environment of programs.
+        state: state after the runs of the stage.
+        commands: all commands that ran.
     """
 
     directory: Path
@@ -86,7 +86,7 @@ class Boot:
     commands: list[Command] = field(default_factory=list)
 
     def run(self, *volumes: Luks, commands: int = 1000) -> State:
-        """One try, which is killed after so many commands."""
+        """Run the stage; kill it after so many commands."""
         last = len(self.commands) + commands
 
         def until_killed(command: Command) -> Ran:
@@ -114,7 +114,7 @@ class Boot:
 
 
 class _Devices(BlockDevices):
-    """Takes the software TPM, which has no device, for the machine's."""
+    """Devices of a machine with the software TPM, which has no device node."""
 
     def wait(self, wanted: Mapping[str, ConfigPath]) -> None:
         super().wait({device: path for device, path in wanted.items() if device != TPM})

@@ -1,7 +1,7 @@
-"""Proof that code only looks: inside `only_looking()`, everything by which a process writes is an error.
+"""Prove that code does not write: inside `only_looking()`, each write by the process is an error.
 
-One audit hook watches the interpreter, so it does not matter by which door the code goes out. What it
-raises derives from `BaseException`, so that no handler takes it for one more failure.
+One audit hook sees all ways to write. Its exceptions derive from `BaseException`, so that no handler catches
+them.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _installed = False
 
 
 class Wrote(BaseException):
-    """Something was, or would have been, written."""
+    """The code wrote, or tried to write."""
 
 
 @contextmanager
 def only_looking() -> Iterator[None]:
-    """Nothing inside may open a file for writing, make, move or remove one, or change its attributes."""
+    """Refuse to open files for writing, to create, move or remove files, and to change their attributes."""
     global _watching, _installed
     if not _installed:
         sys.addaudithook(_watch)

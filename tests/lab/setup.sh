@@ -1,19 +1,19 @@
 #!/bin/sh
-# Make a Debian 12 machine ready: `setup.sh demo` for the demo, `setup.sh test` for everything.
+# Install what the demo (`setup.sh demo`) or all targets (`setup.sh test`) need on Debian 12.
 #
-# It is plain sh because it runs before anything else is known to be there. When nothing is
-# missing it asks the package database once and is done: no download, no root needed.
+# The script runs before anything else is installed, so it needs only sh. If nothing is missing, it
+# queries the package database and ends: no download, no root privileges.
 set -eu
 
 cd "$(dirname "$0")/../.."
 
-# What builds and boots a guest, and the programs that dracut copies into its initramfs.
+# Programs that build and boot a guest, and programs that dracut copies into its initramfs.
 demo="
     binutils ca-certificates cpio dbus dracut-core dracut-network e2fsprogs fakeroot fdisk kmod
     login mmdebstrap netcat-openbsd passwd python3 python3-venv qemu-system-x86 systemd systemd-sysv
     udev uidmap util-linux xfsprogs zstd
 "
-# What the tests need besides. `ignition` is the reference engine, to compare with.
+# More packages for the tests. `ignition` is the reference engine.
 test="
     btrfs-progs clevis clevis-luks clevis-tpm2 cryptsetup-bin dmsetup dosfstools gdisk
     grub-efi-amd64-bin ignition jose mdadm mtools openssl ovmf parted policycoreutils shellcheck swtpm
@@ -39,7 +39,7 @@ install_packages() {
     wanted=$(missing "$1")
     [ -n "$wanted" ] || return 0
     if [ "$(id -u)" -ne 0 ]; then
-        echo "Some Debian packages are missing. As root, run:" >&2
+        echo "Debian packages not found; as root, run:" >&2
         echo "apt-get update && apt-get install --yes --no-install-recommends$wanted" >&2
         exit 1
     fi
@@ -54,14 +54,14 @@ make_venv() {
     made_from=$(sha256sum pyproject.toml)
     stamp=.venv/made-from
     [ "$(cat $stamp 2>/dev/null)" != "$made_from" ] || return 0
-    echo "making .venv with $(/usr/bin/python3 --version)"
+    echo "creating .venv with $(/usr/bin/python3 --version)"
     /usr/bin/python3 -m venv .venv
     .venv/bin/python -m pip --quiet --disable-pip-version-check install --editable '.[dev]'
     echo "$made_from" > $stamp
 }
 
 if ! command -v apt-get >/dev/null; then
-    echo "This needs a Debian 12 machine: its packages are what the lab is made of." >&2
+    echo "cannot install packages: apt-get not found; the tests need Debian 12" >&2
     exit 1
 fi
 purpose=${1:-}

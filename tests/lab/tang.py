@@ -1,10 +1,10 @@
-"""A real Tang server on loopback: Debian's own `tangd`, started once for each connection as systemd would.
+"""A Tang server on loopback: Debian's `tangd`, started for each connection, as by systemd.
 
     with TangServer(tmp_path / "keys") as tang:
         config = {"url": tang.url, "thumbprint": tang.thumbprint, "advertisement": tang.advertisement}
 
-Guests of the lab reach it through QEMU's `guestfwd`, with `tang.port` (`Guest.port`). A server over the same
-folder has the same keys, so that one can come back after a while. Needs the package tang-common.
+Guests connect through QEMU's `guestfwd`, with `tang.port` as `Guest.port`. A new server with the same folder
+has the same keys. Needs the package tang-common.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from tests.lab.commands import run
 __all__ = ["PROGRAMS", "TangServer"]
 
 PROGRAMS = ("jose", "tangd", "tangd-keygen")
-"""What a test that uses this must be allowed to start."""
+"""Programs for the marker `real_commands` of tests that use this module."""
 
 _TANGD = "/usr/libexec/tangd"
 _KEYGEN = "/usr/libexec/tangd-keygen"
 _LONGEST = 30.0
-"""Seconds that one exchange may take."""
+"""Time limit of one request in seconds."""
 
 
 class TangServer:
-    """Serves the keys in a folder, which gets its keys if it has none; a context manager.
+    """Context manager that serves the keys in a folder; keys are created if the folder has none.
 
     Attributes:
-        paths: the paths that were asked for, oldest first.
+        paths: the requested paths, oldest first.
     """
 
     def __init__(self, keys: Path, port: int = 0) -> None:
@@ -48,30 +48,28 @@ class TangServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
         return int(self._server.server_address[1])
 
     @property
     def url(self) -> str:
-        """Its address on this machine."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def thumbprint(self) -> str:
-        """The thumbprint of the key that signs."""
+        """Thumbprint of the signing key."""
         for key in sorted(self.keys.glob("*.jwk")):
             if "verify" in json.loads(key.read_text()).get("key_ops", ()):
                 return run("jose", "jwk", "thp", "-a", "S256", "-i", key).strip()
-        raise LookupError(f"no key in {self.keys} signs")
+        raise LookupError(f"no signing key found in {self.keys}")
 
     @property
     def advertisement(self) -> str:
-        """What it says of its keys, as JSON text; for who has a way other than the network to learn it."""
+        """The advertisement of the keys, as JSON text."""
         answer = self.answer(b"GET /adv HTTP/1.1\r\nConnection: close\r\n\r\n")
         return answer.partition(b"\r\n\r\n")[2].decode()
 
     def answer(self, request: bytes) -> bytes:
-        """What `tangd` answers to a request."""
+        """Return the response of `tangd` to a request."""
         return subprocess.run(
             [_TANGD, self.keys], input=request, capture_output=True, timeout=_LONGEST, check=True
         ).stdout
@@ -104,7 +102,7 @@ class _Connection(BaseRequestHandler):
     server: _Server
 
     def handle(self) -> None:
-        """Hand the request over; `tangd` speaks on its standard input and output."""
+        """Pass the request to `tangd`, which uses stdin and stdout."""
         request = self._request()
         if not request:
             return
@@ -113,7 +111,7 @@ class _Connection(BaseRequestHandler):
         self.request.sendall(self.server.tang.answer(request))
 
     def _request(self) -> bytes:
-        """One request with its body; `tangd` itself would read on until the client hangs up."""
+        """Read one request with its body; `tangd` would read until the client closes the connection."""
         self.request.settimeout(_LONGEST)
         data = b""
         while b"\r\n\r\n" not in data and (more := self.request.recv(65536)):

@@ -1,12 +1,12 @@
-"""A TPM 2 made of software: swtpm.
+"""A software TPM 2: swtpm.
 
-For programs of this machine it is behind two ports on loopback, with one user at a time and no resource
-manager:
+For programs of this machine the TPM listens on two ports on loopback. It serves one client at a time, without
+a resource manager:
 
     with SoftTpm(tmp_path / "tpm") as tpm:
         environment = {"TPM2TOOLS_TCTI": tpm.tcti}
 
-For a guest it is behind a socket that QEMU is given:
+For a guest the TPM listens on a Unix socket, which QEMU uses:
 
     with guests_tpm(tmp_path) as tpm:
         Guest(…, tpm=tpm)
@@ -28,13 +28,13 @@ from tests.lab.commands import LabError
 __all__ = ["PROGRAMS", "SoftTpm", "guests_tpm"]
 
 PROGRAMS = ("swtpm",)
-"""What a test that uses this must be allowed to start."""
+"""Programs for the marker `real_commands` of tests that use this module."""
 
 _PATIENCE = 10.0
 
 
 class SoftTpm:
-    """A TPM whose memory is in a folder; a context manager that switches it on and off."""
+    """Context manager that starts and stops a TPM with its state in a folder."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ class SoftTpm:
 
     @property
     def tcti(self) -> str:
-        """How tpm2-tools are told where it is."""
+        """Value of `TPM2TOOLS_TCTI`."""
         return f"swtpm:host=127.0.0.1,port={self.port}"
 
     def __enter__(self) -> Self:
@@ -58,7 +58,7 @@ class SoftTpm:
         deadline = time.monotonic() + _PATIENCE
         while not _listens(self.port + 1):
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise LabError(f"swtpm does not run: {self._end()}")
+                raise LabError(f"cannot start swtpm: {self._end()}")
             time.sleep(0.02)
         return self
 
@@ -71,7 +71,7 @@ class SoftTpm:
         self._end()
 
     def _end(self) -> str:
-        """Switch it off; returns what it said."""
+        """Stop the TPM; return its stderr."""
         if self._process is None:
             return ""
         self._process.terminate()
@@ -80,7 +80,7 @@ class SoftTpm:
 
 @contextmanager
 def guests_tpm(folder: Path) -> Iterator[Path]:
-    """A TPM with its memory in `folder`; the socket through which QEMU gives it to one guest."""
+    """Run a TPM with its state in `folder`; yield the socket for QEMU."""
     state, control = folder / "tpm", folder / "tpm.socket"
     state.mkdir()
     command = [
@@ -97,7 +97,7 @@ def guests_tpm(folder: Path) -> Iterator[Path]:
             deadline = time.monotonic() + _PATIENCE
             while not control.exists():
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise LabError("the software TPM does not start")
+                    raise LabError("cannot start swtpm")
                 time.sleep(0.05)
             yield control
         finally:
@@ -105,7 +105,7 @@ def guests_tpm(folder: Path) -> Iterator[Path]:
 
 
 def _two_free_ports() -> int:
-    """The first of two neighbouring ports: tpm2-tools expect the control port right behind the other."""
+    """Return the first of two adjacent free ports; tpm2-tools expect the control port to be the second."""
     while True:
         with socket.socket() as first, socket.socket() as second:
             first.bind(("127.0.0.1", 0))
@@ -118,6 +118,6 @@ def _two_free_ports() -> int:
 
 
 def _listens(port: int) -> bool:
-    """Whether somebody listens there; without a connection, of which swtpm would serve only one."""
+    """Whether a process listens on the port. Does not connect, because swtpm serves only one connection."""
     wanted = f"0100007F:{port:04X} 00000000:0000 0A"
     return wanted in Path("/proc/net/tcp").read_text(encoding="utf-8")

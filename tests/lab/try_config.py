@@ -1,7 +1,7 @@
-"""`make try CONFIG=FILE`: boot the lab's machine with a config of one's own, console on the terminal.
+"""`make try CONFIG=FILE`: boot a machine with a config, with the console on the terminal.
 
-The machine has an empty second disk, `/dev/disk/by-id/virtio-data`, and finds the files that
-lie beside the config at `http://10.0.2.100/`. Ctrl-A X ends it.
+The machine has an empty second disk, `/dev/disk/by-id/virtio-data`. The files in the directory of the config
+are served at `http://10.0.2.100/`. Ctrl-A X ends the machine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.lab.firstboot import guest, machine
 
 
 def main(arguments: list[str]) -> int:
-    """Boot with the one config given; QEMU's exit code."""
+    """Boot with a config; return QEMU's exit status."""
     if len(arguments) != 1 or not Path(arguments[0]).is_file():
         say("usage: make try CONFIG=FILE")
         return 2
