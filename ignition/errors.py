@@ -10,6 +10,7 @@
     │   ├── VerificationFailed         the digest differs from `verification.hash`
     │   └── TimedOut                   the time limit expired
     ├── CommandFailed(command, ran)    a program failed (`ignition.host.command`)
+    ├── ProgramNotFound(program)        a program is not installed (`ignition.host.run`)
     ├── MissingPackage(package)        a Python package is not installed
     ├── Refused(refusals)              a plan has refusals; nothing was written
     ├── ActionFailed(action)           an action of a plan failed; raised from the cause

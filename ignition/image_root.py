@@ -77,14 +77,15 @@ def apply(
     for refusal in refusals:
         log.notice(f"left out: {refusal}")
     if not os.path.exists(OPEN_FILES):
-        raise IgnitionError("/proc is not mounted here", hint="mount it: mount -t proc proc /proc")
+        raise IgnitionError("/proc is not mounted", hint="run: mount -t proc proc /proc")
     os.makedirs(root, exist_ok=True)
     left_out = OF_A_BOOT
-    if not programs.is_there("systemctl"):
+    if not programs.has_program("systemctl"):
         left_out |= {"enablement"}
         if any(unit.enabled is not None for unit in config.systemd.units):
             log.notice(
-                "systemctl is not here: units are enabled by presets alone, which count at a first boot"
+                'program "systemctl" not found: units are enabled by presets only,'
+                " which apply at the first boot"
             )
     host = Host(
         run=run,
@@ -99,16 +100,16 @@ def apply(
 
 def _unsupported(config: Config, *, users: bool) -> Iterator[Refusal]:
     """One refusal for each section that a tree cannot have."""
-    hint = "use --ignore-unsupported to leave it out"
+    hint = "add --ignore-unsupported to leave it out"
     if config.kernel_arguments.present:
-        yield Refusal(("kernelArguments",), "a tree has no kernel arguments", hint)
+        yield Refusal(("kernelArguments",), "cannot apply kernel arguments to a tree", hint)
     for name in OF_DISKS:
         if getattr(config.storage, name):
-            yield Refusal(("storage", name), "a tree has no disks", hint)
+            yield Refusal(("storage", name), "cannot apply disks to a tree", hint)
     if not users:
         for name in ("groups", "users"):
             if getattr(config.passwd, name):
-                yield Refusal(("passwd", name), "users and groups are not made here", hint)
+                yield Refusal(("passwd", name), "cannot create users and groups here", hint)
 
 
 def _supported(config: Config, *, users: bool) -> Config:

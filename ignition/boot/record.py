@@ -28,7 +28,7 @@ from ignition.configpath import ConfigPath, format_path
 from ignition.errors import IgnitionError, causes, text_of
 from ignition.host import Run
 from ignition.host.command import Command, CommandFailed, Ran
-from ignition.host.files.path_change import Change, Standing
+from ignition.host.files.path_change import PathChange, PathState
 from ignition.text import strerror
 from ignition.version import VERSION
 
@@ -61,10 +61,10 @@ class ActionEntry:
     """The record entry of an action that runs: its changes by path, and the programs that it ran."""
 
     def __init__(self) -> None:
-        self.changes: dict[str, Change] = {}
+        self.changes: dict[str, PathChange] = {}
         self.commands: list[dict[str, Any]] = []
 
-    def add_change(self, change: Change) -> None:
+    def add_change(self, change: PathChange) -> None:
         """Note a change; several changes of one path become one."""
         earlier = self.changes.get(change.path)
         self.changes[change.path] = change if earlier is None else _joined(earlier, change)
@@ -203,7 +203,7 @@ def entry(action: Action) -> Iterator[None]:
         record.add(_members(record.stage, context.step, action, began, outcome, opened))
 
 
-def add_change(change: Change) -> None:
+def add_change(change: PathChange) -> None:
     """Note a change of the target root in the entry of the action that made it."""
     opened = runcontext.current().entry
     if opened is not None:
@@ -231,7 +231,7 @@ def _add_command(command: Command, status: int) -> None:
         opened.add_command(tuple(map(str, command.argv)), status)
 
 
-def _joined(first: Change, second: Change) -> Change:
+def _joined(first: PathChange, second: PathChange) -> PathChange:
     """Join two changes of one path; a change of owner or mode keeps the digest of the contents."""
     before, between, after = first.before, first.after, second.after
     if between and after and between.kind == after.kind == "file" and not (after.digest or after.unread):
@@ -260,16 +260,16 @@ def _members(stage: str, step: str, action: Action, began: float, outcome: str, 
     return members
 
 
-def _without_digests(change: Change) -> Change:
+def _without_digests(change: PathChange) -> PathChange:
     before, after = (there and there._replace(digest="") for there in (change.before, change.after))
     return change._replace(before=before, after=after)
 
 
-def _change(path: str, before: Standing | None, after: Standing | None) -> str:
+def _change(path: str, before: PathState | None, after: PathState | None) -> str:
     return f'{{"path":{_quoted(path)},"before":{_standing(before)},"after":{_standing(after)}}}'
 
 
-def _standing(there: Standing | None) -> str:
+def _standing(there: PathState | None) -> str:
     """Return the state of a path as JSON; members that do not apply to its kind are left out."""
     if there is None:
         return "null"

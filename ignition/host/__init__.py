@@ -1,7 +1,6 @@
-"""The world a stage may touch: programs, the target root, devices, resources.
+"""The machine that is provisioned: programs, target root, devices, resources.
 
-A stage gets one `Host` and goes through nothing else, so a test hands in
-another one. `run` and `fetch` are what tests replace; `Root` is real, on a
+Stages reach the machine only through a `Host`. Tests replace `run` and `fetch`, and use a real `Root` on a
 temporary directory.
 """
 
@@ -17,29 +16,29 @@ from ignition.host.command import Command, Ran
 from ignition.host.source import Source
 
 if TYPE_CHECKING:
-    from ignition.host.files.tree import Tree
+    from ignition.host.files.root_view import RootView
     from ignition.host.root import Root
 
 __all__ = ["DeviceView", "Devices", "Fetch", "Host", "Run", "View"]
 
 
 class Run(Protocol):
-    """Runs a command to its end; `ignition.host.run.run` is the real one."""
+    """Runs a command to its end; implemented by `ignition.host.run.run`."""
 
     def __call__(self, command: Command, /) -> Ran:
-        """Run it; raises `CommandFailed` for a status that the command does not accept."""
+        """Run the command; raise `CommandFailed` for a status that it does not accept."""
 
 
 class Fetch(Protocol):
-    """Gets resources; `ignition.resource.Fetcher` is the real one."""
+    """Fetches resources; implemented by `ignition.resource.Fetcher`."""
 
     def bytes(self, source: Source) -> bytes:
-        """The whole resource, decompressed and verified."""
+        """Return the whole resource, decompressed and verified."""
 
     def file(self, source: Source, into: BinaryIO) -> None:
         """Stream the resource into `into`, decompressed and verified.
 
-        On an error `into` holds an unusable part; the caller discards it.
+        After an error `into` contains an incomplete part, which the caller discards.
         """
 
 
@@ -47,46 +46,46 @@ class DeviceView(Protocol):
     """Block devices for reading: the part of `Devices` that `observe` and previews use."""
 
     def wait(self, wanted: Mapping[str, ConfigPath]) -> None:
-        """Return when each device path exists.
+        """Wait until each device path exists.
 
         `wanted` maps device path to the place in the config that needs it.
-        Raises `IgnitionError` naming the missing ones and those that are there.
+        Raises `IgnitionError` with the missing and the existing devices.
         """
 
     def alias(self, device: str) -> str:
-        """Return a path of the device that programs are given.
+        """Return the path of the device for command lines.
 
-        The real one is a symlink under `/run/ignition/dev_aliases`; nothing on the device changes.
+        It is a symlink under `/run/ignition/dev_aliases`; nothing on the device changes.
         """
 
     def resolve(self, device: str) -> str:
-        """The kernel's node for a device path, all links followed."""
+        """Return the kernel node of a device path, all symlinks resolved."""
 
 
 class Devices(DeviceView, Protocol):
-    """Block devices as the kernel and udev show them; `ignition.host.devices` has the real one."""
+    """Block devices; implemented by `ignition.host.devices.BlockDevices`."""
 
     def settle(self, devices: Iterable[str]) -> None:
-        """Let udev look at the devices again and wait until it has."""
+        """Trigger udev events for the devices and wait until they are processed."""
 
     def locked(self, devices: Iterable[str]) -> AbstractContextManager[None]:
-        """Hold the locks of the whole disks that these kernel nodes are on; udev leaves them alone meanwhile.
+        """Hold the locks of the whole disks of these kernel nodes, so that udev does not probe them.
 
-        Several may hold the lock of one disk at once.
+        Several threads may hold the lock of one disk at the same time.
         """
 
     def zero(self, device: str, ranges: Iterable[tuple[int, int]]) -> None:
-        """Write zeros over parts of a device (offset, length; in bytes)."""
+        """Overwrite ranges of a device (offset, length; in bytes) with zeros."""
 
 
 def _has_program(program: str) -> bool:
-    from ignition.host.programs import is_there
+    from ignition.host.programs import has_program
 
-    return is_there(program)
+    return has_program(program)
 
 
 class View(Protocol):
-    """The machine for reading only. `Host` is a view of the machine; a preview has one of its own.
+    """The machine for reading. `Host` implements it; previews have another implementation.
 
     `run` is for queries: programs that change nothing.
     """
@@ -95,7 +94,7 @@ class View(Protocol):
     def run(self) -> Run: ...
 
     @property
-    def root(self) -> Tree: ...
+    def root(self) -> RootView: ...
 
     @property
     def devices(self) -> DeviceView: ...
@@ -112,15 +111,15 @@ class View(Protocol):
 
 @dataclass(frozen=True)
 class Host:
-    """The only things a stage may touch. Attributes as in `View`, with the methods that change the machine.
+    """The machine for reading and changing.
 
     Attributes:
         run: starts programs.
-        root: files of the machine that is being set up (`--root`).
+        root: the target root (`--root`).
         devices: block devices.
         fetch: resources of the config.
-        system: where the running system (the initramfs) itself is mounted; `/`
-            except in tests. `/proc`, `/sys`, `/dev`, `/run` and `/lib/modules` are found below it.
+        system: path where the running system (the initramfs) is mounted, `/` except in tests.
+            `/proc`, `/sys`, `/dev`, `/run` and `/lib/modules` are read below it.
         has_program: whether `run` would find a program of this name.
     """
 

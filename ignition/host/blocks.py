@@ -1,8 +1,7 @@
-"""Block devices as the kernel shows them in sysfs, and their bytes. Reads only.
+"""Block devices: their attributes in sysfs, and their bytes. Reads only.
 
-Devices are named by their kernel nodes (`/dev/vdb`); `system` is where the running
-system is mounted (`Host.system`). Source of the sysfs facts: the kernel's
-Documentation/ABI/stable/sysfs-block.
+Devices are named by their kernel nodes (`/dev/vdb`). `system` is the path where the running system is
+mounted (`Host.system`). Source of the sysfs attributes: Documentation/ABI/stable/sysfs-block in the kernel.
 """
 
 from __future__ import annotations
@@ -13,43 +12,39 @@ from dataclasses import dataclass
 from typing import Final
 
 from ignition.errors import IgnitionError
+from ignition.host.system_path import under
+from ignition.text import strerror
 
 __all__ = [
     "KERNEL_SECTOR",
-    "MULTIPATH",
     "Disk",
-    "Kernel",
+    "Holder",
+    "KernelPartition",
+    "btrfs_members",
+    "device_number",
     "disk",
-    "every",
     "exists",
-    "held",
+    "format_size",
+    "holder",
     "holders",
-    "in_units",
+    "inventory",
     "is_active_array",
     "is_known",
     "mapper_name",
-    "number",
-    "of_btrfs",
     "partitions",
     "read",
     "resolve",
     "size",
-    "whole",
+    "whole_disk",
 ]
 
 KERNEL_SECTOR: Final = 512
-"""The unit of all sector numbers in sysfs, whatever the device's own sectors are."""
-
-MULTIPATH: Final = "one path of the multipath device "
-"""How `held` begins for a disk that is one of several ways to the same one."""
-
-MAPPED: Final = {"LVM": "the logical volume", "CRYPT": "the encrypted volume"}
-"""How UUIDs of device-mapper devices begin, and what the device is. Source: dmsetup(8), `/sys/…/dm/uuid`."""
+"""Bytes in one sector of sysfs, independent of the sector size of the device."""
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """A partition as the kernel knows it; start and size in units of `KERNEL_SECTOR`."""
+class KernelPartition:
+    """A partition that the kernel has; `start` and `size` in units of `KERNEL_SECTOR`."""
 
     node: str
     start: int
@@ -61,10 +56,10 @@ class Disk:
     """A whole disk.
 
     Attributes:
-        node: its kernel node.
+        node: kernel node.
         sector_size: logical sector size in bytes.
-        sectors: its size in logical sectors.
-        mapper_name: its name if it is a device-mapper device, else "".
+        sectors: size in logical sectors.
+        mapper_name: name of a device-mapper device, else "".
     """
 
     node: str
@@ -73,26 +68,46 @@ class Disk:
     mapper_name: str = ""
 
 
+@dataclass(frozen=True)
+class Holder:
+    """A device that is built on another one.
+
+    Attributes:
+        node: kernel node.
+        mapper_name: name of a device-mapper device, else "".
+        mapper_type: type of a device-mapper device (`LVM`, `CRYPT`, `mpath`), as the part of its UUID
+            before the first dash, else "". Source: dmsetup(8).
+        is_array: whether it is a RAID array.
+    """
+
+    node: str
+    mapper_name: str = ""
+    mapper_type: str = ""
+    is_array: bool = False
+
+
 def disk(system: str, node: str) -> Disk:
-    """The disk at `node`.
+    """Read the attributes of the disk at `node`.
 
     Raises:
-        IgnitionError: it is no disk, or its sector size is not a multiple of 512.
+        IgnitionError: not a disk, or the sector size is not a multiple of 512.
     """
     if _optional(system, node, "partition"):
-        raise IgnitionError(f"{node} is a partition, not a disk", hint=f"the disk is {whole(system, node)}")
+        raise IgnitionError(
+            f"{node} is a partition, expected a disk", hint=f"use the disk {whole_disk(system, node)}"
+        )
     sector_size = int(_attribute(system, node, "queue/logical_block_size"))
     if sector_size % KERNEL_SECTOR:
-        raise IgnitionError(f"{node} has sectors of {sector_size} bytes, which no partition table can use")
+        raise IgnitionError(f"unsupported sector size of {node}: {sector_size} bytes")
     size = int(_attribute(system, node, "size")) * KERNEL_SECTOR
     return Disk(node, sector_size, size // sector_size, _optional(system, node, "dm/name"))
 
 
-def partitions(system: str, node: str) -> Mapping[int, Kernel]:
-    """The partitions of a disk that the kernel knows, by number.
+def partitions(system: str, node: str) -> Mapping[int, KernelPartition]:
+    """Return the partitions of a disk that the kernel has, by number.
 
-    On a device-mapper disk they are device-mapper devices of their own, found by
-    the links that udev makes for them; their start is not in sysfs, it is given as -1.
+    The partitions of a device-mapper disk are device-mapper devices themselves, found by udev's symlinks.
+    sysfs does not have their start: it is -1.
     """
     mapper_name = _optional(system, node, "dm/name")
     if mapper_name:
@@ -104,78 +119,65 @@ def partitions(system: str, node: str) -> Mapping[int, Kernel]:
             own = f"/dev/{name.replace('!', '/')}"
             start = int(_attribute(system, own, "start"))
             size = int(_attribute(system, own, "size"))
-            found[int(_attribute(system, own, "partition"))] = Kernel(own, start, size)
+            found[int(_attribute(system, own, "partition"))] = KernelPartition(own, start, size)
     return found
 
 
-def _mapper_partitions(system: str, name: str) -> Iterator[tuple[int, Kernel]]:
-    links = f"{_base(system)}/dev/disk/by-id"
+def _mapper_partitions(system: str, name: str) -> Iterator[tuple[int, KernelPartition]]:
+    links = under(system, "/dev/disk/by-id")
     for link in _names(links):
         prefix, _, digits = link.rpartition("p")
         if prefix == f"dm-name-{name}" and digits.isdecimal():
             node = f"/dev/{os.path.basename(os.path.realpath(f'{links}/{link}'))}"
-            yield int(digits), Kernel(node, -1, int(_attribute(system, node, "size")))
+            yield int(digits), KernelPartition(node, -1, int(_attribute(system, node, "size")))
 
 
 def holders(system: str, node: str) -> list[str]:
-    """The devices that are built on this one (RAID, LUKS, LVM, multipath)."""
+    """Return the kernel nodes of the devices that are built on this one (RAID, LUKS, LVM, multipath)."""
     return [f"/dev/{name}" for name in _names(f"{_directory(system, node)}/holders")]
 
 
-def held(system: str, node: str) -> str:
-    """What is built on a device ("held by /dev/dm-3, the logical volume vg-root"), or "" if nothing is."""
-    built = [_built(system, holder) for holder in holders(system, node)]
-    if path := next((text for text in built if text.startswith(MULTIPATH)), ""):
-        return path
-    return f"held by {' and '.join(built)}" if built else ""
+def holder(system: str, node: str) -> Holder:
+    """Read the attributes of a device that is built on another one."""
+    return Holder(
+        node,
+        mapper_name(system, node),
+        _optional(system, node, "dm/uuid").partition("-")[0],
+        bool(_optional(system, node, "md/array_state")),
+    )
 
 
-def _built(system: str, holder: str) -> str:
-    name, uuid = mapper_name(system, holder), _optional(system, holder, "dm/uuid")
-    kind = uuid.partition("-")[0]
-    if kind == "mpath":
-        return f"{MULTIPATH}/dev/mapper/{name}"
-    if kind in MAPPED:
-        return f"{holder}, {MAPPED[kind]} {name}"
-    if name:
-        return f"{holder}, the device /dev/mapper/{name}"
-    if _optional(system, holder, "md/array_state"):
-        return f"{holder}, an array"
-    return holder
+def btrfs_members(system: str) -> frozenset[str]:
+    """Return the kernel nodes of all devices of mounted btrfs filesystems.
 
-
-def of_btrfs(system: str) -> frozenset[str]:
-    """The devices of all btrfs that are mounted; of several devices of one, the mount names only the first.
-
-    Source: the kernel's Documentation/filesystems/btrfs.rst and btrfs(5), `/sys/fs/btrfs/UUID/devices`.
+    The mount table names only the first device of each. Source: btrfs(5), `/sys/fs/btrfs/UUID/devices`.
     """
-    directory = f"{_base(system)}/sys/fs/btrfs"
+    directory = under(system, "/sys/fs/btrfs")
     members = (f"{directory}/{each}/devices" for each in _names(directory))
     return frozenset(f"/dev/{name}" for each in members if os.path.isdir(each) for name in _names(each))
 
 
 def is_known(system: str, node: str) -> bool:
-    """Whether there is such a device."""
     return os.path.isdir(_directory(system, node))
 
 
 def size(system: str, node: str) -> int:
-    """The size of a device in bytes; 0 if there is none."""
+    """Return the size of a device in bytes; 0 if the device does not exist."""
     return int(_optional(system, node, "size") or 0) * KERNEL_SECTOR
 
 
 def is_active_array(system: str, node: str) -> bool:
-    """Whether a device is a software RAID array that runs. Source: the kernel's admin-guide/md.rst."""
+    """Whether a device is a running RAID array. Source: Documentation/admin-guide/md.rst in the kernel."""
     return _optional(system, node, "md/array_state") not in {"", "clear", "inactive"}
 
 
-def number(system: str, node: str) -> str:
-    """`major:minor` of a device."""
+def device_number(system: str, node: str) -> str:
+    """Return `major:minor` of a device."""
     return _attribute(system, node, "dev")
 
 
-def whole(system: str, node: str) -> str:
-    """The disk that a partition is on; a device that is no partition is its own disk."""
+def whole_disk(system: str, node: str) -> str:
+    """Return the disk of a partition, or `node` itself if it is not a partition."""
     directory = os.path.realpath(_directory(system, node))
     if os.path.exists(f"{directory}/partition"):
         return f"/dev/{os.path.basename(os.path.dirname(directory)).replace('!', '/')}"
@@ -183,48 +185,47 @@ def whole(system: str, node: str) -> str:
 
 
 def read(system: str, node: str, offset: int, length: int) -> bytes:
-    """Bytes of a device; fewer than `length` only at its end."""
+    """Read bytes of a device; fewer than `length` only at its end."""
     try:
-        descriptor = os.open(_base(system) + node, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(under(system, node), os.O_RDONLY | os.O_CLOEXEC)
         try:
             return os.pread(descriptor, length, offset)
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise IgnitionError(f"cannot read {node}: {error.strerror}") from error
+        raise IgnitionError(f"cannot read {node}: {strerror(error)}") from error
 
 
 def resolve(system: str, path: str) -> str:
-    """The kernel's node for a path, all links followed; of what is not there, as far as they lead."""
-    base = _base(system)
-    return os.path.realpath(base + path).removeprefix(base)
+    """Return the kernel node of a device path, all symlinks resolved as far as they exist."""
+    return os.path.realpath(under(system, path)).removeprefix(under(system, ""))
 
 
 def exists(system: str, path: str) -> bool:
-    """Whether a path leads to something."""
-    return os.path.exists(_base(system) + path)
+    """Whether a path of the running system exists, symlinks followed."""
+    return os.path.exists(under(system, path))
 
 
 def mapper_name(system: str, node: str) -> str:
-    """The name of a device-mapper device; "" of any other."""
+    """Return the name of a device-mapper device; "" for any other device."""
     return _optional(system, node, "dm/name")
 
 
-def every(system: str) -> Iterator[str]:
-    """A line for each block device with something in it: node, size, model, serial, names by id."""
-    directory = f"{_base(system)}/sys/class/block"
+def inventory(system: str) -> Iterator[str]:
+    """Yield one line for each block device with a size: node, size, model, serial, paths in by-id."""
+    directory = under(system, "/sys/class/block")
     by_id = _links(system, "/dev/disk/by-id")
     for name in _names(directory):
         node = f"/dev/{name.replace('!', '/')}"
         if bytes_ := size(system, node):
             model = _optional(system, node, "device/model")
             serial = _optional(system, node, "serial") or _optional(system, node, "device/serial")
-            facts = (in_units(bytes_), model, serial and f"serial {serial}", *by_id.get(node, ()))
+            facts = (format_size(bytes_), model, serial and f"serial {serial}", *by_id.get(node, ()))
             yield " ".join((node, *filter(None, facts)))
 
 
-def in_units(size: int) -> str:
-    """Bytes as KiB, MiB, GiB or TiB, without a space between."""
+def format_size(size: int) -> str:
+    """Format bytes as KiB, MiB, GiB or TiB: "1.5GiB"."""
     unit = next((unit for unit in ("T", "G", "M") if size >= 1 << _SHIFTS[unit]), "K")
     return f"{size / (1 << _SHIFTS[unit]):.4g}{unit}iB"
 
@@ -234,18 +235,14 @@ _SHIFTS: Final = {"T": 40, "G": 30, "M": 20, "K": 10}
 
 def _links(system: str, directory: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for name in _names(_base(system) + directory):
-        target = os.path.basename(os.path.realpath(f"{_base(system)}{directory}/{name}"))
+    for name in _names(under(system, directory)):
+        target = os.path.basename(os.path.realpath(under(system, f"{directory}/{name}")))
         found.setdefault(f"/dev/{target}", []).append(f"{directory}/{name}")
     return found
 
 
-def _base(system: str) -> str:
-    return system.rstrip("/")
-
-
 def _directory(system: str, node: str) -> str:
-    return f"{_base(system)}/sys/class/block/{node.removeprefix('/dev/').replace('/', '!')}"
+    return under(system, f"/sys/class/block/{node.removeprefix('/dev/').replace('/', '!')}")
 
 
 def _names(directory: str) -> list[str]:
@@ -261,8 +258,8 @@ def _attribute(system: str, node: str, name: str) -> str:
             return file.read().strip()
     except FileNotFoundError as error:
         raise IgnitionError(
-            f"{node} is not a block device that the kernel knows",
-            hint="name the disk itself, for example /dev/vdb or /dev/disk/by-id/…",
+            f"{node} is not a block device",
+            hint="set the device to a disk such as /dev/disk/by-id/…",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Commands are values: what to run, why, and which answers are accepted."""
+"""Program calls as values: arguments, purpose, accepted exit statuses."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ignition.text import printable
 __all__ = ["Command", "CommandFailed", "Ran", "Secret"]
 
 HIDDEN: Final = "***"
-SHORTEST: Final = 4
-"""Characters of a secret that is worth hiding in a program's messages; `*` for "no password" is none."""
+MIN_REDACTED: Final = 4
+"""Length of the shortest secret that is redacted in program output; `*`, for no password, is not one."""
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A text that is handed to a program but never shown.
+    """A text that is passed to a program and never shown.
 
-    It prints as `***` wherever it is formatted: log, repr, exception.
+    It formats as `***` in logs, `repr` and exceptions.
     """
 
     value: str
@@ -36,10 +36,10 @@ class Command:
 
     Attributes:
         argv: program name and arguments.
-        why: what the call is for, as the log says it ("creating ext4 on …").
-        stdin: bytes the program reads; it reads nothing by default. Never shown.
-        ok: exit statuses that are answers, not failures.
-        environment: variables it sees besides those that every program does.
+        why: purpose of the call for the log ("creating ext4 on …").
+        stdin: bytes for standard input, none by default. Never shown.
+        ok: accepted exit statuses.
+        environment: variables in addition to those of every program.
     """
 
     argv: tuple[str | Secret, ...]
@@ -50,25 +50,25 @@ class Command:
 
     @property
     def program(self) -> str:
-        """The program's name, without a directory."""
+        """Name of the program without its directory."""
         return str(self.argv[0]).rpartition("/")[2]
 
     def real_argv(self) -> list[str]:
-        """The arguments as the program gets them, secrets included. For the gate alone."""
+        """Return the arguments including secrets. Only for `ignition.host.run`."""
         return [word.value if isinstance(word, Secret) else word for word in self.argv]
 
-    def without_secrets(self, text: str) -> str:
-        """What the program wrote, as one may print it: some repeat the arguments that they do not like."""
+    def redact(self, text: str) -> str:
+        """Hide the secrets of the command in program output; some programs repeat invalid arguments."""
         secrets = [word.value for word in self.argv if isinstance(word, Secret)]
         if self.stdin is not None:
             secrets.append(self.stdin.decode("utf-8", "replace").strip())
         for secret in secrets:
-            if len(secret) >= SHORTEST:
+            if len(secret) >= MIN_REDACTED:
                 text = text.replace(secret, HIDDEN)
         return text
 
     def __str__(self) -> str:
-        """The command line as one may print it: quoted as Go does, secrets hidden."""
+        """Return the command line with Go's quoting, secrets hidden."""
         return " ".join(map(_quoted, map(str, self.argv)))
 
     def __repr__(self) -> str:
@@ -76,14 +76,13 @@ class Command:
 
 
 def _quoted(word: str) -> str:
-    """In double quotes; what cannot be printed, and what would end the quotes, is escaped."""
     plain = word.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{printable(plain)}"'
 
 
 @dataclass(frozen=True)
 class Ran:
-    """How a program ended and what it wrote, decoded as UTF-8."""
+    """Exit status and output of a program, decoded as UTF-8."""
 
     status: int
     stdout: str = ""
@@ -93,17 +92,15 @@ class Ran:
 class CommandFailed(IgnitionError):
     """A program exited with a status that its command does not accept.
 
-    The message contains the last five lines of its stderr, with the command's secrets hidden.
+    The message contains the last five lines of its stderr, secrets hidden.
 
     Attributes:
         command: the command.
-        ran: its exit status and output, with the secrets hidden.
+        ran: exit status and output, secrets hidden.
     """
 
     def __init__(self, command: Command, ran: Ran, *, hint: str = "") -> None:
-        ran = replace(
-            ran, stdout=command.without_secrets(ran.stdout), stderr=command.without_secrets(ran.stderr)
-        )
+        ran = replace(ran, stdout=command.redact(ran.stdout), stderr=command.redact(ran.stderr))
         tail = "\n".join(ran.stderr.strip().splitlines()[-5:]) or "no error output"
         super().__init__(f"{command}: exit status {ran.status}: {tail}", hint=hint)
         self.command = command

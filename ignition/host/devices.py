@@ -1,8 +1,7 @@
-"""Block devices: wait for them, give them a name that stays, lock them, let udev look at them.
+"""Wait for block devices, alias them, lock them, and trigger udev.
 
-Waiting needs nobody but the kernel and udev: a device is there when its path leads
-to something. Events only shorten the wait, so pyudev is imported when one is needed,
-and where its library cannot be found the wait goes on without.
+A device exists when its path resolves. udev events only shorten the wait, so pyudev is imported when a wait
+begins, and without its library the paths are polled.
 """
 
 from __future__ import annotations
@@ -22,48 +21,54 @@ from ignition.errors import IgnitionError
 from ignition.host import blocks, progress
 from ignition.host.command import Command, CommandFailed
 from ignition.host.run import run as run_command
+from ignition.host.system_path import under
+from ignition.text import strerror
 
 if TYPE_CHECKING:
     from ignition.host import Run
 
 __all__ = ["BlockDevices"]
 
-PATIENCE: Final = 90.0
-"""Seconds to wait for a device; systemd's default for device units, the reference's limit in effect."""
-REMINDER: Final = 5.0
-"""Seconds between two lines about what is waited for."""
-TICK: Final = 0.1
-"""Seconds between two looks when no event tells of a change."""
-LOCK_PATIENCE: Final = 30.0
+DEVICE_TIMEOUT: Final = 90.0
+"""Seconds to wait for a device: systemd's default for device units, which also limits the reference."""
+
+REMINDER_INTERVAL: Final = 5.0
+"""Seconds between two log lines about missing devices."""
+
+POLL_INTERVAL: Final = 0.1
+"""Seconds between two checks without an event."""
+
+LOCK_TIMEOUT: Final = 30.0
+"""Seconds to wait for the lock of a disk."""
+
 SETTLE_RETRIES: Final = 3
 UDEV_SOCKET: Final = "/run/udev/control"
 
 
 class BlockDevices:
-    """The devices of the running system."""
+    """The block devices of the running system."""
 
     def __init__(
         self,
         system: str = "/",
         *,
         run: Run = run_command,
-        patience: float = PATIENCE,
-        reminder: float = REMINDER,
+        timeout: float = DEVICE_TIMEOUT,
+        reminder_interval: float = REMINDER_INTERVAL,
     ) -> None:
         self._run = run
         self._system = system
-        self._base = system.rstrip("/")
-        self._patience = patience
-        self._reminder = reminder
+        self._timeout = timeout
+        self._reminder_interval = reminder_interval
         self._locks = _Locks()
 
     def wait(self, wanted: Mapping[str, ConfigPath]) -> None:
-        """Return when each device path exists.
+        """Wait until each device path exists.
 
-        `wanted` maps device path to the place in the config that needs it; an empty one is nobody's.
+        `wanted` maps device path to the place in the config that needs it, or to an empty path.
 
         Raises:
-            IgnitionError: a device did not come in time; names it and those that are there.
+            IgnitionError: timed out; lists the missing and the existing devices.
         """
         missing = self._missing(wanted)
         if not missing:
@@ -71,21 +76,22 @@ class BlockDevices:
         began = time.monotonic()
         reminded = began
         self._remind(missing, wanted)
-        with _changes() as change:
+        with _events() as wait_for_event:
             while missing := self._missing(wanted):
                 now = time.monotonic()
-                if now - began >= self._patience:
-                    raise self._absent(missing, wanted)
-                if now - reminded >= self._reminder:
+                if now - began >= self._timeout:
+                    raise self._timed_out(missing, wanted)
+                if now - reminded >= self._reminder_interval:
                     self._remind(missing, wanted)
                     reminded = now
-                change(TICK)
+                wait_for_event(POLL_INTERVAL)
 
     def alias(self, device: str) -> str:
-        """A link to the kernel's node of a device, which stays when udev's own links change."""
-        alias = f"{self._base}{distro.BLOCK_DEVICE_ALIASES}{posixpath.normpath('/' + device.lstrip('/'))}"
+        """Create a symlink to the kernel node, which stays valid when udev changes its symlinks."""
+        place = posixpath.normpath("/" + device.lstrip("/"))
+        alias = under(self._system, distro.BLOCK_DEVICE_ALIASES + place)
         os.makedirs(os.path.dirname(alias), mode=0o750, exist_ok=True)
-        target = self._base + self.resolve(device)
+        target = under(self._system, self.resolve(device))
         try:
             if os.readlink(alias) == target:
                 return alias
@@ -96,55 +102,55 @@ class BlockDevices:
         return alias
 
     def resolve(self, device: str) -> str:
-        """The kernel's node for a device path, all links followed."""
+        """Wait for a device; return its kernel node, all symlinks resolved."""
         self.wait({device: ()})
         return blocks.resolve(self._system, device)
 
     def settle(self, devices: Iterable[str]) -> None:
-        """Let udev look at the devices again and wait until it has; without udev nothing happens."""
-        paths = [self._base + device for device in devices]
+        """Trigger udev events for the devices and wait until they are processed; do nothing without udev."""
+        paths = [under(self._system, device) for device in devices]
         if not paths:
             return
-        if not os.path.exists(self._base + UDEV_SOCKET):
-            log.debug("udev does not run, so there is nothing to wait for")
+        if not os.path.exists(under(self._system, UDEV_SOCKET)):
+            log.debug("udev is not running: not waiting")
             return
-        # `--settle` waits for the very events it sends: not for those of others, and not
-        # less than for ours, as `udevadm settle` may when udev has not seen them yet.
-        why = f"letting udev look at {', '.join(paths)} again"
+        # `--settle` waits for exactly the triggered events. `udevadm settle` also waits for other events,
+        # and may return before udev received these.
+        why = f"triggering udev events for {', '.join(paths)}"
         command = Command(("udevadm", "trigger", "--settle", *paths), why)
         for _ in range(SETTLE_RETRIES):
             try:
                 self._run(command)
             except CommandFailed as error:
-                # A partition is gone for a moment while udev makes the kernel read its disk's table again.
-                log.info(f"trying again: {error.ran.stderr.strip()}")
-                time.sleep(TICK)
+                # A partition disappears for a moment while the kernel rereads the partition table for udev.
+                log.info(f"retrying: {error.ran.stderr.strip()}")
+                time.sleep(POLL_INTERVAL)
             else:
                 return
         self._run(command)
 
     @contextmanager
     def locked(self, devices: Iterable[str]) -> Iterator[None]:
-        """Hold the locks of the whole disks that these kernel nodes are on, so that udev leaves them alone.
+        """Hold the locks of the whole disks of these kernel nodes, so that udev does not probe them.
 
-        Several may hold the lock of a disk at once here: it is held until the last of them has ended.
-        Source: systemd's "Locking Block Device Access". Without the lock udev reads the
-        partition table again after each writer, for which partitions vanish for a moment.
+        Several threads may hold the lock of one disk; it is released by the last one. Without the lock udev
+        rereads the partition table after each write, and partitions disappear for a moment.
+        Source: https://systemd.io/BLOCK_DEVICE_LOCKING.
         """
         with ExitStack() as locks:
-            # Always in the same order: whoever locks several of the same disks must not wait in a ring.
-            for device in sorted({blocks.whole(self._system, device) for device in devices}):
-                locks.enter_context(self._locks.held(self._base + device, device))
+            # One order for all threads prevents a deadlock.
+            for device in sorted({blocks.whole_disk(self._system, device) for device in devices}):
+                locks.enter_context(self._locks.held(under(self._system, device), device))
             yield
 
     def zero(self, device: str, ranges: Iterable[tuple[int, int]]) -> None:
-        """Write zeros over parts of a device (offset, length; in bytes) and wait until they are on it.
+        """Overwrite ranges of a device (offset, length; in bytes) with zeros, and sync.
 
         Raises:
-            IgnitionError: it cannot be written.
+            IgnitionError: the device cannot be written.
         """
         try:
-            descriptor = os.open(self._base + device, os.O_WRONLY | os.O_CLOEXEC)
+            descriptor = os.open(under(self._system, device), os.O_WRONLY | os.O_CLOEXEC)
             try:
                 for offset, length in ranges:
                     _write(descriptor, offset, bytes(length))
@@ -152,22 +158,22 @@ class BlockDevices:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise IgnitionError(f"cannot write {device}: {error.strerror}") from error
+            raise IgnitionError(f"cannot write {device}: {strerror(error)}") from error
 
     def _missing(self, wanted: Iterable[str]) -> list[str]:
-        return [device for device in wanted if not os.path.exists(self._base + device)]
+        return [device for device in wanted if not os.path.exists(under(self._system, device))]
 
     def _remind(self, missing: Iterable[str], wanted: Mapping[str, ConfigPath]) -> None:
         for device in missing:
-            progress.say(f"waiting for {_with_place(device, wanted[device])}")
+            progress.report(f"waiting for {_with_place(device, wanted[device])}")
 
-    def _absent(self, missing: list[str], wanted: Mapping[str, ConfigPath]) -> IgnitionError:
+    def _timed_out(self, missing: list[str], wanted: Mapping[str, ConfigPath]) -> IgnitionError:
         names = ", ".join(_with_place(device, wanted[device]) for device in missing)
-        there = "".join(f"\n  {line}" for line in blocks.every(self._system)) or " none"
+        existing = "".join(f"\n  {line}" for line in blocks.inventory(self._system)) or " none"
         return IgnitionError(
-            f"{names} did not appear within {self._patience:.0f} seconds; devices that are there:{there}",
+            f"{names} not found: timed out after {self._timeout:.0f} s; existing devices:{existing}",
             path=wanted[missing[0]] or None,
-            hint="correct the device in the config, or attach the disk; /dev/disk/by-id has names that stay",
+            hint="correct the device in the config (paths in /dev/disk/by-id are stable) or attach the disk",
         )
 
 
@@ -182,9 +188,9 @@ def _write(descriptor: int, offset: int, data: bytes) -> None:
 
 
 class _Locks:
-    """The locks that this process holds: one for each disk, however many work on it.
+    """The locks that this process holds: one for each disk, with a count of its users.
 
-    The kernel would let two descriptors of one process wait for each other as if they were strangers'.
+    flock(2) locks of two descriptors conflict, also within one process.
     """
 
     def __init__(self) -> None:
@@ -208,7 +214,7 @@ class _Locks:
 
 
 def _locked(path: str, device: str) -> int:
-    """A descriptor with the lock."""
+    """Open a disk and lock it; return the descriptor."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         _lock(descriptor, device)
@@ -219,15 +225,15 @@ def _locked(path: str, device: str) -> int:
 
 
 def _lock(descriptor: int, device: str) -> None:
-    deadline = time.monotonic() + LOCK_PATIENCE
+    deadline = time.monotonic() + LOCK_TIMEOUT
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if time.monotonic() > deadline:
                 raise IgnitionError(
-                    f"another program has held the lock of {device} for {LOCK_PATIENCE:.0f} seconds",
-                    hint="`lsof` names the programs that have the device open",
+                    f"cannot lock {device}: held by another program for {LOCK_TIMEOUT:.0f} s",
+                    hint="list the programs that have the device open: lsof",
                 ) from error
             time.sleep(0.02)
         else:
@@ -235,8 +241,8 @@ def _lock(descriptor: int, device: str) -> None:
 
 
 @contextmanager
-def _changes() -> Iterator[Callable[[float], object]]:
-    """A function that waits until something happened to a block device, or so many seconds."""
+def _events() -> Iterator[Callable[[float], object]]:
+    """Yield a function that waits for a block device event, at most the given seconds."""
     try:
         import pyudev
 
@@ -244,8 +250,8 @@ def _changes() -> Iterator[Callable[[float], object]]:
         monitor.filter_by("block")
         monitor.start()
     except (ImportError, OSError) as error:
-        # pyudev finds its library with programs that a small initramfs does not have.
-        log.debug(f"no events from udev ({error}), looking every {TICK} seconds instead")
+        # pyudev finds its library with programs that a small initramfs lacks.
+        log.debug(f"no udev events ({error}), polling every {POLL_INTERVAL} s")
         yield time.sleep
     else:
         yield monitor.poll

@@ -1,4 +1,4 @@
-"""Whether programs are there, without starting them."""
+"""Search for programs without starting them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 
 from ignition.host.run import environment
 
-__all__ = ["is_there"]
+__all__ = ["has_program"]
 
 
-def is_there(program: str) -> bool:
+def has_program(program: str) -> bool:
     """Whether `ignition.host.run` would find the program."""
     places = (os.path.join(directory, program) for directory in environment()["PATH"].split(os.pathsep))
     return any(os.path.isfile(place) and os.access(place, os.X_OK) for place in places)

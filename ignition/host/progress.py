@@ -1,13 +1,11 @@
-"""Long work says that it goes on: in the log at once, and at boot on the console too.
+"""Progress messages of long work, in the log and on the console.
 
-The log of an initramfs goes to the journal, which shows nothing of it on the console,
-so whoever watches a machine's first boot would see it hang. Lines of progress therefore
-go to the console as well, where systemd's own status lines appear, however quiet the
-kernel is told to be. They are not held back with those of work that goes on side by side.
+The log of an initramfs goes to the journal, which does not appear on the console, so a slow first boot would
+look like a hang. Progress messages therefore go to the console too, like systemd's status lines, also with
+the kernel argument `quiet`. Parallel work does not delay them.
 
-Of a download there is a line after ten seconds and then at intervals that grow to a
-minute, for several may go on side by side; of a program one after ten seconds and then
-every thirty. What is over sooner says nothing.
+A download reports after ten seconds and then at intervals that grow to a minute, because several run in
+parallel. A program reports after ten seconds and then every thirty. Shorter work reports nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +18,11 @@ from typing import Final
 from ignition import log
 from ignition.text import printable
 
-__all__ = ["DOWNLOAD_AFTER", "DOWNLOAD_EVERY", "PROGRAM_AFTER", "PROGRAM_EVERY", "Download", "Work", "say"]
+__all__ = ["DOWNLOAD_AFTER", "DOWNLOAD_EVERY", "PROGRAM_AFTER", "PROGRAM_EVERY", "Download", "Work", "report"]
 
 CONSOLE: Final = "/dev/console"
 INITRAMFS: Final = "/etc/initrd-release"
-"""Only an initramfs has it; elsewhere the console is somebody's terminal."""
+"""Exists only in an initramfs; elsewhere the console is a terminal in use."""
 
 DOWNLOAD_AFTER: Final = 10.0
 DOWNLOAD_EVERY: Final = 60.0
@@ -34,20 +32,20 @@ PROGRAM_EVERY: Final = 30.0
 
 _MIB: Final = 2**20
 _ERASE_LINE: Final = "\r\x1b[K"
-"""systemd's moving line about the job that runs may stand there."""
+"""Removes systemd's animated line about running jobs."""
 
 
-def say(text: str) -> None:
-    """Log the text as information, without delay, and show it on the console of a boot."""
+def report(text: str) -> None:
+    """Log a progress message at once, and show it on the console in an initramfs."""
     with log.hold_lines() as lines:
         log.info(text)
     log.release(lines)
     if os.path.exists(INITRAMFS):
-        _show(text)
+        _write_to_console(text)
 
 
-def _show(text: str) -> None:
-    """A console that is missing or does not take anything must not stop a boot."""
+def _write_to_console(text: str) -> None:
+    """Write to the console; errors are ignored, because they must not stop a boot."""
     try:
         descriptor = os.open(CONSOLE, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -61,39 +59,38 @@ def _show(text: str) -> None:
 
 
 class Download:
-    """Says from time to time how far a download has come.
+    """Progress of a download.
 
-    `what` names it without secrets; `now` gives the seconds since some moment.
+    `what` names the download without secrets; `now` returns seconds of a monotonic clock.
     """
 
     def __init__(self, what: str, now: Callable[[], float]) -> None:
         self._what = what
         self._now = now
-        self._said_at = now()
-        self._said = 0
+        self._reported_at = now()
+        self._reported = 0
         self._interval = DOWNLOAD_AFTER
 
-    def at(self, received: int, size: int | None = None) -> None:
-        """So many bytes are here, of `size` if that is known."""
-        passed = self._now() - self._said_at
+    def update(self, received: int, size: int | None = None) -> None:
+        """Report the received bytes, of `size` in total if known, when the interval has passed."""
+        passed = self._now() - self._reported_at
         if passed < self._interval:
             return
         self._interval = min(2 * self._interval, DOWNLOAD_EVERY)
-        new = received - self._said if received >= self._said else received
+        new = received - self._reported if received >= self._reported else received
         of = "" if size is None else f" of {size / _MIB:.1f}"
-        say(f"{self._what}: {received / _MIB:.1f}{of} MiB, {_rate(new / passed)}")
-        self._said_at, self._said = self._now(), received
+        report(f"{self._what}: {received / _MIB:.1f}{of} MiB, {_rate(new / passed)}")
+        self._reported_at, self._reported = self._now(), received
 
 
 def _rate(speed: float) -> str:
-    """Bytes a second, as one reads them."""
     return f"{speed / _MIB:.1f} MiB/s" if speed >= _MIB else f"{speed / 1024:.0f} KiB/s"
 
 
 class Work:
-    """Says of a piece of work that it still goes on: "still creating ext4 on /dev/vdb1 (40 s)".
+    """Progress of a program: "still creating ext4 on /dev/vdb1 (40 s)".
 
-    `now` gives the seconds since some moment.
+    `what` names the work; `now` returns seconds of a monotonic clock.
     """
 
     def __init__(self, what: str, now: Callable[[], float] = time.monotonic) -> None:
@@ -102,14 +99,13 @@ class Work:
         self._start = now()
         self._next = PROGRAM_AFTER
 
-    def patience(self) -> float:
-        """Seconds until there is something to say."""
+    def seconds_until_report(self) -> float:
         return max(0.0, self._next - self._passed())
 
-    def still(self) -> None:
-        """Say it; the work was not over in time."""
+    def report(self) -> None:
+        """Report that the work is still running."""
         passed = self._passed()
-        say(f"still {self._what} ({passed:.0f} s)")
+        report(f"still {self._what} ({passed:.0f} s)")
         self._next = passed + PROGRAM_EVERY
 
     def _passed(self) -> float:

@@ -1,11 +1,11 @@
-"""Files under the target root: the one gate through which a stage changes the machine's tree.
+"""The target root for changes: the only way in which stages change the tree that is provisioned.
 
-Paths are resolved by `ignition.host.files.tree`; changes are made relative to the descriptor of the resolved
-directory, so nothing can be put in between check and use. A link to a directory that is not there yet is
-written through: the directory it names is made, inside the root.
+Paths are resolved by `ignition.host.files.root_view`. Changes are made relative to the descriptor of the
+resolved directory, so no rename can happen between check and use. Writing below a symlink to a missing
+directory creates that directory, inside the root.
 
-A file appears under its name whole or not at all: it is written beside its place and renamed. What is
-left of a write that was interrupted has one fixed name per directory, so the next write takes it away.
+Files are replaced atomically: written under a temporary name in the same directory and renamed. The temporary
+name is the same for all files of a directory, so the next write removes the rest of an interrupted one.
 """
 
 from __future__ import annotations
@@ -18,11 +18,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from ignition.host.files import dirfd
-from ignition.host.files.dirfd import SAME, Owner
+from ignition.host.files import directory_entry
+from ignition.host.files.directory_entry import SAME, Owner
 from ignition.host.files.openat2 import syncfs
-from ignition.host.files.path_change import Change, Digest, Digesting, Standing, Witness, look, standing
-from ignition.host.files.tree import DIRECTORY, Tree, clean, named
+from ignition.host.files.path_change import (
+    ChangeListener,
+    Digest,
+    DigestingFile,
+    PathChange,
+    PathState,
+    path_state,
+    read_path_state,
+)
+from ignition.host.files.root_view import DIRECTORY, RootView, clean, path_in_errors
 
 if TYPE_CHECKING:
     from typing import Self
@@ -30,64 +38,63 @@ if TYPE_CHECKING:
 __all__ = ["SAME", "Owner", "Root"]
 
 TEMPORARY: Final = ".ignition-new"
-"""What a file or link is called, in its directory, before it is renamed."""
+"""Name of a file or symlink in its directory before it is renamed."""
 
 Parent = Callable[[str], AbstractContextManager[tuple[int, str]]]
-"""Opens the directory that holds a path."""
+"""Opens the directory that contains a path."""
 
-UNSEEN: Final = nullcontext()
-"""Around a change that no witness is told of."""
+NOT_REPORTED: Final = nullcontext()
+"""Wraps a change that is not reported."""
 
 
-class Root(Tree):
-    """The tree of the machine that is being set up, to be looked at and changed.
+class Root(RootView):
+    """The target root for reading and changing.
 
     Attributes:
-        touched: what was made or replaced here, topmost new directory or file; in order, each once.
-            The security labels of these have to be set anew.
-        witness: is told of each change, but for those to files that `create` made and that wait for their
-            place under another name.
+        touched: created or replaced paths in order, each once; of new directories only the topmost.
+            These need new security labels.
+        listener: receives each change, except changes of files from `create` before they are renamed.
     """
 
-    def __init__(self, path: str, witness: Witness | None = None) -> None:
+    def __init__(self, path: str, listener: ChangeListener | None = None) -> None:
         super().__init__(path)
         self.touched: dict[str, None] = {}
-        self.witness = witness
-        self._waiting: dict[str, Digest] = {}
+        self.listener = listener
+        self._unplaced: dict[str, Digest] = {}
 
     def make_directories(self, path: str, mode: int = 0o755) -> tuple[str, ...]:
-        """Make the directory `path` and the missing ones above it.
+        """Create the directory `path` and the missing ones above it.
 
         Returns:
-            The directories that were made, as resolved paths, shallow ones first.
+            The resolved paths of the created directories, topmost first.
         """
         made = self._make(self.follow(path), mode)
         if made:
             self.touch(made[0])
-        if self.witness:
+        if self.listener:
             for place in made:
-                self.witness(Change(place, None, standing(self.lstat(place))))
+                self.listener(PathChange(place, None, path_state(self.lstat(place))))
         return made
 
     @contextmanager
     def replace(self, path: str, *, mode: int = 0o644, owner: Owner = (0, 0)) -> Iterator[BinaryIO]:
-        """A file to write to; it takes its place, complete, when the block ends without an error.
+        """Open a file for writing that replaces `path` atomically when the block ends without an error.
 
-        It replaces a file or link that is there. Missing directories above it are made. The mode
-        does not depend on the umask.
+        An existing file or symlink is replaced. Missing directories above are created. The umask is not
+        applied.
         """
         with self._place(path) as (directory, name):
-            descriptor = dirfd.create(directory, TEMPORARY)
-            digest = Digest() if self.witness else None
+            descriptor = directory_entry.create(directory, TEMPORARY)
+            digest = Digest() if self.listener else None
             try:
                 with _writing(descriptor, digest) as file:
                     yield file
                     file.flush()
-                    after = dirfd.give(descriptor, mode, owner)
-                with self._witnessed(path, directory, name, _digested(after, digest)):
+                    after = directory_entry.give(descriptor, mode, owner)
+                with self._reported(path, directory, name, _digested(after, digest)):
                     os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
             except BaseException:
-                dirfd.unlink(directory, TEMPORARY)
+                directory_entry.unlink(directory, TEMPORARY)
                 raise
 
     def write(self, path: str, data: bytes, *, mode: int = 0o644, owner: Owner = (0, 0)) -> None:
@@ -95,127 +102,129 @@ class Root(Tree):
         sum_ = self._digest_of(data)
         with self._place(path) as (directory, name):
             try:
-                after = dirfd.write(directory, TEMPORARY, data, mode, owner)
-                with self._witnessed(path, directory, name, _digested(after, sum_)):
+                after = directory_entry.write(directory, TEMPORARY, data, mode, owner)
+                with self._reported(path, directory, name, _digested(after, sum_)):
                     os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
             except BaseException:
-                dirfd.unlink(directory, TEMPORARY)
+                directory_entry.unlink(directory, TEMPORARY)
                 raise
 
     def create(self, path: str, mode: int = 0o600, *, digest: str = "") -> BinaryIO:
-        """Open a new file for writing and reading; what bears its name is removed before.
+        """Create a file and open it for reading and writing; an existing file is removed first.
 
-        Its mode is at most the one given: the umask, and all but the nine bits of permissions, go off.
-        `digest` is what its contents will have been verified to have; that need not be computed again.
+        The umask is applied to the nine permission bits of `mode`; other bits are ignored. `digest` is a
+        verified digest of the contents, which is then not computed again.
         """
-        sum_ = Digest(digest) if self.witness else None
+        sum_ = Digest(digest) if self.listener else None
         with self._parent(path) as (directory, name):
-            file = _writing(dirfd.create(directory, name, mode & 0o777), sum_)
+            file = _writing(directory_entry.create(directory, name, mode & 0o777), sum_)
         if sum_:
-            self._waiting[clean(path)] = sum_
+            self._unplaced[clean(path)] = sum_
         return file
 
     def create_whole(self, path: str, data: bytes, mode: int = 0o600, *, digest: str = "") -> None:
-        """As `create`, for contents that are at hand."""
+        """Create a file with these contents; see `create`."""
         with self._parent(path) as (directory, name):
-            dirfd.write(directory, name, data, mode & 0o777)
+            directory_entry.write(directory, name, data, mode & 0o777)
         if sum_ := self._digest_of(data, digest):
-            self._waiting[clean(path)] = sum_
+            self._unplaced[clean(path)] = sum_
 
     def open(self, path: str, *, append: bool = False) -> BinaryIO:
-        """Open a regular file that exists, for reading or for reading and appending; no link is followed."""
+        """Open an existing regular file for reading, or also for appending; a symlink is an error."""
         flags = (os.O_RDWR | os.O_APPEND) if append else os.O_RDONLY
         with self._parent(path) as (directory, name):
             descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
                 raise OSError(errno.EINVAL, "not a regular file")
-            if append and self.witness:
+            if append and self.listener:
                 self.touch(path)
-                return self._appending(clean(path), directory, name, descriptor, self.witness)
+                return self._appending(clean(path), directory, name, descriptor, self.listener)
         if append:
             self.touch(path)
         return os.fdopen(descriptor, "r+b" if append else "rb")
 
-    def _appending(self, path: str, directory: int, name: str, descriptor: int, witness: Witness) -> BinaryIO:
-        """An open file, its digest kept up; the witness hears of it when it is closed."""
-        waiting = self._waiting.get(path)
-        if waiting is not None:
-            waiting.more_follows()
-            return Digesting(descriptor, waiting)
+    def _appending(
+        self, path: str, directory: int, name: str, descriptor: int, listener: ChangeListener
+    ) -> BinaryIO:
+        """Return an open file that updates its digest and reports the change when it is closed."""
+        unplaced = self._unplaced.get(path)
+        if unplaced is not None:
+            unplaced.forget_known()
+            return DigestingFile(descriptor, unplaced)
         digest = Digest()
-        before = look(directory, name, read=True, into=digest)
+        before = read_path_state(directory, name, read=True, into=digest)
 
         def closing(open_: int) -> None:
-            after = standing(os.fstat(open_), digest=str(digest), unread=before.unread if before else "")
+            after = path_state(os.fstat(open_), digest=str(digest), unread=before.unread if before else "")
             if after != before:
-                witness(Change(path, before, after))
+                listener(PathChange(path, before, after))
 
-        return Digesting(descriptor, digest, closing)
+        return DigestingFile(descriptor, digest, closing)
 
     def rename(self, old: str, new: str, *, owner: Owner = SAME, mode: int | None = None) -> None:
-        """Move `old` to `new` on the same mount, replacing a file or link; makes directories above.
+        """Rename `old` to `new` on the same mount; replaces a file or symlink, creates directories above.
 
-        Owner and mode are set before, as `permit` does.
+        Owner and mode are set first, see `permit`.
         """
-        digest = self._waiting.pop(clean(old), None)
+        digest = self._unplaced.pop(clean(old), None)
         with self._parent(old) as (source, source_name), self._place(new) as (directory, name):
-            after = dirfd.permit(source, source_name, owner, mode)
-            with self._witnessed(new, directory, name, _digested(after, digest)):
+            after = directory_entry.permit(source, source_name, owner, mode)
+            with self._reported(new, directory, name, _digested(after, digest)):
                 os.rename(source_name, name, src_dir_fd=source, dst_dir_fd=directory)
 
     def symlink(self, target: str, path: str, *, owner: Owner = (0, 0)) -> None:
-        """Put a link with exactly this text at `path`, replacing a file or link that is there."""
+        """Create a symlink at `path`; replaces a file or symlink."""
         with self._place(path) as (directory, name):
-            dirfd.unlink(directory, TEMPORARY)
+            directory_entry.unlink(directory, TEMPORARY)
             os.symlink(target, TEMPORARY, dir_fd=directory)
             os.chown(TEMPORARY, *owner, dir_fd=directory, follow_symlinks=False)
-            with self._witnessed(path, directory, name):
+            with self._reported(path, directory, name):
                 os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
 
     def link(self, existing: str, path: str) -> None:
-        """Make `path` a further name of the file `existing`, replacing a file or link that is there."""
+        """Create a hard link to the file `existing` at `path`; replaces a file or symlink."""
         with self._parent(existing) as (source, source_name), self._place(path) as (directory, name):
-            dirfd.unlink(directory, TEMPORARY)
+            directory_entry.unlink(directory, TEMPORARY)
             os.link(source_name, TEMPORARY, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
-            with self._witnessed(path, directory, name):
+            with self._reported(path, directory, name):
                 os.rename(TEMPORARY, name, src_dir_fd=directory, dst_dir_fd=directory)
-            # Renaming a name of a file onto another name of it does nothing, by definition.
-            dirfd.unlink(directory, TEMPORARY)
+            # rename(2) does nothing when both names are hard links to one file.
+            directory_entry.unlink(directory, TEMPORARY)
 
     def remove(self, path: str) -> None:
-        """Remove what stands at `path`, a directory with all that is in it; nothing there is fine.
+        """Remove `path` if it exists, directories recursively.
 
-        No link is followed and no other mount is entered: a mount point in the tree is an error.
+        Symlinks are not followed. A mount point at or below `path` is an error.
         """
-        if self._kept:
-            self._kept.clear()
+        if self._cache:
+            self._cache.clear()
         try:
-            with self._parent(path) as (directory, name), self._witnessed(path, directory, name):
-                dirfd.remove(directory, name, dirfd.mount_id(directory))
+            with self._parent(path) as (directory, name), self._reported(path, directory, name):
+                directory_entry.remove(directory, name, directory_entry.mount_id(directory))
         except FileNotFoundError:
             return
 
     def chown(self, path: str, owner: Owner) -> None:
-        """Give `path`, or the link that it is, to a user and a group."""
-        with self._parent(path) as (directory, name), self._witnessed(path, directory, name, read=False):
+        """Set user and group; a symlink is not followed."""
+        with self._parent(path) as (directory, name), self._reported(path, directory, name, read=False):
             os.chown(name, *owner, dir_fd=directory, follow_symlinks=False)
 
     def chmod(self, path: str, mode: int) -> None:
-        """Set the mode of a file or directory, special bits included; a link is an error."""
-        with self._parent(path) as (directory, name), self._witnessed(path, directory, name, read=False):
-            dirfd.change_mode(directory, name, mode)
+        """Set the mode of a file or directory, including special bits; a symlink is an error."""
+        with self._parent(path) as (directory, name), self._reported(path, directory, name, read=False):
+            directory_entry.change_mode(directory, name, mode)
 
     def permit(self, path: str, owner: Owner, mode: int | None = None) -> None:
-        """Set owner, then mode, where they differ; `None` leaves the mode, special bits included.
+        """Set owner, then mode, where they differ; None keeps the mode, including setuid and setgid.
 
-        In this order, because a change of owner takes the setuid and setgid bits away.
+        The owner comes first, because chown clears the setuid and setgid bits.
         """
-        with self._parent(path) as (directory, name), self._witnessed(path, directory, name, read=False):
-            dirfd.permit(directory, name, owner, mode)
+        with self._parent(path) as (directory, name), self._reported(path, directory, name, read=False):
+            directory_entry.permit(directory, name, owner, mode)
 
     def sync(self, paths: Iterable[str]) -> None:
-        """Write the file systems on which the directories `paths` lie to their disks, each once."""
+        """Flush the filesystems of the directories `paths`, each once."""
         done: set[int] = set()
         for path in paths:
             with self._opened(clean(path), os.O_RDONLY | os.O_DIRECTORY) as descriptor:
@@ -225,17 +234,17 @@ class Root(Tree):
                     done.add(device)
 
     def touch(self, path: str) -> None:
-        """Remember that `path` was made or replaced, be it by somebody else."""
+        """Note in `touched` that `path` was created or replaced, also by another program."""
         self.touched[clean(path)] = None
 
     @contextmanager
     def acting_as(self, user: int, group: int, *, umask: int = 0o077) -> Iterator[Self]:
-        """Do what happens inside with the rights of a user, and as its property.
+        """Switch to the effective user and group inside the block.
 
-        Effective ids are those of the whole process, so nothing else may run meanwhile.
+        Effective ids belong to the whole process, so no other thread may work meanwhile.
         """
-        if self.witness:
-            Digest()  # What it imports may not be there to be read by everybody.
+        if self.listener:
+            Digest()  # Imports hashlib now: the user may not be able to read it.
         groups, ids, mask = os.getgroups(), (os.geteuid(), os.getegid()), os.umask(umask)
         with self._top() as top:
             self._pinned = top
@@ -252,30 +261,30 @@ class Root(Tree):
                 self._pinned = None
 
     def _digest_of(self, data: bytes, known: str = "") -> Digest | None:
-        """The digest of contents, for the witness; nothing is computed if it is known, or nobody wants it."""
-        if not self.witness:
+        """Return the digest of contents for the listener; None without a listener."""
+        if not self.listener:
             return None
         digest = Digest(known)
         digest.update(data)
         return digest
 
-    def _witnessed(
-        self, path: str, directory: int, name: str, after: Standing | None = None, *, read: bool = True
+    def _reported(
+        self, path: str, directory: int, name: str, after: PathState | None = None, *, read: bool = True
     ) -> AbstractContextManager[None]:
-        """Tell the witness what the change inside does to `name`.
+        """Report the change of `name` inside the block to the listener.
 
-        `after` is how it will stand, if that is known; contents stay the same without `read`.
+        `after` is the new state, if it is known. Contents do not change without `read`.
         """
-        if self.witness is None or path in self._waiting:
-            return UNSEEN
-        return _Witnessed(self.witness, path, directory, name, after, read=read)
+        if self.listener is None or path in self._unplaced:
+            return NOT_REPORTED
+        return _Reported(self.listener, path, directory, name, after, read=read)
 
     def _place(self, path: str) -> AbstractContextManager[tuple[int, str]]:
-        """As `_parent`, for something new: directories above it are made, and what is done is noted."""
+        """Open the parent of a new object: creates directories above, and notes `path` in `touched`."""
         return _Place(self, self._parent, path)
 
     def _make(self, path: str, mode: int) -> tuple[str, ...]:
-        """Make a directory whose path holds no links; one that was put there meanwhile is an error."""
+        """Create a directory whose path has no symlinks; a symlink that appeared meanwhile is an error."""
         made: list[str] = []
         with self._top() as top:
             current = os.dup(top)
@@ -290,7 +299,7 @@ class Root(Tree):
 
 
 class _Place:
-    """See `Root._place`. No generator, and neither is the next: a stage with many files passes here often."""
+    """Implements `Root._place`. A class is faster than a generator on this hot path."""
 
     def __init__(self, root: Root, parent: Parent, path: str) -> None:
         self._root = root
@@ -316,13 +325,20 @@ class _Place:
             self._root.touch(self._path)
 
 
-class _Witnessed:
-    """See `Root._witnessed`."""
+class _Reported:
+    """Implements `Root._reported`."""
 
     def __init__(
-        self, witness: Witness, path: str, directory: int, name: str, after: Standing | None, *, read: bool
+        self,
+        listener: ChangeListener,
+        path: str,
+        directory: int,
+        name: str,
+        after: PathState | None,
+        *,
+        read: bool,
     ) -> None:
-        self._witness = witness
+        self._listener = listener
         self._path = path
         self._directory = directory
         self._name = name
@@ -336,20 +352,20 @@ class _Witnessed:
         if kind is None:
             after = self._after or self._look()
             if after != self._before:
-                self._witness(Change(clean(self._path), self._before, after))
+                self._listener(PathChange(clean(self._path), self._before, after))
 
-    def _look(self) -> Standing | None:
-        return look(self._directory, self._name, read=self._read)
+    def _look(self) -> PathState | None:
+        return read_path_state(self._directory, self._name, read=self._read)
 
 
-def _digested(after: Standing, digest: Digest | None) -> Standing | None:
-    """With the digest of its contents; `None` if that is not known and has to be looked for."""
+def _digested(after: PathState, digest: Digest | None) -> PathState | None:
+    """Return the state with its digest; None if the digest is unknown, so that the path has to be read."""
     known = str(digest or "")
     return after._replace(digest=known) if known else None
 
 
 def _prefixes(path: str) -> Iterator[str]:
-    """`/a`, `/a/b`, `/a/b/c` for `/a/b/c`."""
+    """Yield `/a`, `/a/b`, `/a/b/c` for `/a/b/c`."""
     place = ""
     for part in path.strip("/").split("/"):
         if part:
@@ -358,9 +374,9 @@ def _prefixes(path: str) -> Iterator[str]:
 
 
 def _enter(directory: int, place: str, mode: int, made: list[str]) -> int:
-    """Open the directory at `place`, a child of `directory`; it is made if missing."""
+    """Open the directory at `place`, a child of `directory`; create it if it is missing."""
     name = posixpath.basename(place)
-    with named(place):
+    with path_in_errors(place):
         try:
             return os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
         except FileNotFoundError:
@@ -370,5 +386,4 @@ def _enter(directory: int, place: str, mode: int, made: list[str]) -> int:
 
 
 def _writing(descriptor: int, digest: Digest | None) -> BinaryIO:
-    """A new file, open for writing and reading."""
-    return Digesting(descriptor, digest) if digest else os.fdopen(descriptor, "w+b")
+    return DigestingFile(descriptor, digest) if digest else os.fdopen(descriptor, "w+b")

@@ -1,9 +1,7 @@
-"""The one place where a program is started.
+"""Run programs. The only module that starts processes.
 
-The environment is built from nothing, stdin is closed unless the command brings
-its own, both streams are captured, start and end are logged, and what takes long
-says so (`ignition.host.progress`). Everything else that a stage does to the machine
-passes `ignition.host.root`.
+The environment has only the variables below, stdin is empty unless the command has input, and both output
+streams are captured. Calls are logged, and long ones report progress (`ignition.host.progress`).
 """
 
 from __future__ import annotations
@@ -17,32 +15,33 @@ from ignition import distro, log
 from ignition.errors import IgnitionError
 from ignition.host.command import Command, CommandFailed, Ran
 from ignition.host.progress import Work
+from ignition.text import strerror
 
-__all__ = ["run"]
+__all__ = ["ProgramNotFound", "run"]
 
 
 def run(command: Command) -> Ran:
-    """Run `command` to its end and return what it answered.
+    """Run `command` to its end.
 
     Raises:
-        CommandFailed: its exit status is not one of `command.ok`.
-        IgnitionError: the program is not there; the hint names its package.
+        CommandFailed: the exit status is not in `command.ok`.
+        ProgramNotFound: the program is not installed.
+        IgnitionError: the program cannot be started.
     """
     log.debug(f"executing: {command}")
     with standard_input(command.stdin) as stdin, start(command, stdin) as process:
         try:
-            stdout, stderr = to_its_end(process, Work(command.why))
+            stdout, stderr = communicate(process, Work(command.why))
         except BaseException:
             process.kill()
             raise
-    ran = Ran(process.returncode, text(stdout), text(stderr))
+    ran = Ran(process.returncode, decode(stdout), decode(stderr))
     if ran.status not in command.ok:
         raise CommandFailed(command, ran)
     return ran
 
 
 def start(command: Command, stdin: int) -> subprocess.Popen[bytes]:
-    """The program, as it has just begun to run."""
     try:
         return subprocess.Popen(
             command.real_argv(),
@@ -52,16 +51,16 @@ def start(command: Command, stdin: int) -> subprocess.Popen[bytes]:
             env=environment() | dict(command.environment),
         )
     except FileNotFoundError as error:
-        raise missing(command.program) from error
+        raise ProgramNotFound(command.program) from error
     except OSError as error:
-        raise IgnitionError(f"cannot start {command.program}: {error.strerror}") from error
+        raise IgnitionError(f"cannot start {command.program}: {strerror(error)}") from error
     except ValueError as error:
-        raise IgnitionError(f"cannot start {command.program}: an argument has a NUL in it") from error
+        raise IgnitionError(f"cannot start {command.program}: an argument contains a NUL byte") from error
 
 
 @contextmanager
 def standard_input(data: bytes | None) -> Iterator[int]:
-    """What the program reads, as a file in memory: a pipe would have to be filled while it is waited for."""
+    """Yield a descriptor for standard input: a file in memory, which needs no writer, unlike a pipe."""
     if data is None:
         with open(os.devnull, "rb") as nothing:
             yield nothing.fileno()
@@ -72,27 +71,35 @@ def standard_input(data: bytes | None) -> Iterator[int]:
         yield file.fileno()
 
 
-def to_its_end(process: subprocess.Popen[bytes], work: Work) -> tuple[bytes, bytes]:
-    """Take what a program writes, and say from time to time that it still runs."""
+def communicate(process: subprocess.Popen[bytes], work: Work) -> tuple[bytes, bytes]:
+    """Read the output of a program until it ends, and report progress."""
     while True:
         try:
-            return process.communicate(timeout=work.patience())
-        except subprocess.TimeoutExpired:  # nothing is lost: the next call returns all of it
-            work.still()
+            return process.communicate(timeout=work.seconds_until_report())
+        except subprocess.TimeoutExpired:  # the next call returns all output
+            work.report()
 
 
 def environment() -> dict[str, str]:
-    """All that a program gets to see: where programs are, and that answers are plain English."""
+    """Return the environment of all programs: the search path, and English messages."""
     return {"LC_ALL": "C.UTF-8", "PATH": os.environ.get("PATH") or distro.DEFAULT_PATH}
 
 
-def missing(program: str) -> IgnitionError:
-    """The error for a program that is not installed, with the package that brings it."""
-    package = distro.PACKAGES.get(program)
-    hint = f"it comes with the package {package}" if package else ""
-    return IgnitionError(f"the program {program} is not here", hint=hint)
+class ProgramNotFound(IgnitionError):
+    """A program is not installed.
+
+    Attributes:
+        program: its name.
+        package: the package that contains it, or "".
+    """
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+        self.package = distro.PACKAGES.get(program, "")
+        hint = f"install the package {self.package}" if self.package else ""
+        super().__init__(f'program "{program}" not found', hint=hint)
 
 
-def text(raw: bytes) -> str:
-    """Program output as text; what is not UTF-8 shows as U+FFFD."""
+def decode(raw: bytes) -> str:
+    """Decode program output; bytes that are not UTF-8 become U+FFFD."""
     return raw.decode("utf-8", "replace")

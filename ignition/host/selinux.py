@@ -1,8 +1,8 @@
-"""Whether the target root has SELinux, and which policy.
+"""SELinux configuration of the target root.
 
-A root without `/etc/selinux/config`, or with SELinux disabled in it, has none and nothing is labelled
-there. So has one that enforces nothing and whose policy is gone: Debian leaves the file behind when the
-policy is removed. The reference insists on a policy and fails on such roots (engine.md 14, point 28).
+Nothing is labelled in a root without `/etc/selinux/config`, with SELinux disabled, or in permissive mode
+without a policy: Debian keeps the file when the policy is removed. The reference fails on such roots
+(docs/reference/stages.md, "Relabelling").
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Final
 from ignition.errors import IgnitionError
 
 if TYPE_CHECKING:
-    from ignition.host.files.tree import Tree
+    from ignition.host.files.root_view import RootView
 
 __all__ = ["file_contexts", "is_unlabelled"]
 
 CONFIG: Final = "/etc/selinux/config"
 LABEL: Final = "security.selinux"
-"""The extended attribute that holds a label; source: xattr(7)."""
+"""Extended attribute of labels; xattr(7)."""
 
 
-def file_contexts(root: Tree) -> str | None:
-    """The path, in the root, of the file that says which label each file has; `None` without SELinux.
+def file_contexts(root: RootView) -> str | None:
+    """Return the path of the policy's file_contexts in the root; None without SELinux.
 
-    There are no links on the way: setfiles would follow them out of the root.
+    Its symlinks are resolved, because setfiles would follow them out of the root.
     """
     try:
         settings = _settings(root.read_text(CONFIG))
@@ -38,17 +38,17 @@ def file_contexts(root: Tree) -> str | None:
     policy = settings.get("SELINUXTYPE")
     if not policy:
         raise IgnitionError(
-            f"{CONFIG} of the target system does not say which policy it uses",
-            hint="it needs a line SELINUXTYPE=..., or SELINUX=disabled",
+            f"{CONFIG} in the target root names no policy",
+            hint="add a line SELINUXTYPE=… or SELINUX=disabled",
         )
     contexts = root.resolve(f"/etc/selinux/{policy}/contexts/files/file_contexts")
     return None if mode == "permissive" and not root.is_file(contexts) else contexts
 
 
-def is_unlabelled(root: Tree, place: str) -> bool:
-    """Whether something stands at a path, all links resolved, that has no label and could have one."""
+def is_unlabelled(root: RootView, place: str) -> bool:
+    """Whether an object at a resolved path has no label, on a filesystem that supports labels."""
     try:
-        os.getxattr(root.outside(place), LABEL, follow_symlinks=False)
+        os.getxattr(root.host_path(place), LABEL, follow_symlinks=False)
     except OSError as error:
         return error.errno == errno.ENODATA
     return False

@@ -1,4 +1,4 @@
-"""What has to be known to get one resource, whatever its scheme."""
+"""A resource to fetch: URL, request headers, compression, digest."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["Source"]
 
 @dataclass(frozen=True)
 class Source:
-    """One resource of a config: where it is and what must be true of its bytes.
+    """One resource of a config, and how to verify it.
 
     Attributes:
-        url: any scheme of config-spec section 11; empty means zero bytes.
+        url: with a scheme of docs/reference/config-language.md, "URLs"; empty for zero bytes.
         headers: HTTP request headers, in config order.
         compression: "" or "gzip"; the bytes are decompressed before use.
         hash: "" or `<function>-<hex digest>` of the decompressed bytes.
@@ -24,5 +24,5 @@ class Source:
     hash: str = ""
 
     def __repr__(self) -> str:
-        """Names the scheme only: the rest may be a secret (`data:`, signed URLs)."""
+        """Show only the scheme: the rest may be secret (`data:`, signed URLs)."""
         return f"Source({self.url.partition(':')[0] or 'empty'}:…)"

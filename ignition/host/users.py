@@ -1,8 +1,8 @@
-"""Users and groups of the target root, read from its own files.
+"""Users and groups of the target root.
 
-Nothing of the running system's name services is asked: the files are parsed, and `/usr/lib/passwd` and
-`/usr/lib/group`, where image-based systems keep those of the distribution, come second (nss-altfiles).
-Lines that the C library would pass over are passed over here (passwd(5), shadow(5), group(5)).
+The files of the target root are parsed; name services of the running system are not used. `/usr/lib/passwd`
+and `/usr/lib/group` of image-based systems (nss-altfiles) have lower priority. Lines that the C library
+ignores are ignored (passwd(5), shadow(5), group(5)).
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Final
 from ignition.host.command import Secret
 
 if TYPE_CHECKING:
-    from ignition.host.files.tree import Tree
+    from ignition.host.files.root_view import RootView
 
 __all__ = ["Accounts", "Group", "User", "read_accounts"]
 
 USER_FILES: Final = ("/etc/passwd", "/usr/lib/passwd")
 GROUP_FILES: Final = ("/etc/group", "/usr/lib/group")
 SHADOWED: Final = "x"
-"""The password field of those whose hash is kept in a file that only root may read."""
+"""Password field of entries whose hash is in the shadow file."""
 
 
 @dataclass(frozen=True)
 class User:
-    """One user; `password` is the hash, wherever it is kept."""
+    """One user; `password` is the hash from passwd or shadow."""
 
     name: str
     uid: int
@@ -39,7 +39,7 @@ class User:
 
 @dataclass(frozen=True)
 class Group:
-    """One group and the users that have it as a supplementary one."""
+    """One group; `members` have it as a supplementary group."""
 
     name: str
     gid: int
@@ -49,45 +49,45 @@ class Group:
 
 @dataclass(frozen=True)
 class Accounts:
-    """All users and groups of a root, by name."""
+    """The users and groups of the target root, by name."""
 
     users: Mapping[str, User] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
 
     def supplementary(self, user: str) -> frozenset[str]:
-        """The names of the groups that list `user` as a member."""
+        """Return the names of the groups with `user` as a member."""
         return frozenset(group.name for group in self.groups.values() if user in group.members)
 
 
-def read_accounts(root: Tree) -> Accounts:
-    """The users and groups of `root`; a file that is not there has none."""
+def read_accounts(root: RootView) -> Accounts:
+    """Read the users and groups of `root`; a missing file counts as empty."""
     return Accounts(
         users={user.name: user for user in reversed(list(_users(root)))},
         groups={group.name: group for group in reversed(list(_groups(root)))},
     )
 
 
-def _users(root: Tree) -> Iterator[User]:
+def _users(root: RootView) -> Iterator[User]:
     hashes = {fields[0]: fields[1] for fields in _lines(root, "/etc/shadow", 2)}
     for file in USER_FILES:
         for name, password, uid, gid, gecos, home, shell in _lines(root, file, 7):
             if uid.isdecimal() and gid.isdecimal():
-                kept = hashes.get(name, password) if password == SHADOWED else password
-                yield User(name, int(uid), int(gid), gecos, home, shell, Secret(kept))
+                hash_ = hashes.get(name, password) if password == SHADOWED else password
+                yield User(name, int(uid), int(gid), gecos, home, shell, Secret(hash_))
 
 
-def _groups(root: Tree) -> Iterator[Group]:
+def _groups(root: RootView) -> Iterator[Group]:
     hashes = {fields[0]: fields[1] for fields in _lines(root, "/etc/gshadow", 2)}
     for file in GROUP_FILES:
         for name, password, gid, members in _lines(root, file, 4):
             if gid.isdecimal():
-                kept = hashes.get(name, password) if password == SHADOWED else password
+                hash_ = hashes.get(name, password) if password == SHADOWED else password
                 listed = frozenset(filter(None, members.split(",")))
-                yield Group(name, int(gid), listed, Secret(kept))
+                yield Group(name, int(gid), listed, Secret(hash_))
 
 
-def _lines(root: Tree, path: str, fields: int) -> Iterator[list[str]]:
-    """The lines of an account file that have at least so many fields, cut to that number."""
+def _lines(root: RootView, path: str, fields: int) -> Iterator[list[str]]:
+    """Yield the lines of an account file with at least `fields` fields, cut to that number."""
     try:
         text = root.read_text(path)
     except FileNotFoundError:

@@ -52,10 +52,10 @@ class Drive:
         Raises:
             IgnitionError: the file is unreadable.
         """
-        from ignition.host.files.tree import Tree
+        from ignition.host.files.root_view import RootView
 
         try:
-            return Tree(self.directory).read(path)
+            return RootView(self.directory).read(path)
         except OSError as error:
             raise IgnitionError(f'cannot read {path} on "{self.label}": {strerror(error)}') from error
 

@@ -12,7 +12,7 @@ from ignition import distro
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import Refusal
-from ignition.host.files.tree import Tree
+from ignition.host.files.root_view import RootView
 from ignition.host.root import Owner
 from ignition.host.users import GROUP_FILES, USER_FILES
 from ignition.host.users import Accounts as FoundAccounts
@@ -271,7 +271,7 @@ def _entries(number: int) -> str:
     return f"{number} {'entry' if number == 1 else 'entries'}"
 
 
-def _link(each: ResolvedNode, link: Link, what: str, root: Tree) -> Effect:
+def _link(each: ResolvedNode, link: Link, what: str, root: RootView) -> Effect:
     target = link.target or ""
     if not link.hard:
         if each.found and each.found.target == target:
@@ -281,14 +281,14 @@ def _link(each: ResolvedNode, link: Link, what: str, root: Tree) -> Effect:
     return Effect(each.path, Does.CHANGE, what, f"to {target}", lost=(_thing(each, root),))
 
 
-def _replaced(each: ResolvedNode, what: str, root: Tree) -> Effect:
+def _replaced(each: ResolvedNode, what: str, root: RootView) -> Effect:
     is_directory = stat.S_ISDIR(root.lstat(each.place).st_mode)
     return Effect(
         each.path, Does.DESTROY if is_directory else Does.CHANGE, what, "replaced", lost=(_thing(each, root),)
     )
 
 
-def _thing(each: ResolvedNode, root: Tree) -> str:
+def _thing(each: ResolvedNode, root: RootView) -> str:
     """Describe the existing object."""
     status = root.lstat(each.place)
     if stat.S_ISDIR(status.st_mode):
@@ -312,7 +312,7 @@ def _compared(
     return Effect(each.path, Does.KEEP, what)
 
 
-def _permissions(each: ResolvedNode, owner: Owner, root: Tree) -> Iterator[str]:
+def _permissions(each: ResolvedNode, owner: Owner, root: RootView) -> Iterator[str]:
     status = root.lstat(each.place)
     mode = None if isinstance(each.node, Link) else each.node.mode
     for word, wanted, now in zip(("user", "group"), owner, (status.st_uid, status.st_gid), strict=True):
@@ -325,7 +325,7 @@ def _permissions(each: ResolvedNode, owner: Owner, root: Tree) -> Iterator[str]:
 # Units.
 
 
-def _written(action: WriteUnitFile, root: Tree) -> Effect:
+def _written(action: WriteUnitFile, root: RootView) -> Effect:
     if not root.exists(action.place):
         return Effect(action.path, Does.CREATE, action.what)
     if root.is_file(action.place) and root.read_text(action.place) == action.text:
@@ -333,7 +333,7 @@ def _written(action: WriteUnitFile, root: Tree) -> Effect:
     return Effect(action.path, Does.CHANGE, action.what, "replaced")
 
 
-def _is_mask(root: Tree, place: str) -> bool:
+def _is_mask(root: RootView, place: str) -> bool:
     found = root.find(place)
     return (
         found is not None

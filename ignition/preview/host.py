@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ignition.host import Fetch, Run
-from ignition.host.programs import is_there
+from ignition.host.programs import has_program
 from ignition.preview.devices import PredictedDevices
 from ignition.preview.queries import Queries
 from ignition.preview.tree import PredictedTree
@@ -27,7 +27,7 @@ class PreviewHost:
     devices: PredictedDevices
     fetch: Fetch
     system: str = "/"
-    has_program: Callable[[str], bool] = is_there
+    has_program: Callable[[str], bool] = has_program
     formatted: set[str] = field(default_factory=set)
 
 

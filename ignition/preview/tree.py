@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ignition.host.files.tree import Tree
+from ignition.host.files.root_view import RootView
 
 __all__ = ["PredictedTree", "Unseen"]
 
@@ -18,7 +18,7 @@ class Unseen(Exception):
     """The object cannot be observed yet; the text is the reason."""
 
 
-class PredictedTree(Tree):
+class PredictedTree(RootView):
     """A tree with predictions: whole files, symlinks, removals and mount points.
 
     It has no method that changes the tree on disk.
@@ -84,9 +84,9 @@ class PredictedTree(Tree):
             {*(name for name in names if name not in kept), *(n for n in kept if kept[n] is not None)}
         )
 
-    def writable(self, path: str) -> bool:
+    def is_writable(self, path: str) -> bool:
         """Whether names can be created in a directory; a predicted mount is writable."""
-        return self._where(path) in self._covers or super().writable(path)
+        return self._where(path) in self._covers or super().is_writable(path)
 
     def mount_id(self, path: str) -> int:
         """Return the id of the mount; predicted mounts have negative ids."""

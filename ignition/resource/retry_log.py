@@ -107,7 +107,7 @@ class RetryLog:
         self._period.attempts += 1
         self._period.cause = cause
         if reminder := _reminder(self._period, self._deadline.now()):
-            progress.say(reminder)
+            progress.report(reminder)
 
     def timed_out(self) -> TimedOut:
         """Return the error for an expired time limit."""

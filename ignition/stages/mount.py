@@ -69,7 +69,7 @@ class MakeMountpoints:
 
     def describe(self) -> str:
         """The directories."""
-        return f"making the directories {', '.join(at for _, at in self.mountpoints)}"
+        return f"creating directories {', '.join(at for _, at in self.mountpoints)}"
 
     def perform(self, host: Host) -> None:
         """Make them. Persists the missing ones before they are made: a second try finds them in place."""
@@ -110,15 +110,15 @@ class MountFilesystem:
         """Mount."""
         filesystem = self.filesystem
         format_ = filesystem.format or ""
-        target = host.root.outside(self.at)
+        target = host.root.host_path(self.at)
         try:
             host.run(mount.mount(format_, filesystem.device, target, filesystem.mount_options))
         except CommandFailed as error:
             if "unknown filesystem type" not in error.ran.stderr:
                 raise
             raise IgnitionError(
-                f"the kernel knows no filesystem {format_}",
-                hint=f"put the kernel module {format_} into the initramfs",
+                f"the kernel lacks {format_} support",
+                hint=f"add the kernel module {format_} to the initramfs",
             ) from error
 
 
@@ -135,7 +135,7 @@ class LabelFilesystems:
 
     def describe(self) -> str:
         """Which."""
-        return f"labelling what is empty of {', '.join(self.mountpoints)}"
+        return f"labelling empty filesystems of {', '.join(self.mountpoints)}"
 
     def perform(self, host: Host) -> None:
         """One process for all, and none where the target has no SELinux."""
@@ -151,11 +151,11 @@ def missing_directories(host: View, path: ConfigPath, at: str) -> tuple[str, ...
         if found is None:
             return tuple(places[depth:])
         if not stat.S_ISDIR(found.st_mode):
-            kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no directory"
+            kind = "a symlink" if stat.S_ISLNK(found.st_mode) else "no directory"
             raise IgnitionError(
-                f"{place} in the target root is {kind}, so nothing can be mounted at {at}",
+                f"cannot mount at {at}: {place} in the target root is {kind}",
                 path=path,
-                hint="name the directory itself in `path`",
+                hint="set `path` to the directory itself",
             )
     return ()
 
@@ -175,14 +175,14 @@ class MountFilesystems:
         return frozenset(
             index
             for index, path, filesystem in mountable(config)
-            if _is_mounted(host, visible, host.root.outside(path), filesystem)
+            if _is_mounted(host, visible, host.root.host_path(path), filesystem)
         )
 
     def plan(self, config: Config, facts: frozenset[int]) -> Plan:
         """Mount the others, each after those above it, and side by side where none is."""
         wanted = list(mountable(config))
         keeps = [
-            f"{each.device} is mounted at {path} already" for index, path, each in wanted if index in facts
+            f"{each.device} is already mounted at {path}" for index, path, each in wanted if index in facts
         ]
         missing = [
             MountFilesystem((*PATH, index), each, path) for index, path, each in wanted if index not in facts

@@ -20,6 +20,6 @@ def set_labels(host: Host, paths: Iterable[str]) -> bool:
     contexts, paths = file_contexts(host.root), tuple(paths)
     if contexts is None or not paths:
         return False
-    outside = host.root.outside
-    host.run(setfiles(host.root.path, outside(contexts), map(outside, paths)))
+    host_path = host.root.host_path
+    host.run(setfiles(host.root.path, host_path(contexts), map(host_path, paths)))
     return True

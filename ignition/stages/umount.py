@@ -13,7 +13,7 @@ from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host, View
 from ignition.host.command import CommandFailed
-from ignition.host.mounts import mounted, users
+from ignition.host.mounts import mounted, processes_using
 from ignition.schemas.config import Config
 from ignition.stages import Plan
 from ignition.stages.mount import PATH, mountable
@@ -53,7 +53,7 @@ class Unmount:
                     return
                 if attempt == ATTEMPTS:
                     raise _busy(host, left) from error
-                log.info(f"trying again in {PAUSE} seconds: {error.ran.stderr.strip()}")
+                log.info(f"retrying in {PAUSE} s: {error.ran.stderr.strip()}")
                 time.sleep(PAUSE)
             else:
                 return
@@ -65,10 +65,10 @@ def _still_mounted(host: View, targets: Sequence[str]) -> list[str]:
 
 
 def _busy(host: View, targets: Sequence[str]) -> IgnitionError:
-    by = {target: ", ".join(users(host.system, target)) or "no process" for target in targets}
+    by = {target: ", ".join(processes_using(host.system, target)) or "no process" for target in targets}
     return IgnitionError(
         "cannot unmount " + "; ".join(f"{target} (used by {names})" for target, names in by.items()),
-        hint="end the processes that use it; another mount below it keeps it busy too",
+        hint="end the processes that use it, and unmount filesystems below it",
     )
 
 
@@ -85,7 +85,7 @@ class UnmountFilesystems:
         """The targets that are mounted, deep ones first."""
         # Whatever is below a path is longer than it.
         paths = sorted((path for _, path, _ in mountable(config)), key=len, reverse=True)
-        return tuple(_still_mounted(host, [host.root.outside(path) for path in dict.fromkeys(paths)]))
+        return tuple(_still_mounted(host, [host.root.host_path(path) for path in dict.fromkeys(paths)]))
 
     def plan(self, config: Config, facts: tuple[str, ...]) -> Plan:  # noqa: ARG002
         """Unmount them with one call."""

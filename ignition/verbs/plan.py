@@ -138,7 +138,7 @@ def _present(conflicts: Sequence[object], system: str) -> Iterator[str]:
     from ignition.preview import DeviceAbsent
 
     if any(isinstance(conflict, DeviceAbsent) for conflict in conflicts):
-        there = list(blocks.every(system))
+        there = list(blocks.inventory(system))
         yield "existing devices:" if there else "no block devices found"
         yield from (f"  {line}" for line in there)
 

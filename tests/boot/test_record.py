@@ -21,13 +21,13 @@ from ignition.boot.record import Record
 from ignition.configpath import ConfigPath
 from ignition.errors import ActionFailed, IgnitionError, Refusal, Refused
 from ignition.host.command import Command, CommandFailed, Ran, Secret
-from ignition.host.files.path_change import Change, Standing
+from ignition.host.files.path_change import PathChange, PathState
 from ignition.stages import act
 from ignition.stages.actions import Parallel, RunCommand
 from ignition.stages.files.crypttab import WriteKey
 from tests.host.fakes import FakeHost
 
-FILE = Standing("file", 0, 0, 0o644, 3, "sha256-aa")
+FILE = PathState("file", 0, 0, 0o644, 3, "sha256-aa")
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 class Do:
     """Tells of changes, or fails."""
 
-    changes: tuple[Change, ...] = ()
+    changes: tuple[PathChange, ...] = ()
     failure: Exception | None = None
     path: ConfigPath = ("storage", "files", 3)
     what: str = "doing it"
@@ -99,7 +99,7 @@ def test_record_of_second_try_is_appended(path: Path) -> None:
 
 
 def test_entry_has_all_members_of_an_action(path: Path) -> None:
-    change = Change("/etc/x", None, FILE)
+    change = PathChange("/etc/x", None, FILE)
     (line,) = recorded(path, Do((change,), sources=("https://example.com/x",)))
     assert {key: value for key, value in line.items() if key not in {"time", "seconds"}} == {
         "stage": "files",
@@ -139,9 +139,9 @@ def test_entry_members_depend_on_kind_of_path(path: Path) -> None:
         path,
         Do(
             (
-                Change("/d", Standing("directory", 1, 2, 0o700), None),
-                Change("/l", None, Standing("link", 0, 0, 0o777, target="a")),
-                Change("/f", FILE._replace(digest="", unread="Input/output error"), FILE),
+                PathChange("/d", PathState("directory", 1, 2, 0o700), None),
+                PathChange("/l", None, PathState("link", 0, 0, 0o777, target="a")),
+                PathChange("/f", FILE._replace(digest="", unread="Input/output error"), FILE),
             )
         ),
     )
@@ -159,11 +159,11 @@ def test_changes_of_one_path_are_joined(path: Path) -> None:
         path,
         Do(
             (
-                Change("/f", None, FILE),
-                Change("/g", FILE, None),
-                Change("/f", FILE._replace(digest=""), bare),
-                Change("/gone", None, FILE),
-                Change("/gone", FILE, None),
+                PathChange("/f", None, FILE),
+                PathChange("/g", FILE, None),
+                PathChange("/f", FILE._replace(digest=""), bare),
+                PathChange("/gone", None, FILE),
+                PathChange("/gone", FILE, None),
             )
         ),
     )
@@ -177,7 +177,7 @@ def test_changes_of_one_path_are_joined(path: Path) -> None:
 
 def test_entry_of_secret_action_has_no_digest(path: Path, tmp_path: Path) -> None:
     host = FakeHost(tmp_path / "host")
-    host.root.witness = record.add_change
+    host.root.listener = record.add_change
     kept = Record(str(path))
     kept.begin("files")
     with record.writing(kept):
@@ -189,7 +189,9 @@ def test_entry_of_secret_action_has_no_digest(path: Path, tmp_path: Path) -> Non
 
 def test_entry_of_failed_action_has_the_message(path: Path) -> None:
     with pytest.raises(ActionFailed):
-        recorded(path, Do((Change("/f", None, FILE),), failure=OSError(28, "No space left on device", "/f")))
+        recorded(
+            path, Do((PathChange("/f", None, FILE),), failure=OSError(28, "No space left on device", "/f"))
+        )
     (line,) = lines(path)[1:]
     assert line["outcome"] == "failed"
     assert line["error"] == "OSError"
@@ -265,7 +267,7 @@ def test_entry_lists_programs_without_secrets(path: Path, tmp_path: Path) -> Non
 
 
 def test_entries_of_parallel_actions_are_separate(path: Path) -> None:
-    many = [Do((Change(f"/{number}", None, FILE),), what=f"doing {number}") for number in range(30)]
+    many = [Do((PathChange(f"/{number}", None, FILE),), what=f"doing {number}") for number in range(30)]
     told = recorded(path, Parallel((), "doing all", tuple(many)))
     assert {line["action"]: [each["path"] for each in line["changes"]] for line in told[:-1]} == {
         f"doing {number}": [f"/{number}"] for number in range(30)
@@ -275,7 +277,7 @@ def test_entries_of_parallel_actions_are_separate(path: Path) -> None:
 
 
 def test_entry_without_record_writes_nothing(path: Path, tmp_path: Path) -> None:
-    act(Do((Change("/f", None, FILE),)), FakeHost(tmp_path / "host"))
+    act(Do((PathChange("/f", None, FILE),)), FakeHost(tmp_path / "host"))
     assert not path.exists()
     assert record.current() is None
 
@@ -285,8 +287,8 @@ def test_entry_without_record_writes_nothing(path: Path, tmp_path: Path) -> None
 def test_entry_with_any_names_is_valid_json(path: Path, name: str, text: str, uid: int) -> None:
     path.unlink(missing_ok=True)
     name = "/" + name.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
-    link = Standing("link", uid, 0, 0o777, target=text + "\udcff")
-    (line,) = recorded(path, Do((Change(name, None, link),), what=text, sources=(name,)))
+    link = PathState("link", uid, 0, 0o777, target=text + "\udcff")
+    (line,) = recorded(path, Do((PathChange(name, None, link),), what=text, sources=(name,)))
     assert line["action"] == text
     assert line["sources"] == [line["changes"][0]["path"]] == [name]
     assert line["changes"][0]["after"]["target"] == text + "\udcff"

@@ -1,4 +1,4 @@
-"""A root for the tests of the gate to it."""
+"""Fixtures: a target root."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ignition.host.root import Root
 
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
-    """The directory that is the root; what lies beside it is outside."""
+    """The directory of the target root, beside a directory `outside`."""
     directory = tmp_path / "root"
     directory.mkdir()
     (tmp_path / "outside").mkdir()

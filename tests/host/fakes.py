@@ -1,4 +1,4 @@
-r"""A host for stage tests: answers as told, writes down what it was asked; the target root is real.
+r"""A host for stage tests: fake programs, devices and resources, and a real target root.
 
 host = FakeHost(tmp_path)
 host.run.answer("blkid", stdout="TYPE=ext4\n")              # every call of blkid
@@ -45,11 +45,10 @@ class _Answer:
 
 
 class FakeRun:
-    """Answers commands as told; everything not told succeeds without a word.
+    """Returns prepared answers; a command without one succeeds without output.
 
-    `commands` holds every command in the order in which it was run. The answer
-    given last is looked at first; one call of `answer` with several responses is
-    used up in turn, its last one from then on. `missing` names programs that are not there.
+    `commands` has all commands in order. The newest answer has priority. The responses of one `answer` are
+    used in turn, the last one repeatedly. `missing` has the names of programs that are not installed.
     """
 
     def __init__(self) -> None:
@@ -66,16 +65,15 @@ class FakeRun:
         status: int = 0,
         having: str | None = None,
     ) -> None:
-        """Say what `program` answers, if given only to calls that have the argument `having`."""
+        """Prepare the answer of `program`, optionally only for calls with the argument `having`."""
         given = list(responses) or [Ran(status, stdout, stderr)]
         self._answers.insert(0, _Answer(program, having, given))
 
     def has(self, program: str) -> bool:
-        """Whether the program is there."""
         return program not in self.missing
 
     def __call__(self, command: Command) -> Ran:
-        """Write the command down and answer it, failing as the real gate does."""
+        """Note the command and return its answer; raise `CommandFailed` like the real one."""
         self.commands.append(command)
         ran = next((a.give(command) for a in self._answers if a.fits(command)), Ran(0))
         if ran.status not in command.ok:
@@ -84,20 +82,17 @@ class FakeRun:
 
     @property
     def argvs(self) -> list[tuple[str, ...]]:
-        """The arguments of every command as the programs got them, secrets included."""
+        """The arguments of all commands, secrets included."""
         return [tuple(command.real_argv()) for command in self.commands]
 
     def ran(self, program: str) -> list[tuple[str, ...]]:
-        """The calls of one program."""
         return [argv for argv in self.argvs if argv[0].rpartition("/")[2] == program]
 
 
 class FakeDevices:
-    """Devices that are there as told; without `there`, every device is.
+    """Fake devices; without a set `there`, every device exists.
 
-    `waited` holds each mapping that was waited for, `settled` each group that udev
-    was to look at again, `locks` each group that was
-    locked, `zeroed` what was overwritten (device, ranges).
+    `waited`, `settled`, `locks` and `zeroed` have the arguments of the calls.
     """
 
     def __init__(self) -> None:
@@ -109,62 +104,56 @@ class FakeDevices:
         self.zeroed: list[tuple[str, tuple[tuple[int, int], ...]]] = []
 
     def wait(self, wanted: Mapping[str, ConfigPath]) -> None:
-        """Fail at once if one is not there."""
+        """Fail at once if a device does not exist."""
         self.waited.append(dict(wanted))
         missing = [device for device in wanted if self.there is not None and device not in self.there]
         if missing:
-            raise IgnitionError(f"{missing[0]} did not appear")
+            raise IgnitionError(f"{missing[0]} not found")
 
     def alias(self, device: str) -> str:
-        """The path under the aliases' directory."""
         return f"/run/ignition/dev_aliases{device}"
 
     def resolve(self, device: str) -> str:
-        """What `links` says, else the device itself."""
+        """Return the target in `links`, else the device itself."""
         return self.links.get(device, device)
 
     @contextmanager
     def locked(self, devices: Iterable[str]) -> Iterator[None]:
-        """Write it down."""
         self.locks.append(tuple(devices))
         yield
 
     def zero(self, device: str, ranges: Iterable[tuple[int, int]]) -> None:
-        """Write it down."""
         self.zeroed.append((device, tuple(ranges)))
 
     def settle(self, devices: Iterable[str]) -> None:
-        """Write it down."""
         self.settled.append(tuple(devices))
 
 
 @dataclass
 class FakeFetch:
-    """Resources by URL; `asked` holds the sources in the order in which they were asked for."""
+    """Resources by URL; `asked` has the requested sources in order."""
 
     resources: dict[str, bytes | Exception] = field(default_factory=dict)
     asked: list[Source] = field(default_factory=list)
 
     def bytes(self, source: Source) -> bytes:
-        """The resource; an exception that stands for one is raised."""
+        """Return the resource, or raise the exception in its place."""
         self.asked.append(source)
         found = b"" if source.url == "" else self.resources.get(source.url)
         if found is None:
-            raise NotFound(f"there is no {source.url}")
+            raise NotFound(f"{source.url} not found")
         if isinstance(found, Exception):
             raise found
         return found
 
     def file(self, source: Source, into: BinaryIO) -> None:
-        """The resource, written to `into`."""
         into.write(self.bytes(source))
 
 
 class FakeHost(Host):
-    """A `Host` whose programs, devices and network are fakes.
+    """A `Host` with fake programs, devices and network.
 
-    The target root is `directory`/root, the running system `directory`/system;
-    both are made if they are not there.
+    The target root is `directory`/root, the running system `directory`/system; both are created.
     """
 
     run: FakeRun

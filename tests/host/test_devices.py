@@ -1,4 +1,4 @@
-"""Waiting for devices, their aliases, udev, locks and zeros."""
+"""Block devices: waiting, aliases, udev events, locks, zeroing."""
 
 from __future__ import annotations
 
@@ -30,27 +30,31 @@ def sysfs(tmp_path: Path) -> Sysfs:
 
 
 def local(
-    sysfs: Sysfs, run: FakeRun | None = None, patience: float = 5.0, reminder: float = 5.0
+    sysfs: Sysfs, run: FakeRun | None = None, timeout: float = 5.0, reminder_interval: float = 5.0
 ) -> BlockDevices:
-    return BlockDevices(str(sysfs.system), run=run or FakeRun(), patience=patience, reminder=reminder)
+    return BlockDevices(
+        str(sysfs.system), run=run or FakeRun(), timeout=timeout, reminder_interval=reminder_interval
+    )
 
 
-def test_what_is_there_is_not_waited_for(sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_returns_at_once_for_existing_devices(sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyudev", None)
-    local(sysfs, patience=0).wait({"/dev/vdb": ("storage", "disks", 0)})
+    local(sysfs, timeout=0).wait({"/dev/vdb": ("storage", "disks", 0)})
 
 
 @pytest.mark.parametrize("with_events", [True, False])
-def test_what_comes_late_is_waited_for(
+def test_wait_reminds_until_the_device_appears(
     sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, with_events: bool
 ) -> None:
-    """With events from udev and, where pyudev cannot find its library, without."""
+    """With udev events, and without them where pyudev cannot find its library."""
     if not with_events:
         monkeypatch.setitem(sys.modules, "pyudev", None)
     appearing = threading.Timer(0.3, sysfs.link, ("/dev/disk/by-id/late", "/dev/vdb"))
     appearing.start()
     with caplog.at_level(logging.INFO, "ignition"):
-        local(sysfs, reminder=0.1).wait({"/dev/vdb": (), "/dev/disk/by-id/late": ("storage", "disks", 1)})
+        local(sysfs, reminder_interval=0.1).wait(
+            {"/dev/vdb": (), "/dev/disk/by-id/late": ("storage", "disks", 1)}
+        )
     appearing.join()
     reminders = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
     assert reminders[0] == "waiting for /dev/disk/by-id/late ($.storage.disks.1)"
@@ -58,37 +62,37 @@ def test_what_comes_late_is_waited_for(
     assert set(reminders) == {reminders[0]}
 
 
-def test_what_does_not_come_is_an_error_that_shows_what_is_there(sysfs: Sysfs) -> None:
+def test_wait_timeout_lists_missing_and_existing_devices(sysfs: Sysfs) -> None:
     began = time.monotonic()
     with pytest.raises(IgnitionError) as caught:
-        local(sysfs, patience=0.2).wait(
+        local(sysfs, timeout=0.2).wait(
             {"/dev/vdc": ("storage", "disks", 0), "/dev/vdb": (), "/dev/vdd": ("x",)}
         )
     assert time.monotonic() - began < 2
     assert caught.value.path == ("storage", "disks", 0)
     assert str(caught.value) == (
-        "/dev/vdc ($.storage.disks.0), /dev/vdd ($.x) did not appear within 0 seconds; "
-        "devices that are there:\n  /dev/vdb 1MiB"
+        "/dev/vdc ($.storage.disks.0), /dev/vdd ($.x) not found: timed out after 0 s; "
+        "existing devices:\n  /dev/vdb 1MiB"
     )
 
 
-def test_patience_is_systemds() -> None:
-    assert devices.PATIENCE == 90
+def test_device_timeout_is_that_of_systemd() -> None:
+    assert devices.DEVICE_TIMEOUT == 90
 
 
-def test_a_dangling_link_is_no_device(sysfs: Sysfs) -> None:
+def test_wait_ignores_dangling_symlinks(sysfs: Sysfs) -> None:
     sysfs.link("/dev/disk/by-id/gone", "/dev/vdz")
     with pytest.raises(IgnitionError, match="by-id/gone"):
-        local(sysfs, patience=0.1).wait({"/dev/disk/by-id/gone": ()})
+        local(sysfs, timeout=0.1).wait({"/dev/disk/by-id/gone": ()})
 
 
-def test_resolve_follows_all_links(sysfs: Sysfs) -> None:
+def test_resolve_follows_all_symlinks(sysfs: Sysfs) -> None:
     sysfs.link("/dev/disk/by-label/a", "/dev/vdb")
     (sysfs.system / "dev/again").symlink_to("disk/by-label/a")
     assert local(sysfs).resolve("/dev/again") == "/dev/vdb"
 
 
-def test_an_alias_stays_when_udevs_links_change(sysfs: Sysfs) -> None:
+def test_alias_is_unaffected_by_changed_udev_links(sysfs: Sysfs) -> None:
     sysfs.disk("vdc", 1 << 20)
     sysfs.link("/dev/disk/by-label/a", "/dev/vdb")
     alias = local(sysfs).alias("/dev/disk/by-label/a")
@@ -103,13 +107,13 @@ def test_an_alias_stays_when_udevs_links_change(sysfs: Sysfs) -> None:
     assert Path(alias).parent.stat().st_mode & 0o007 == 0
 
 
-def test_an_alias_never_leaves_its_directory(sysfs: Sysfs) -> None:
+def test_alias_stays_in_its_directory(sysfs: Sysfs) -> None:
     (sysfs.system / "dev/disk").mkdir()
     alias = local(sysfs).alias("/dev/../dev/disk/../vdb")
     assert alias == f"{sysfs.system}/run/ignition/dev_aliases/dev/vdb"
 
 
-def test_settle_waits_for_our_own_events(sysfs: Sysfs) -> None:
+def test_settle_triggers_and_waits_for_the_given_devices(sysfs: Sysfs) -> None:
     run = FakeRun()
     (sysfs.system / "run/udev").mkdir()
     (sysfs.system / "run/udev/control").touch()
@@ -119,7 +123,7 @@ def test_settle_waits_for_our_own_events(sysfs: Sysfs) -> None:
     assert run.argvs == [("udevadm", "trigger", "--settle", f"{base}/dev/vdb", f"{base}/dev/vdb1")]
 
 
-def test_a_partition_that_is_gone_for_a_moment_is_tried_again(sysfs: Sysfs) -> None:
+def test_settle_retries_when_a_partition_is_missing(sysfs: Sysfs) -> None:
     run = FakeRun()
     (sysfs.system / "run/udev").mkdir()
     (sysfs.system / "run/udev/control").touch()
@@ -131,20 +135,20 @@ def test_a_partition_that_is_gone_for_a_moment_is_tried_again(sysfs: Sysfs) -> N
         local(sysfs, run).settle(["/dev/vdb1"])
 
 
-def test_without_udev_there_is_nothing_to_wait_for(sysfs: Sysfs) -> None:
+def test_settle_without_udev_runs_nothing(sysfs: Sysfs) -> None:
     run = FakeRun()
     local(sysfs, run).settle(["/dev/vdb"])
     assert run.argvs == []
 
 
-def test_the_lock_is_held_while_it_lasts_and_no_longer(sysfs: Sysfs) -> None:
+def test_lock_is_released_at_the_end_of_the_block(sysfs: Sysfs) -> None:
     with (sysfs.system / "dev/vdb").open() as other:
         with local(sysfs).locked(["/dev/vdb", "/dev/vdb"]), pytest.raises(BlockingIOError):
             fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
         fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
-def test_whoever_works_on_a_part_has_the_lock_of_the_whole_disk(sysfs: Sysfs) -> None:
+def test_lock_of_partition_locks_the_whole_disk(sysfs: Sysfs) -> None:
     sysfs.partition("vdb", 1, 8, 8)
     with (sysfs.system / "dev/vdb").open() as disk, (sysfs.system / "dev/vdb1").open() as part:
         with local(sysfs).locked(["/dev/vdb1"]):
@@ -154,7 +158,7 @@ def test_whoever_works_on_a_part_has_the_lock_of_the_whole_disk(sysfs: Sysfs) ->
 
 
 def is_free(file: IO[str]) -> bool:
-    """As udev asks: a shared lock, without waiting."""
+    """Whether udev could lock the device: a shared lock, without waiting."""
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -163,11 +167,9 @@ def is_free(file: IO[str]) -> bool:
     return True
 
 
-def test_several_who_work_on_one_disk_hold_its_lock_together(
-    sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each with a descriptor of its own, they would wait for each other."""
-    monkeypatch.setattr(devices, "LOCK_PATIENCE", 0.5)
+def test_lock_of_one_disk_is_shared_by_threads(sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one descriptor each, the threads would wait for each other."""
+    monkeypatch.setattr(devices, "LOCK_TIMEOUT", 0.5)
     sysfs.disk("vdc", 1 << 20)
     for number in range(1, 9):
         sysfs.partition("vdb", number, 8 * number, 8)
@@ -194,7 +196,7 @@ def test_several_who_work_on_one_disk_hold_its_lock_together(
         assert is_free(disk)
 
 
-def test_the_first_to_end_does_not_take_the_lock_away(sysfs: Sysfs) -> None:
+def test_lock_is_held_until_the_last_user_ends(sysfs: Sysfs) -> None:
     shared = local(sysfs)
     with (sysfs.system / "dev/vdb").open() as disk, shared.locked(["/dev/vdb"]):
         with shared.locked(["/dev/vdb"]):
@@ -202,16 +204,18 @@ def test_the_first_to_end_does_not_take_the_lock_away(sysfs: Sysfs) -> None:
         assert not is_free(disk)
 
 
-def test_a_lock_of_udev_is_waited_for_but_not_for_ever(sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "LOCK_PATIENCE", 0.2)
+def test_lock_of_other_process_is_waited_for_with_time_limit(
+    sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "LOCK_TIMEOUT", 0.2)
     with (sysfs.system / "dev/vdb").open() as other:
         fcntl.flock(other, fcntl.LOCK_SH)
         with (
-            pytest.raises(IgnitionError, match="has held the lock of /dev/vdb"),
+            pytest.raises(IgnitionError, match="cannot lock /dev/vdb: held by another program for 0 s"),
             local(sysfs).locked(["/dev/vdb"]),
         ):
             raise AssertionError("not reached")
-        monkeypatch.setattr(devices, "LOCK_PATIENCE", 5)
+        monkeypatch.setattr(devices, "LOCK_TIMEOUT", 5)
         ending = threading.Timer(0.2, fcntl.flock, (other, fcntl.LOCK_UN))
         ending.start()
         with local(sysfs).locked(["/dev/vdb"]):
@@ -219,17 +223,17 @@ def test_a_lock_of_udev_is_waited_for_but_not_for_ever(sysfs: Sysfs, monkeypatch
         ending.join()
 
 
-def test_zero_overwrites_what_it_is_told_and_nothing_else(sysfs: Sysfs) -> None:
+def test_zero_overwrites_only_the_given_ranges(sysfs: Sysfs) -> None:
     node = sysfs.system / "dev/vdb"
     node.write_bytes(b"x" * 100)
     local(sysfs).zero("/dev/vdb", [(0, 10), (90, 10)])
     assert node.read_bytes() == bytes(10) + b"x" * 80 + bytes(10)
-    with pytest.raises(IgnitionError, match="cannot write /dev/vdz: No such file"):
+    with pytest.raises(IgnitionError, match="cannot write /dev/vdz: no such file"):
         local(sysfs).zero("/dev/vdz", [(0, 1)])
 
 
 @pytest.mark.real_commands(Path(sys.executable).name)
-def test_pyudev_costs_nothing_until_a_device_is_missing() -> None:
+def test_pyudev_is_not_imported_with_the_module() -> None:
     command = "import sys, ignition.host.devices; sys.exit('pyudev' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", command], env=environment, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Whether programs are there."""
+"""Search for programs."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from ignition.host.programs import is_there
+from ignition.host.programs import has_program
 from tests.lab.programs import Programs
 
 
-def test_what_path_leads_to_is_there(programs: Programs) -> None:
+def test_program_in_path_is_found(programs: Programs) -> None:
     programs.add("mkfs.odd")
-    assert is_there("mkfs.odd")
-    assert not is_there("mkfs.none")
-    assert not is_there("")
+    assert has_program("mkfs.odd")
+    assert not has_program("mkfs.none")
+    assert not has_program("")
 
 
-def test_what_cannot_be_run_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_is_not_executable_is_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "plain").write_text("")
     (tmp_path / "directory").mkdir()
-    assert not is_there("plain")
-    assert not is_there("directory")
+    assert not has_program("plain")
+    assert not has_program("directory")
     (tmp_path / "plain").chmod(0o755)
-    assert is_there("plain")
+    assert has_program("plain")

@@ -1,4 +1,4 @@
-"""Accounts of the target root, from its own files."""
+"""Users and groups from the files of the target root."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def root(tmp_path: Path) -> Root:
     return Root(str(tmp_path))
 
 
-def test_all_fields_are_read(root: Root) -> None:
+def test_read_accounts_reads_all_fields(root: Root) -> None:
     root.write("/etc/passwd", b"core:x:500:501:C\xc3\xb6re:/home/core:/bin/sh\n")
     root.write("/etc/shadow", b"core:$y$hash:19000:0:99999:7:::\n")
     root.write("/etc/group", b"wheel:x:10:core,a\ncore:p:501:\n")
@@ -30,11 +30,11 @@ def test_all_fields_are_read(root: Root) -> None:
     assert found.supplementary("core") == {"wheel"}
 
 
-def test_a_root_without_the_files_has_no_accounts(root: Root) -> None:
+def test_missing_files_mean_no_accounts(root: Root) -> None:
     assert read_accounts(root) == Accounts()
 
 
-def test_lines_that_the_c_library_passes_over_are_passed_over(root: Root) -> None:
+def test_invalid_lines_are_ignored(root: Root) -> None:
     root.write(
         "/etc/passwd", b"\n# x:x:1:1:::\n:x:1:1:::\nshort:x:1\nbad:x:one:1:::\nneg:x:-1:1:::\na:x:1:1:::\n"
     )
@@ -43,7 +43,7 @@ def test_lines_that_the_c_library_passes_over_are_passed_over(root: Root) -> Non
     assert (list(found.users), list(found.groups)) == (["a"], ["a"])
 
 
-def test_the_first_of_a_name_counts_and_that_in_etc_before_the_distributions(root: Root) -> None:
+def test_first_entry_wins_and_etc_has_priority(root: Root) -> None:
     root.write("/etc/passwd", b"a:x:1:1:::\na:x:2:2:::\n")
     root.write("/usr/lib/passwd", b"a:x:3:3:::\nb:x:4:4:::\n")
     root.write("/usr/lib/group", b"sudo:x:27:\n")
@@ -52,13 +52,13 @@ def test_the_first_of_a_name_counts_and_that_in_etc_before_the_distributions(roo
     assert found.groups["sudo"].gid == 27
 
 
-def test_links_are_followed_inside_the_root(root: Root) -> None:
+def test_symlinks_are_followed_inside_the_root(root: Root) -> None:
     root.write("/usr/share/accounts", b"a:x:1:1:::\n")
     root.symlink("/usr/share/accounts", "/etc/passwd")
     assert read_accounts(root).users["a"].uid == 1
 
 
-def test_hashes_do_not_show(root: Root) -> None:
+def test_repr_hides_password_hashes(root: Root) -> None:
     root.write("/etc/passwd", b"a:s3cret:1:1:::\n")
     assert read_accounts(root).users["a"].password.value == "s3cret"
     assert "s3cret" not in repr(read_accounts(root))

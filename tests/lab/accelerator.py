@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 QEMU = "qemu-system-x86_64"
 _KVM = ("-accel", "kvm", "-cpu", "host")
 _EMULATION = ("-accel", "tcg,thread=multi", "-cpu", "max")
-_PATIENCE = 8.0
+_TIMEOUT = 8.0
 """Time limit in seconds; with KVM the test takes one second."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 """The result is valid until the host reboots."""
@@ -48,7 +48,7 @@ def _kvm_works(kernel: Kernel) -> bool:
         "-no-reboot", "-kernel", str(kernel.image), "-append", "console=ttyS0 panic=-1",
     ]  # fmt: skip
     try:
-        ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE)
+        ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT)
     except subprocess.TimeoutExpired:
         return False
     return ran.returncode == 0 and b"Kernel panic" in ran.stdout

@@ -116,7 +116,7 @@ def _nothing_to_change(folder: Path) -> Iterator[str]:
         udev = Path(host.system) / "run/udev/control"
         udev.parent.mkdir(parents=True)
         udev.touch()
-        host = replace(host, devices=BlockDevices(host.system, run=watched, patience=2.0))
+        host = replace(host, devices=BlockDevices(host.system, run=watched, timeout=2.0))
         first, made = _seconds(config, host), len(asked)
         asked.clear()
         again = _seconds(config, host)

@@ -46,7 +46,7 @@ def machine(directory: Path, *, runner: Callable[..., object] = run) -> Host:
     return Host(
         run=runner,  # type: ignore[arg-type]
         root=Root(str(directory / "root")),
-        devices=BlockDevices(str(system), patience=2.0),
+        devices=BlockDevices(str(system), timeout=2.0),
         fetch=FakeFetch(),
         system=str(system),
     )

@@ -37,7 +37,7 @@ PROGRAMS = (*loop.PROGRAMS, "wipefs", "blkid", "cryptsetup")
 QUICK = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
 """Options of a volume with a fast key derivation."""
 
-_PATIENCE = 2.0
+_TIMEOUT = 2.0
 
 
 class Killed(BaseException):
@@ -107,7 +107,7 @@ class Boot:
 
     def _host(self, runner: object) -> Host:
         made = loop.machine(self.directory, runner=runner)  # type: ignore[arg-type]  # as there
-        return replace(made, fetch=self.fetch, devices=_Devices(made.system, patience=_PATIENCE))
+        return replace(made, fetch=self.fetch, devices=_Devices(made.system, timeout=_TIMEOUT))
 
     def _keep(self, left: State) -> None:
         self.state += left

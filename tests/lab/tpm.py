@@ -30,7 +30,7 @@ __all__ = ["PROGRAMS", "SoftTpm", "guests_tpm"]
 PROGRAMS = ("swtpm",)
 """Programs for the marker `real_commands` of tests that use this module."""
 
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 
 
 class SoftTpm:
@@ -55,7 +55,7 @@ class SoftTpm:
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while not _listens(self.port + 1):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise LabError(f"cannot start swtpm: {self._end()}")
@@ -94,7 +94,7 @@ def guests_tpm(folder: Path) -> Iterator[Path]:
     ]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         try:
-            deadline = time.monotonic() + _PATIENCE
+            deadline = time.monotonic() + _TIMEOUT
             while not control.exists():
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise LabError("cannot start swtpm")

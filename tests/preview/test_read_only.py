@@ -13,7 +13,7 @@ import pytest
 from ignition.boot.state import State
 from ignition.host import Devices, DeviceView, Host
 from ignition.host.devices import BlockDevices
-from ignition.host.files.tree import Tree
+from ignition.host.files.root_view import RootView
 from ignition.host.root import Root
 from ignition.initramfs.imports import reach
 from ignition.preview import preview, preview_host
@@ -34,7 +34,7 @@ def methods_of(type_: type) -> set[str]:
     return {name for name, value in inspect.getmembers(type_) if callable(value) and name[0] != "_"}
 
 
-TREE_MUTATORS = sorted(methods_of(Root) - methods_of(Tree))
+TREE_MUTATORS = sorted(methods_of(Root) - methods_of(RootView))
 DEVICE_MUTATORS = sorted((methods_of(Devices) | methods_of(BlockDevices)) - methods_of(DeviceView))
 MUTATORS = [*((Root, name) for name in TREE_MUTATORS), *((BlockDevices, name) for name in DEVICE_MUTATORS)]
 PREVIEW_TYPES = (PreviewHost, PredictedTree, PredictedDevices, Queries)

@@ -23,7 +23,7 @@ NO_ROUTE = Cause("no route to the host")
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What goes to the console."""
     lines: list[str] = []
-    monkeypatch.setattr(progress, "say", lines.append)
+    monkeypatch.setattr(progress, "report", lines.append)
     return lines
 
 

@@ -15,7 +15,7 @@ from ignition.boot import record, state, timing
 from ignition.boot.record import Record
 from ignition.boot.state import FetchedConfig, OutputFile, State
 from ignition.host.command import Command, CommandFailed, Ran
-from ignition.host.files.path_change import KINDS, Change, Standing
+from ignition.host.files.path_change import KINDS, PathChange, PathState
 from ignition.initramfs.sizes import Sizes
 from ignition.preview import Does
 from ignition.schemas.catalogue import DOCUMENTS, Document, published, schema_of
@@ -91,7 +91,7 @@ def test_document_schema_describes_each_member(name: Document) -> None:
 class Act:
     """An action that reports changes and programs, or fails."""
 
-    changes: tuple[Change, ...] = ()
+    changes: tuple[PathChange, ...] = ()
     failure: Exception | None = None
     path: tuple[str | int, ...] = ("storage", "files", 0)
     sources: tuple[str, ...] = ()
@@ -100,15 +100,15 @@ class Act:
         return "writing something"
 
 
-FILE = Standing("file", 0, 0, 0o4755, 3, f"sha256-{'0' * 64}")
-UNREAD = Standing("file", 1, 1, 0o644, 1 << 40, unread="larger than 256 MiB")
+FILE = PathState("file", 0, 0, 0o4755, 3, f"sha256-{'0' * 64}")
+UNREAD = PathState("file", 1, 1, 0o644, 1 << 40, unread="larger than 256 MiB")
 CHANGES = (
-    Change("/new", None, FILE),
-    Change("/old", UNREAD, None),
-    Change("/link", None, Standing("link", 0, 0, 0o777, target="a")),
-    Change("/directory", Standing("directory", 0, 0, 0o700), Standing("directory", 0, 0, 0o755)),
-    Change("/device", Standing("other", 0, 0, 0o600), None),
-    Change("/verified", None, FILE._replace(digest=f"sha512-{'0' * 128}")),
+    PathChange("/new", None, FILE),
+    PathChange("/old", UNREAD, None),
+    PathChange("/link", None, PathState("link", 0, 0, 0o777, target="a")),
+    PathChange("/directory", PathState("directory", 0, 0, 0o700), PathState("directory", 0, 0, 0o755)),
+    PathChange("/device", PathState("other", 0, 0, 0o600), None),
+    PathChange("/verified", None, FILE._replace(digest=f"sha512-{'0' * 128}")),
 )
 
 
@@ -149,7 +149,7 @@ def test_record_schema_accepts_every_kind_of_line(tmp_path: Path) -> None:
         check("record", line)
     schema = published("record")
     assert members(written) == {name for name, _ in described(schema)}
-    assert set(schema["$defs"]["PathState"]["properties"]) == set(Standing._fields)
+    assert set(schema["$defs"]["PathState"]["properties"]) == set(PathState._fields)
     assert set(schema["$defs"]["PathState"]["properties"]["kind"]["enum"]) == {*KINDS.values(), "other"}
 
 

@@ -84,9 +84,9 @@ def test_each_after_those_above_it_and_side_by_side_where_none_is(host: FakeHost
         ),
     )
     assert [action.describe() for action in found.actions] == [
-        "making the directories /var/lib, /var-x/y, /srv",
+        "creating directories /var/lib, /var-x/y, /srv",
         "mounting at /var/lib, /var-x/y, /srv",
-        "making the directories /var/lib/x",
+        "creating directories /var/lib/x",
         "mounting /dev/d at /var/lib/x",
     ]
     assert isinstance(found.actions[1], Parallel)
@@ -143,12 +143,12 @@ def test_a_directory_is_left_before_it_is_made(
 @pytest.mark.parametrize(
     ("make", "place", "kind"),
     [
-        (lambda root: (root / "var").symlink_to("/etc"), "/var", "a symbolic link"),
-        (lambda root: (root / "var").symlink_to("missing"), "/var", "a symbolic link"),
+        (lambda root: (root / "var").symlink_to("/etc"), "/var", "a symlink"),
+        (lambda root: (root / "var").symlink_to("missing"), "/var", "a symlink"),
         (
             lambda root: ((root / "var").mkdir(), (root / "var/lib").symlink_to("..")),
             "/var/lib",
-            "a symbolic link",
+            "a symlink",
         ),
         (lambda root: (root / "var").write_text(""), "/var", "no directory"),
     ],
@@ -166,9 +166,9 @@ def test_no_part_of_the_path_may_be_a_link(
 
 def test_a_kernel_without_the_filesystem_is_named(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("mount", status=32, stderr="mount: /sysroot/var: unknown filesystem type 'btrfs'.")
-    with pytest.raises(ActionFailed, match="the kernel knows no filesystem btrfs") as caught:
+    with pytest.raises(ActionFailed, match="the kernel lacks btrfs support") as caught:
         performed(MOUNT, config(fs("/var", format_="btrfs")), host, State())
-    assert caught.value.hint == "put the kernel module btrfs into the initramfs"
+    assert caught.value.hint == "add the kernel module btrfs to the initramfs"
 
 
 def test_any_other_failure_keeps_mounts_own_words(host: FakeHost, sysfs: Sysfs) -> None:
@@ -189,8 +189,8 @@ def test_what_is_mounted_already_stays_and_the_rest_is_mounted(host: FakeHost, s
     found = plan(host, wanted)
     assert [action.describe() for action in found.actions][1:] == ["mounting /dev/vdb2 at /var/lib"]
     assert found.keeps == (
-        "/dev/disk/by-label/x is mounted at /var already",
-        "tag is mounted at /shared already",
+        "/dev/disk/by-label/x is already mounted at /var",
+        "tag is already mounted at /shared",
     )
 
 

@@ -1,1 +1,1 @@
-"""How files below the target root are found and changed; `host/root.py` is the gate."""
+"""File system calls below the target root; `host/root.py` is the gate for changes."""

@@ -1,4 +1,4 @@
-"""Files of the running system that appear whole or not at all."""
+"""Atomic replacement of files of the running system."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ __all__ = ["write"]
 
 
 def write(path: str, data: bytes, mode: int) -> None:
-    """Write `data` beside `path`, and give it that name once it is on disk.
+    """Write `data` to a temporary file beside `path`, sync it, and rename it to `path`.
 
     Args:
-        path: the file's name; what is there is replaced.
+        path: the file; an existing one is replaced.
         data: the whole contents.
-        mode: permissions, less the umask.
+        mode: permissions; the umask is applied.
 
     Raises:
-        OSError: it cannot be written; it names the file.
+        OSError: the file cannot be written; `filename` is `path`.
     """
     beside = f"{path}.new"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)

@@ -1,4 +1,4 @@
-"""Files that are in memory alone and in no directory, for programs that take keys only from files."""
+"""Files in memory, for programs that read keys only from a file."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["in_memory"]
+__all__ = ["memory_file"]
 
 
 @contextmanager
-def in_memory(data: bytes) -> Iterator[str]:
-    """A path under which programs that run meanwhile can read `data`, as often as they like.
+def memory_file(data: bytes) -> Iterator[str]:
+    """Yield a path from which programs can read `data` inside the block, any number of times.
 
-    It leads to a descriptor of this process (memfd_create(2), proc(5)): whoever may not look into this
-    process cannot open it, and with the process it is gone.
+    The path is a descriptor of this process (memfd_create(2), proc_pid_fd(5)). Only processes that may
+    inspect this one can open it, and it disappears with the process.
     """
     descriptor = os.memfd_create("ignition")
     try:

@@ -1,7 +1,4 @@
-"""Two calls of the kernel that Python does not have: openat2 and syncfs.
-
-Source: openat2(2), syncfs(2).
-"""
+"""System calls that Python lacks: openat2(2) and syncfs(2)."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["open_in_root", "syncfs"]
 
 OPENAT2: Final = 437
-"""The number of the system call, the same on every architecture that we run on."""
+"""Number of the system call, the same on all supported architectures."""
 
 RESOLVE_NO_MAGICLINKS: Final = 0x02
 RESOLVE_IN_ROOT: Final = 0x10
@@ -27,9 +24,13 @@ ATTEMPTS: Final = 128
 
 
 def open_in_root(top: int, path: str, flags: int) -> int:
-    """Open `path` with the directory `top` as root, as after a `chroot`; returns the descriptor.
+    """Open `path` with the directory `top` as root, as after a `chroot`; return the descriptor.
 
-    The kernel answers EAGAIN when something above was renamed while it looked at `..`.
+    The kernel returns EAGAIN when a directory above was renamed while it resolved `..`.
+
+    Raises:
+        OSError: EAGAIN after all attempts, or the error of openat2.
+        IgnitionError: the kernel has no openat2.
     """
     how = struct.pack("=QQQ", flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
     for _ in range(ATTEMPTS):
@@ -40,20 +41,20 @@ def open_in_root(top: int, path: str, flags: int) -> int:
         except OSError as error:
             if error.errno == errno.ENOSYS:
                 raise IgnitionError(
-                    "this kernel cannot resolve paths inside a root (openat2)",
-                    hint="Linux 5.6 or newer is needed",
+                    "the kernel lacks openat2, which resolves paths inside the target root",
+                    hint="boot Linux 5.6 or newer",
                 ) from error
             raise
-    raise OSError(errno.EAGAIN, "the directories above it change all the time")
+    raise OSError(errno.EAGAIN, "directories above are being renamed")
 
 
 def syncfs(descriptor: int) -> None:
-    """Write the file system of an open file to its disk."""
+    """Flush the filesystem of an open file."""
     _call("syncfs", descriptor)
 
 
 def _call(function: str, *arguments: int | bytes) -> int:
-    """Call a function of the C library that answers -1 and sets errno on an error."""
+    """Call a function of the C library that returns -1 and sets errno on an error."""
     import ctypes
 
     words: list[Any] = [each if isinstance(each, bytes) else ctypes.c_long(each) for each in arguments]
@@ -66,7 +67,7 @@ def _call(function: str, *arguments: int | bytes) -> int:
 
 @functools.cache
 def _c_library() -> ctypes.CDLL:
-    """The C library of this process; ctypes is imported only where a path is really resolved."""
+    """Return the C library of this process; ctypes is imported only when a path is resolved."""
     import ctypes
 
     library = ctypes.CDLL(None, use_errno=True)

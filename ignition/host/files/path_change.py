@@ -1,7 +1,7 @@
-"""What a change does to a path of the target: how it stood before, and how it stands after.
+"""Changes of paths in the target root: the state before and after, with digests of contents.
 
-`Root` tells its witness of each change that it makes. Contents are digested as they are written; what is
-there is read only if it is about to be replaced, removed or appended to.
+`Root` reports each change to its listener. Contents are digested while they are written. Existing contents
+are read only before they are replaced, removed or appended to.
 """
 
 from __future__ import annotations
@@ -12,33 +12,43 @@ from collections.abc import Callable
 from io import BufferedRandom, FileIO
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ignition.text import strerror
+
 if TYPE_CHECKING:
     import hashlib
 
-__all__ = ["Change", "Digest", "Digesting", "Standing", "Witness", "look", "standing"]
+__all__ = [
+    "ChangeListener",
+    "Digest",
+    "DigestingFile",
+    "PathChange",
+    "PathState",
+    "path_state",
+    "read_path_state",
+]
 
-PIECE: Final = 1 << 20
-"""How many bytes of a file are in memory at a time."""
+CHUNK: Final = 1 << 20
+"""Bytes of a file that are read at a time."""
 
-MOST: Final = 256 << 20
-"""Bytes of a file that are read for its digest at most: a disk image that goes must not hold up a boot."""
+MAX_DIGESTED: Final = 256 << 20
+"""Size limit, in bytes, of existing files that are digested: removing a disk image must not delay a boot."""
 
 KINDS: Final = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-class Standing(NamedTuple):
-    """How something stands at a path.
+class PathState(NamedTuple):
+    """The state of an existing path.
 
     Attributes:
-        kind: file, directory, link, or other.
-        uid: owner's id.
-        gid: group's id.
-        mode: permission bits, special ones too.
+        kind: file, directory, link (a symlink), or other.
+        uid: user id of the owner.
+        gid: group id of the owner.
+        mode: permission bits, including setuid, setgid and sticky.
         size: of a file, in bytes.
-        digest: of a file's contents, as a config names it (`sha256-…`); empty if they were not looked at.
-        unread: why they could not be.
-        target: a link's text.
+        digest: of a file's contents, in the notation of configs (`sha256-…`); empty if they were not read.
+        unread: the reason why the contents could not be read.
+        target: of a symlink.
     """
 
     kind: str
@@ -51,22 +61,22 @@ class Standing(NamedTuple):
     target: str = ""
 
 
-class Change(NamedTuple):
-    """How a path of the target stood and stands; `None` where nothing is there."""
+class PathChange(NamedTuple):
+    """The state of a path before and after a change; None where the path does not exist."""
 
     path: str
-    before: Standing | None
-    after: Standing | None
+    before: PathState | None
+    after: PathState | None
 
 
-Witness = Callable[[Change], None]
-"""Is told of each change; several threads may tell it at once."""
+ChangeListener = Callable[[PathChange], None]
+"""Receives each change; several threads may call it at the same time."""
 
 
 class Digest:
-    """The digest of what is written to one file, kept up while it is written.
+    """The digest of one file, updated while the file is written.
 
-    `known` is the digest that somebody else verifies it to have; then nothing is computed.
+    `known` is a digest that is verified elsewhere; then nothing is computed.
     """
 
     __slots__ = ("_hash", "_known")
@@ -78,34 +88,33 @@ class Digest:
             self.restart()
 
     def restart(self) -> None:
-        """Begin anew, with no bytes."""
+        """Start again with no bytes."""
         if not self._known:
             import hashlib
 
             self._hash = hashlib.sha256()
 
     def update(self, data: bytes) -> None:
-        """Take the next bytes."""
         if self._hash is not None:
             self._hash.update(data)
 
-    def more_follows(self) -> None:
-        """What was known is not all there is."""
+    def forget_known(self) -> None:
+        """Drop the known digest, because more bytes follow."""
         self._known = ""
 
-    def lose(self) -> None:
-        """It is not written from start to end; whoever needs the digest has to read it."""
+    def discard(self) -> None:
+        """Give up the digest, because the file is not written from start to end."""
         self._known, self._hash = "", None
 
     def __str__(self) -> str:
-        """The digest with its function; empty if it is not known."""
+        """Return `sha256-…` or the known digest; empty if it is unknown."""
         return self._known or (f"sha256-{self._hash.hexdigest()}" if self._hash is not None else "")
 
 
-class Digesting(BufferedRandom):
-    """A file opened for writing and reading that keeps a digest up.
+class DigestingFile(BufferedRandom):
+    """A file, open for reading and writing, that updates a digest.
 
-    Before it is closed, when all is written, `closing` is called with its descriptor.
+    `closing` is called with the descriptor after everything is written, before the file is closed.
     """
 
     def __init__(self, descriptor: int, digest: Digest, closing: Callable[[int], None] | None = None) -> None:
@@ -114,31 +123,29 @@ class Digesting(BufferedRandom):
         self._closing = closing
 
     def write(self, data: bytes) -> int:  # type: ignore[override]  # only bytes are written here
-        """Write at the end of what was written before."""
         self._digest.update(data)
         return super().write(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Go somewhere else; only what is then cut off leaves a digest."""
-        self._digest.lose()
+        """Change the position, which discards the digest until the file is truncated to nothing."""
+        self._digest.discard()
         return super().seek(offset, whence)
 
     def truncate(self, size: int | None = None, /) -> int:
-        """Cut off what follows; from the start, it begins anew."""
+        """Truncate the file; the digest starts again if nothing is left."""
         length = super().truncate(size)
         if length == 0:
             self._digest.restart()
         return length
 
     def close(self) -> None:
-        """Write what is left, and say so."""
         if not self.closed and self._closing is not None:
             self.flush()
             self._closing(self.fileno())
         super().close()
 
 
-def standing(
+def path_state(
     status: os.stat_result,
     *,
     owner: tuple[int, int] = (-1, -1),
@@ -146,10 +153,10 @@ def standing(
     digest: str = "",
     unread: str = "",
     target: str = "",
-) -> Standing:
-    """What a status says, and what else is known; owner (but for -1) and mode are those it got since."""
+) -> PathState:
+    """Return the state for a status; `owner` (except -1) and `mode` are newer than the status."""
     kind = KINDS.get(stat.S_IFMT(status.st_mode), "other")
-    return Standing(
+    return PathState(
         kind,
         status.st_uid if owner[0] == -1 else owner[0],
         status.st_gid if owner[1] == -1 else owner[1],
@@ -161,39 +168,41 @@ def standing(
     )
 
 
-def look(directory: int, name: str, *, read: bool = False, into: Digest | None = None) -> Standing | None:
-    """How `name` stands in an open directory.
+def read_path_state(
+    directory: int, name: str, *, read: bool = False, into: Digest | None = None
+) -> PathState | None:
+    """Read the state of an entry of an open directory; None if it does not exist.
 
     Args:
-        directory: its descriptor.
-        name: no path.
-        read: whether the contents of a file are wanted.
-        into: what takes them up, if more will follow.
+        directory: descriptor of the directory.
+        name: name of the entry.
+        read: whether to digest the contents of a file.
+        into: the digest to update, if more bytes will follow.
     """
     try:
         status = os.lstat(name, dir_fd=directory)
     except FileNotFoundError:
         return None
     if stat.S_ISLNK(status.st_mode):
-        return standing(status, target=os.readlink(name, dir_fd=directory))
+        return path_state(status, target=os.readlink(name, dir_fd=directory))
     if not (read and stat.S_ISREG(status.st_mode)):
-        return standing(status)
+        return path_state(status)
     digest = into or Digest()
-    if status.st_size > MOST:
-        digest.lose()
-        return standing(status, unread=f"it is larger than {MOST >> 20} MiB")
+    if status.st_size > MAX_DIGESTED:
+        digest.discard()
+        return path_state(status, unread=f"larger than {MAX_DIGESTED >> 20} MiB")
     try:
         _read(directory, name, digest)
     except OSError as error:
-        digest.lose()
-        return standing(status, unread=error.strerror or type(error).__name__)
-    return standing(status, digest=str(digest))
+        digest.discard()
+        return path_state(status, unread=strerror(error))
+    return path_state(status, digest=str(digest))
 
 
 def _read(directory: int, name: str, digest: Digest) -> None:
     descriptor = os.open(name, READ, dir_fd=directory)
     try:
-        while data := os.read(descriptor, PIECE):
+        while data := os.read(descriptor, CHUNK):
             digest.update(data)
     finally:
         os.close(descriptor)

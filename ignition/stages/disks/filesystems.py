@@ -18,7 +18,7 @@ from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError, Refusal
 from ignition.host import Host, View, kernel
 from ignition.host.command import CommandFailed
-from ignition.host.mounts import Use, remedy
+from ignition.host.device_use import DevicesInUse, DeviceUse
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Filesystem
 from ignition.stages import Action, Plan
@@ -60,7 +60,7 @@ class DeviceFacts:
         alias: the path for programs.
         found: its signature.
         listed: types of all signatures on it, partition tables and ambiguous ones included.
-        in_use: why it is in use, or "".
+        in_use: how it is in use, or None.
         is_mountable: whether the kernel mounts the wanted format without loading a module.
         lacks: the missing program that would create it, or "".
     """
@@ -69,7 +69,7 @@ class DeviceFacts:
     alias: str
     found: wipefs.Signature
     listed: tuple[str, ...] = ()
-    in_use: str = ""
+    in_use: DeviceUse | None = None
     is_mountable: bool = True
     lacks: str = ""
 
@@ -168,7 +168,7 @@ class Filesystems:
             return {}
         nodes = {index: host.devices.resolve(there[index].device) for index in judged}
         listed = signatures.listed(host, tuple(dict.fromkeys(nodes.values())))
-        use, known = Use.now(host.system), kernel.filesystems(host.system)
+        use, known = DevicesInUse.read(host.system), kernel.filesystems(host.system)
         return {
             index: DeviceFacts(
                 node=nodes[index],
@@ -267,8 +267,8 @@ class Decision:
             reason = f"existing filesystem on {device} does not match the config: {text}{several}"
             yield Refusal((*self.path, "wipeFilesystem"), reason, REPLACE)
         elif self.do is Do.MAKE and self.facts.in_use:
-            reason = f"cannot create a filesystem on {device}: it is {self.facts.in_use}"
-            yield Refusal(self.path, reason, remedy(self.facts.in_use))
+            reason = f"cannot create a filesystem on {device}: in use ({self.facts.in_use.describe()})"
+            yield Refusal(self.path, reason, self.facts.in_use.hint())
         if self.do is Do.MAKE and self.facts.lacks:
             yield missing_program(self.facts.lacks, self.path)
 

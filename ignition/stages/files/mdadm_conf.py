@@ -17,7 +17,7 @@ from ignition import distro
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.host import Host, View, blocks
-from ignition.host.files.tree import MOST_LINKS, Tree
+from ignition.host.files.root_view import MAX_SYMLINKS, RootView
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Raid
 from ignition.stages import Plan
@@ -103,9 +103,9 @@ class MdadmConf:
         return Plan((ListArrays(facts.file, arrays),))
 
 
-def _followed(root: Tree, path: str) -> str:
+def _followed(root: RootView, path: str) -> str:
     """Resolve all symlinks of a path in the target root."""
-    for _ in range(MOST_LINKS):
+    for _ in range(MAX_SYMLINKS):
         path = root.resolve(path)
         there = root.find(path)
         if there is None or not stat.S_ISLNK(there.st_mode):

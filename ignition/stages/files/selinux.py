@@ -11,7 +11,7 @@ from ignition import distro
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.host import Host, View
-from ignition.host.files.tree import Tree
+from ignition.host.files.root_view import RootView
 from ignition.host.selinux import file_contexts, is_unlabelled
 from ignition.host.users import Accounts, read_accounts
 from ignition.schemas.config import Config
@@ -60,11 +60,11 @@ class SetLabels:
     def perform(self, host: Host) -> None:
         """Run setfiles once for all paths."""
         root = host.root
-        with root.steady():
+        with root.cached_directories():
             left = {path for path in map(root.resolve, self.written) if is_unlabelled(root, path)}
             paths = [_made_with(root, path) or path for path in self.paths]
             paths += filter(None, (_made_with(root, path) for path in left))
-        host.run(setfiles(root.path, root.outside(self.contexts), map(root.outside, topmost(paths))))
+        host.run(setfiles(root.path, root.host_path(self.contexts), map(root.host_path, topmost(paths))))
 
 
 class Relabel:
@@ -85,7 +85,7 @@ class Relabel:
             return None
         root = host.root
         touched = (*root.touched, *_account_files(config, root), *homes_of(config, root))
-        with root.steady():
+        with root.cached_directories():
             there = [root.resolve(path) for path in touched if root.exists(path)]
         paths = topmost(there)
         labelled = frozenset(paths)
@@ -115,7 +115,7 @@ def _below(tops: frozenset[str], path: str) -> bool:
     return path in tops
 
 
-def _made_with(root: Tree, path: str) -> str | None:
+def _made_with(root: RootView, path: str) -> str | None:
     """Return the topmost unlabelled directory above `path`, or `path`; None where nothing above has a label.
 
     An interrupted earlier run created it without labels, and this run found it unchanged.
@@ -138,13 +138,13 @@ def _written(config: Config) -> Iterator[str]:
     yield from (node.path for node in nodes)
 
 
-def _account_files(config: Config, root: Tree) -> Iterator[str]:
+def _account_files(config: Config, root: RootView) -> Iterator[str]:
     if config.passwd.users or config.passwd.groups:
         names = (*ACCOUNT_FILES, ".pwd.lock")
         yield from (f"/etc/{name}" for name in root.list("/etc") if name.startswith(names))
 
 
-def homes_of(config: Config, root: Tree) -> Iterator[str]:
+def homes_of(config: Config, root: RootView) -> Iterator[str]:
     kept = [
         user for user in config.passwd.users if user.should_exist is not False and not user.no_create_home
     ]

@@ -1,4 +1,4 @@
-"""Files of the running system that appear whole or not at all."""
+"""Atomic replacement of files of the running system."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ignition.host.files import atomic
 
 
-def test_what_is_there_is_replaced_whole(tmp_path: Path) -> None:
+def test_write_replaces_an_existing_file(tmp_path: Path) -> None:
     path = tmp_path / "state"
     for data in (b"a long one", b"short"):
         atomic.write(str(path), data, 0o600)
@@ -20,7 +20,9 @@ def test_what_is_there_is_replaced_whole(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["state"]
 
 
-def test_an_error_names_the_file_and_leaves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_write_that_fails_names_the_file_and_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

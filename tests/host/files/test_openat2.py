@@ -1,4 +1,4 @@
-"""What the kernel may answer besides a descriptor; the paths themselves are in the root's tests."""
+"""Errors of openat2. The tests of `RootView` check path resolution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ignition.host.files import openat2
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, *given: int) -> list[int]:
-    """Let the kernel answer with these error numbers in turn, the last one from then on; 0 is a success."""
+    """Let the kernel return these error numbers in turn, the last one repeatedly; 0 is success."""
     left = list(given)
 
     def call(*arguments: object) -> int:
@@ -26,25 +26,25 @@ def answers(monkeypatch: pytest.MonkeyPatch, *given: int) -> list[int]:
     return left
 
 
-def test_a_kernel_without_the_call_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_system_call_is_an_error_with_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, errno.ENOSYS)
     with pytest.raises(IgnitionError, match="openat2") as caught:
         openat2.open_in_root(3, "/", 0)
-    assert caught.value.hint == "Linux 5.6 or newer is needed"
+    assert caught.value.hint == "boot Linux 5.6 or newer"
 
 
-def test_a_rename_meanwhile_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_rename_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, errno.EAGAIN, errno.EINTR, errno.EAGAIN, 0)
     assert openat2.open_in_root(3, "/a/../b", 0) == 7
 
 
-def test_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retries_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, errno.EAGAIN)
-    with pytest.raises(OSError, match="change all the time"):
+    with pytest.raises(OSError, match="directories above are being renamed"):
         openat2.open_in_root(3, "/a/../b", 0)
 
 
-def test_descriptors_do_not_reach_programs(tmp_path: Path) -> None:
+def test_descriptors_are_not_inherited(tmp_path: Path) -> None:
     top = os.open(tmp_path, os.O_PATH)
     try:
         descriptor = openat2.open_in_root(top, "/../..", os.O_PATH | os.O_CLOEXEC)

@@ -162,7 +162,7 @@ def test_wiped_devices_take_one_wipefs_call(host: FakeHost, sysfs: Sysfs) -> Non
     )
     assert host.run.ran("blkid") == []
     assert described(found) == [
-        "wiping all signatures from /dev/vdb1, /dev/vdb2",
+        "wiping all signatures of /dev/vdb1, /dev/vdb2",
         "creating filesystems on /dev/vdb1, /dev/vdb2, /dev/vdb3",
         "waiting for udev to process /dev/vdb1, /dev/vdb2, /dev/vdb3",
     ]
@@ -217,7 +217,7 @@ def test_signature_known_only_to_wipefs_is_wiped(host: FakeHost, sysfs: Sysfs) -
     holds(host, vdb1="ext4")
     host.run.answer("blkid", status=2)
     assert described(plan(host, fs(1, "xfs")))[:2] == [
-        "wiping all signatures from /dev/vdb1",
+        "wiping all signatures of /dev/vdb1",
         "creating xfs on /dev/vdb1",
     ]
 
@@ -226,7 +226,7 @@ def test_partition_table_alone_is_no_filesystem(host: FakeHost, sysfs: Sysfs) ->
     table = {"device": "vdb1", "type": "gpt", "usage": "partition-table", "uuid": None, "label": None}
     host.run.answer("wipefs", stdout=json.dumps({"signatures": [table]}), having="--json")
     assert described(plan(host, fs(1, "xfs")))[:2] == [
-        "wiping all signatures from /dev/vdb1",
+        "wiping all signatures of /dev/vdb1",
         "creating xfs on /dev/vdb1",
     ]
     assert host.run.ran("blkid") == []
@@ -236,7 +236,7 @@ def test_partition_table_alone_is_no_filesystem(host: FakeHost, sysfs: Sysfs) ->
 def test_filesystem_in_use_is_kept_or_refused(host: FakeHost, sysfs: Sysfs, device: str) -> None:
     sysfs.mount("/sysroot", "/dev/vdb1", "ext4")
     (refusal,) = plan(host, {"device": device, "format": "ext4", "wipe_filesystem": True}).refusals
-    assert refusal.reason == f"cannot create a filesystem on {device}: it is mounted at /sysroot"
+    assert refusal.reason == f"cannot create a filesystem on {device}: in use (mounted at /sysroot)"
     holds(host, **{device.removeprefix("/dev/"): "ext4"})
     assert plan(host, {"device": device, "format": "ext4"}).refusals == ()
 
@@ -315,7 +315,7 @@ def test_missing_mkfs_is_refused_only_where_needed(host: FakeHost, sysfs: Sysfs)
     found = plan(host, fs(1, "xfs"), fs(2, "ext4"), fs(3, "xfs"))
     assert found.actions == ()
     assert [str(each) for each in found.refusals] == [
-        "$.storage.filesystems.2: the program mkfs.xfs is not here; it comes with the package xfsprogs"
+        '$.storage.filesystems.2: program "mkfs.xfs" not found (package xfsprogs)'
     ]
 
 
@@ -325,10 +325,10 @@ def test_multipath_device_is_named_in_hint(host: FakeHost, sysfs: Sysfs) -> None
     sysfs.hold("/dev/vdb", "dm-0")
     (refusal,) = plan(host, fs(1, "ext4")).refusals
     assert refusal.reason == (
-        "cannot create a filesystem on /dev/vdb1: it is a part of /dev/vdb, which is one path of the "
-        "multipath device /dev/mapper/mpatha"
+        "cannot create a filesystem on /dev/vdb1: in use (a part of /dev/vdb, which is a path of the "
+        "multipath device /dev/mapper/mpatha)"
     )
-    assert refusal.hint == "name the device that all paths lead to, /dev/mapper/mpatha, or its parts"
+    assert refusal.hint == "use the multipath device /dev/mapper/mpatha or its partitions"
 
 
 def test_unsupported_format_is_refused_with_alternatives() -> None:

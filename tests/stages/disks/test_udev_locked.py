@@ -49,7 +49,7 @@ def host(tmp_path: Path, sysfs: Sysfs) -> Host:
     return Host(
         run=run,
         root=Root(str(tmp_path / "root")),
-        devices=BlockDevices(system, patience=0.3),
+        devices=BlockDevices(system, timeout=0.3),
         fetch=FakeFetch(),
         system=system,
     )

@@ -117,7 +117,7 @@ def test_unparsable_mdadm_output_writes_nothing(host: FakeHost) -> None:
     host.root.write(DEBIAN, b"mine\n")
     (Path(host.system) / "dev/md/data").unlink()
     host.run.answer("mdadm", stdout="mdadm: no\n", having="/dev/md/data")
-    with pytest.raises(ActionFailed, match="what mdadm says about the array data cannot be understood"):
+    with pytest.raises(ActionFailed, match="cannot parse mdadm's output about RAID array data"):
         write(host)
     assert local(host, DEBIAN).read_text() == "mine\n"
 

@@ -80,7 +80,7 @@ def test_missing_is_live_image_program_means_no_live_image(
     host: FakeHost, caplog: pytest.LogCaptureFixture
 ) -> None:
     def missing(command: Command) -> Ran:
-        raise IgnitionError(f"the program {command.program} is not here")
+        raise IgnitionError(f'program "{command.program}" not found')
 
     caplog.set_level(logging.DEBUG, "ignition")
     host.run.answer("is-live-image", missing)

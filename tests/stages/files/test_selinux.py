@@ -45,7 +45,7 @@ def labelled(host: FakeHost, **sections: Any) -> list[str]:
     ],
 )
 def test_target_without_policy_is_not_labelled(host: FakeHost, text: str | None) -> None:
-    """The reference fails on a root that has no policy (engine.md 14, point 28)."""
+    """The reference fails on a root that has no policy (docs/reference/stages.md, "Relabelling")."""
     if text:
         selinux(host, text)
     host.root.write("/f", b"")
@@ -72,7 +72,7 @@ def test_policy_symlinks_stay_in_root(host: FakeHost) -> None:
 
 def test_selinux_config_without_policy_is_an_error(host: FakeHost) -> None:
     selinux(host, "SELINUX=enforcing\n#SELINUXTYPE=targeted\n")
-    with pytest.raises(IgnitionError, match="does not say which policy"):
+    with pytest.raises(IgnitionError, match="names no policy"):
         file_contexts(host.root)
 
 

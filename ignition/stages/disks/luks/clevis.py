@@ -17,7 +17,7 @@ from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError, NotFound, Refusal
 from ignition.host import Host, View
 from ignition.host.command import Command, CommandFailed, Ran
-from ignition.host.files.memfd import in_memory
+from ignition.host.files.memfd import memory_file
 from ignition.host.source import Source
 from ignition.schemas.config import Config
 from ignition.schemas.luks import Clevis, Tang
@@ -222,7 +222,7 @@ class Pins:
 def bind(host: Host, alias: str, volume: Luks, key: bytes, path: ConfigPath) -> None:
     """Bind a volume to its pins; `path` is that of the `clevis` object."""
     pin, config = policy(volume.clevis)
-    with in_memory(key) as key_file:
+    with memory_file(key) as key_file:
         _run(host, clevis.bind(alias, pin, config, key_file, name=volume.name), path)
 
 

@@ -25,7 +25,7 @@ from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError, Refusal
 from ignition.host import View, blocks
-from ignition.host.mounts import Use, remedy
+from ignition.host.device_use import DevicesInUse, DeviceUse
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Luks
 from ignition.stages import Action, Plan
@@ -98,9 +98,9 @@ class VolumeFacts:
             be generated. Secret.
         is_key_empty: whether the config's key file is empty.
         is_ours: whether an earlier try of this boot created a volume of this name, or began to.
-        in_use: why the device is in use, or "".
+        in_use: how the device is in use, or None.
         is_open: whether the open volume is the only holder of the device.
-        opened_in_use: why the open volume itself is in use, or "".
+        opened_in_use: how the open volume itself is in use, or None.
         name_is_taken: whether another device-mapper device has the volume's name.
         cards: the crypto cards that can protect its key, where one is wanted.
     """
@@ -112,9 +112,9 @@ class VolumeFacts:
     key: bytes | None = field(default=None, repr=False)
     is_key_empty: bool = False
     is_ours: bool = False
-    in_use: str = ""
+    in_use: DeviceUse | None = None
     is_open: bool = False
-    opened_in_use: str = ""
+    opened_in_use: DeviceUse | None = None
     name_is_taken: bool = False
     cards: tuple[str, ...] = ()
 
@@ -193,7 +193,7 @@ class Volumes:
         host.devices.wait({device: (*PATH, index, "device") for index, device in enumerate(devices)})
         nodes = [host.devices.resolve(device) for device in devices]
         listed = signatures.listed(host, tuple(dict.fromkeys(nodes)))
-        use = Use.now(host.system)
+        use = DevicesInUse.read(host.system)
         facts = (
             replace(
                 _look(host, volume, node, listed[node], use),
@@ -234,7 +234,9 @@ def room() -> int:
     return max(1, min(AT_ONCE, by_memory, len(os.sched_getaffinity(0)) // PROCESSORS))
 
 
-def _look(host: View, volume: Luks, node: str, listed: Sequence[wipefs.Signature], use: Use) -> VolumeFacts:
+def _look(
+    host: View, volume: Luks, node: str, listed: Sequence[wipefs.Signature], use: DevicesInUse
+) -> VolumeFacts:
     """Read the facts about a volume; `listed` are the signatures on its device."""
     alias = host.devices.alias(volume.device or "")
     opened = _opened(host, volume, node)
@@ -246,7 +248,7 @@ def _look(host: View, volume: Luks, node: str, listed: Sequence[wipefs.Signature
         has_signatures=bool(listed),
         in_use=use.of_any(node),
         is_open=bool(opened),
-        opened_in_use=use.of_any(opened) if opened else "",
+        opened_in_use=use.of_any(opened) if opened else None,
         name_is_taken=not opened and blocks.exists(host.system, cryptsetup.device_of(volume.name)),
         cards=cex.cards(host) if volume.cex.enabled else (),
     )
@@ -347,9 +349,9 @@ class Decision:
         elif facts.in_use and not self.is_reopened and not (self.do is Do.OPEN and facts.is_open):
             verb = "create" if self.do is Do.MAKE else "open"
             use = facts.opened_in_use or facts.in_use
-            that = self.device if facts.opened_in_use else "it"
-            reason = f'cannot {verb} LUKS volume "{self.wanted.name}" on {device}: {that} is {use}'
-            yield Refusal((*self.path, "device"), reason, remedy(use))
+            what = f"{self.device} is in use" if facts.opened_in_use else "in use"
+            reason = f'cannot {verb} LUKS volume "{self.wanted.name}" on {device}: {what} ({use.describe()})'
+            yield Refusal((*self.path, "device"), reason, use.hint())
         if facts.name_is_taken:
             reason = f"{self.device} exists and is another device"
             yield Refusal((*self.path, "name"), reason, "change the name of the volume")

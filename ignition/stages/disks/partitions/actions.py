@@ -122,7 +122,7 @@ class ExpectPartitions:
         nodes = {part.node for number, part in self._seen(host).items() if number in self.expected}
         host.devices.wait(dict.fromkeys(sorted(nodes), self.path))
 
-    def _seen(self, host: Host) -> Mapping[int, blocks.Kernel]:
+    def _seen(self, host: Host) -> Mapping[int, blocks.KernelPartition]:
         return blocks.partitions(host.system, self.disk.node)
 
     def _differences(self, host: Host) -> Iterator[str]:
@@ -138,12 +138,12 @@ class ExpectPartitions:
                     f"want {expected.size} at {expected.start}"
                 )
 
-    def _found(self, host: View, number: int, part: blocks.Kernel) -> Extent:
+    def _found(self, host: View, number: int, part: blocks.KernelPartition) -> Extent:
         if not self.disk.mapper_name:
             return _extent(part, self.disk)
         name = f"{self.disk.mapper_name}p{number}"
         start, size = dmsetup.parse_linear(host.run(dmsetup.table(name)).stdout, name)
-        return _extent(blocks.Kernel(part.node, start, size), self.disk)
+        return _extent(blocks.KernelPartition(part.node, start, size), self.disk)
 
 
 def seen_on(system: str, disk: blocks.Disk) -> dict[int, Extent]:
@@ -151,6 +151,6 @@ def seen_on(system: str, disk: blocks.Disk) -> dict[int, Extent]:
     return {number: _extent(part, disk) for number, part in blocks.partitions(system, disk.node).items()}
 
 
-def _extent(part: blocks.Kernel, disk: blocks.Disk) -> Extent:
+def _extent(part: blocks.KernelPartition, disk: blocks.Disk) -> Extent:
     factor = disk.sector_size // blocks.KERNEL_SECTOR
     return Extent(part.start // factor, part.size // factor)

@@ -9,7 +9,6 @@ from typing import Final
 from ignition.configpath import ConfigPath
 from ignition.errors import Refusal
 from ignition.host.command import Command
-from ignition.host.mounts import remedy
 from ignition.schemas.storage import Disk
 from ignition.stages.disks.partitions import match
 from ignition.stages.disks.partitions.actions import ExpectPartitions, PartitionDisk
@@ -104,14 +103,18 @@ class DiskChanges:
         """Yield all refusals."""
         facts = self.facts
         if facts.in_use and not facts.busy:
-            yield Refusal(self.path, f"{self.device} is {facts.in_use}", remedy(facts.in_use))
+            reason = f"cannot partition {self.device}: in use ({facts.in_use.describe()})"
+            yield Refusal(self.path, reason, facts.in_use.hint())
         if facts.unusable and not self.is_wiped:
             yield Refusal(self.path, f"{self.device} has {facts.unusable}", WIPE_TABLE)
             return
         if self.is_wiped:
             for number, use in sorted(facts.busy.items()):
-                reason = f"cannot wipe the partition table of {self.device}: partition {number} is {use}"
-                yield Refusal((*self.path, "wipeTable"), reason, remedy(use))
+                reason = (
+                    f"cannot wipe the partition table of {self.device}:"
+                    f" partition {number} is in use ({use.describe()})"
+                )
+                yield Refusal((*self.path, "wipeTable"), reason, use.hint())
         for each in self.changes:
             yield from self._refusals(each)
 
@@ -126,8 +129,8 @@ class DiskChanges:
             )
         elif change.is_active and wanted.number in self.facts.busy and not self.is_wiped:
             use = self.facts.busy[wanted.number]
-            reason = f"cannot {change.do.value} {name}: it is {use}"
-            yield Refusal(wanted.path, reason, remedy(use))
+            reason = f"cannot {change.do.value} {name}: in use ({use.describe()})"
+            yield Refusal(wanted.path, reason, use.hint())
 
     def keeps(self) -> Iterator[str]:
         """Yield one line for each partition that needs no change."""

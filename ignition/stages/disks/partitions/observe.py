@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from ignition.host import View, blocks
-from ignition.host.mounts import Use
+from ignition.host.device_use import DevicesInUse, DeviceUse
 from ignition.stages.disks.partitions.actions import seen_on
 from ignition.stages.disks.partitions.layout import Extent
 from ignition.tools import blkid, gpt
@@ -30,7 +30,7 @@ class DiskFacts:
         has_table: whether a GPT exists.
         is_blank: whether the sectors of partition tables are all zero.
         unusable: text for an existing table that is no usable GPT ("an MBR partition table"), or "".
-        in_use: why the disk itself is in use, or "".
+        in_use: how the disk itself is in use, or None.
         busy: partition number → why the partition is in use.
         seen: the partitions that the kernel sees; None for device-mapper disks.
         stale: device path of a partition to be created → the signature inside its extent, where relevant.
@@ -42,13 +42,13 @@ class DiskFacts:
     has_table: bool = False
     is_blank: bool = False
     unusable: str = ""
-    in_use: str = ""
-    busy: Mapping[int, str] = field(default_factory=dict)
+    in_use: DeviceUse | None = None
+    busy: Mapping[int, DeviceUse] = field(default_factory=dict)
     seen: Mapping[int, Extent] | None = None
     stale: Mapping[str, blkid.Probe] = field(default_factory=dict)
 
 
-def look(host: View, device: str, use: Use) -> DiskFacts:
+def look(host: View, device: str, use: DevicesInUse) -> DiskFacts:
     """Read the facts about a disk, by its name in the config.
 
     Raises:
@@ -63,7 +63,7 @@ def look(host: View, device: str, use: Use) -> DiskFacts:
         gpt.new(disk.sector_size, disk.sectors),
         # Partitions of a device-mapper disk are holders of it themselves.
         in_use=use.of(node, held=not disk.mapper_name),
-        busy={number: reason for number, reason in busy.items() if reason},
+        busy={number: each for number, each in busy.items() if each},
         seen=None if disk.mapper_name else seen_on(host.system, disk),
     )
     return _read_table(host, facts)

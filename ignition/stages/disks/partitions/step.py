@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.host import View
-from ignition.host.mounts import Use
+from ignition.host.device_use import DevicesInUse
 from ignition.schemas.config import Config
 from ignition.stages import Action, Plan
 from ignition.stages.actions import in_parallel
@@ -51,7 +51,7 @@ class Partitions:
         """Wait for the disks, read their tables, and find what is in use."""
         disks = config.storage.disks
         host.devices.wait({disk.device: (*PATH, index) for index, disk in enumerate(disks)})
-        use = Use.now(host.system)
+        use = DevicesInUse.read(host.system)
         facts = tuple(look(host, disk.device, use) for disk in disks)
         return stale_signatures.look_under(config, facts, _decided(config, facts), host)
 

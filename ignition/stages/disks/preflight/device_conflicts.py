@@ -64,7 +64,7 @@ def places(config: Config, host: View) -> dict[str, Place]:
         if blocks.exists(system, claim.device)
     }
     disks = {found[disk.device] for disk in config.storage.disks if disk.device in found}
-    all_places = {device: Place(node, blocks.whole(system, node)) for device, node in found.items()}
+    all_places = {device: Place(node, blocks.whole_disk(system, node)) for device, node in found.items()}
     return {
         device: place
         for device, place in all_places.items()

@@ -6,7 +6,7 @@ from typing import Final
 
 from ignition.configpath import ConfigPath
 from ignition.errors import Refusal
-from ignition.host.run import missing
+from ignition.host.run import ProgramNotFound
 
 __all__ = ["missing_program"]
 
@@ -15,5 +15,6 @@ HINT: Final = "add the program to the initramfs"
 
 def missing_program(program: str, path: ConfigPath) -> Refusal:
     """Return a refusal that names the program and its package."""
-    error = missing(program)
-    return Refusal(path, f"{error}; {error.hint}" if error.hint else str(error), HINT)
+    error = ProgramNotFound(program)
+    package = f" (package {error.package})" if error.package else ""
+    return Refusal(path, f"{error}{package}", HINT)

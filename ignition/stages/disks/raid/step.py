@@ -20,7 +20,7 @@ from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError, Refusal
 from ignition.host import Host, View, blocks, kernel
 from ignition.host.command import Command, CommandFailed
-from ignition.host.mounts import Use, remedy
+from ignition.host.device_use import DevicesInUse, DeviceUse
 from ignition.schemas.config import Config
 from ignition.schemas.storage import Raid
 from ignition.stages import Action, Plan
@@ -63,7 +63,7 @@ class MemberFacts:
         found: types of all signatures on it.
         superblock: its RAID superblock, or None.
         holders: kernel nodes of the devices that are built on it.
-        in_use: why it is in use, or "".
+        in_use: how it is in use, or None.
     """
 
     device: str
@@ -71,7 +71,7 @@ class MemberFacts:
     found: tuple[str, ...] = ()
     superblock: mdadm.Superblock | None = None
     holders: tuple[str, ...] = ()
-    in_use: str = ""
+    in_use: DeviceUse | None = None
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def _look(host: View, devices: Iterable[str]) -> Mapping[str, MemberFacts]:
     if not nodes:
         return {}
     listed = signatures.listed(host, tuple(dict.fromkeys(nodes.values())))
-    use = Use.now(host.system)
+    use = DevicesInUse.read(host.system)
     return {
         device: MemberFacts(
             device,
@@ -306,8 +306,9 @@ class _Decision:
         for number, member in enumerate(self.facts.members):
             if member.in_use:
                 theirs = f" (existing array: {unlike})" if member.superblock and unlike else ""
-                reason = f"cannot use {member.device} in RAID array {self.wanted.name}: it is {member.in_use}"
-                yield Refusal((*self.path, "devices", number), reason + theirs, remedy(member.in_use))
+                use = f"in use ({member.in_use.describe()})"
+                reason = f"cannot use {member.device} in RAID array {self.wanted.name}: {use}"
+                yield Refusal((*self.path, "devices", number), reason + theirs, member.in_use.hint())
         if self.facts.node:
             reason = f"{self.device} exists and does not match the config"
             yield Refusal((*self.path, "name"), f"{reason}: {unlike}" if unlike else reason, FREE_NAME)

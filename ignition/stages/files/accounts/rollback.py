@@ -22,7 +22,7 @@ from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError, text_of
 from ignition.host import Host, View
-from ignition.host.files.tree import Tree
+from ignition.host.files.root_view import RootView
 from ignition.host.root import Root
 from ignition.schemas.config import Config
 from ignition.stages import Action, Plan, act
@@ -85,7 +85,7 @@ def _back_up(root: Root, homes: Mapping[str, str]) -> None:
         os.fsync(file.fileno())
 
 
-def _copy_of(root: Tree, path: str) -> dict[str, Any] | None:
+def _copy_of(root: RootView, path: str) -> dict[str, Any] | None:
     status = root.find(path)
     if status is None or not stat.S_ISREG(status.st_mode):
         return None
@@ -93,7 +93,7 @@ def _copy_of(root: Tree, path: str) -> dict[str, Any] | None:
     return {"mode": stat.S_IMODE(status.st_mode), "owner": owner, "text": root.read_text(path)}
 
 
-def parent_of_homes(root: Tree) -> str:
+def parent_of_homes(root: RootView) -> str:
     """Return the directory in which useradd creates homes (HOME in /etc/default/useradd, useradd(8))."""
     text = root.read_text(DEFAULTS) if root.is_file(DEFAULTS) else ""
     found = [line.removeprefix("HOME=").strip() for line in text.split("\n") if line.startswith("HOME=")]
@@ -138,7 +138,7 @@ class RestoreAccounts:
         root.remove(BACKUP)
 
 
-def _read_backup(root: Tree) -> RestoreAccounts:
+def _read_backup(root: RootView) -> RestoreAccounts:
     try:
         backup = json.loads(root.read(BACKUP))
         return RestoreAccounts(dict(backup["files"]), tuple(backup["users"]), tuple(backup["homes"]))

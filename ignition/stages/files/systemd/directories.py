@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ignition.host.files.tree import Tree
+from ignition.host.files.root_view import RootView
 
 __all__ = ["names_in"]
 
 
-def names_in(root: Tree, directory: str) -> list[str]:
+def names_in(root: RootView, directory: str) -> list[str]:
     """Return the names in a directory, sorted; none if it does not exist."""
     try:
         return root.list(directory)

@@ -161,7 +161,7 @@ class Enablement:
         """Look the units up in the target root; the config's unit files are written by now."""
         del state
         files = UnitFiles(host.root)
-        with host.root.steady():
+        with host.root.cached_directories():
             return {
                 unit.name: _known(files, unit.name)
                 for unit in config.systemd.units

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator
 from typing import Final
 
-from ignition.host.files.tree import Tree
+from ignition.host.files.root_view import RootView
 from ignition.stages.files.systemd.directories import names_in
 
 __all__ = ["generator_source"]
@@ -20,7 +20,7 @@ QUADLET_UNITS: Final = {
 PLAIN: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:_.")
 
 
-def generator_source(root: Tree, name: str) -> str | None:
+def generator_source(root: RootView, name: str) -> str | None:
     """Return the file from which a generator creates this unit at boot; None if there is none."""
     stem, _, extension = name.rpartition(".")
     if extension in {"mount", "automount"}:
@@ -37,7 +37,7 @@ def generator_source(root: Tree, name: str) -> str | None:
     return None
 
 
-def _quadlets(root: Tree) -> Iterator[tuple[str, str]]:
+def _quadlets(root: RootView) -> Iterator[tuple[str, str]]:
     """Yield the quadlet files, each with the stem of the service that Podman's generator creates from it."""
     for directory in QUADLETS:
         for file in names_in(root, directory):
@@ -46,7 +46,7 @@ def _quadlets(root: Tree) -> Iterator[tuple[str, str]]:
                 yield f"{directory}/{file}", stem + QUADLET_UNITS[kind]
 
 
-def _table(root: Tree, path: str, fields: int) -> Iterator[list[str]]:
+def _table(root: RootView, path: str, fields: int) -> Iterator[list[str]]:
     """Yield the lines of a table such as fstab that have at least `fields` fields."""
     try:
         text = root.read_text(path)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from ignition.host.files.tree import Tree
+from ignition.host.files.root_view import RootView
 from ignition.schemas.unitfile import install_options
 from ignition.stages.files.systemd.directories import names_in
 from ignition.stages.files.systemd.presets import instance_of
@@ -66,7 +66,7 @@ class InstalledUnit:
 class UnitFiles:
     """The units of a target root; directories are listed once and remembered."""
 
-    def __init__(self, root: Tree) -> None:
+    def __init__(self, root: RootView) -> None:
         self.root = root
         self._names: dict[str, dict[str, None]] = {}
 
@@ -218,7 +218,7 @@ class UnitFiles:
         return self._names[directory]
 
 
-def escaping_link(root: Tree) -> str | None:
+def escaping_link(root: RootView) -> str | None:
     """Return a directory that `systemctl --root` would resolve outside of the target root, or None.
 
     systemctl resolves these paths in the running system, where an absolute symlink has another target.
@@ -228,7 +228,7 @@ def escaping_link(root: Tree) -> str | None:
     return None if root.path == "/" else next((each for each in found if _escapes(root, each)), None)
 
 
-def _escapes(root: Tree, path: str) -> bool:
+def _escapes(root: RootView, path: str) -> bool:
     place = "/"
     for part in path.strip("/").split("/"):
         place = posixpath.join(place, part)

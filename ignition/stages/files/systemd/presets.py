@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from ignition.host.files.tree import Tree
+from ignition.host.files.root_view import RootView
 from ignition.schemas.systemd import Unit
 
 __all__ = ["PRESETS", "instance_of", "preset_lines", "read_presets", "with_lines"]
@@ -25,7 +25,7 @@ def instance_of(name: str) -> tuple[str, str] | None:
     return f"{prefix}@.{extension}", instance
 
 
-def read_presets(root: Tree) -> str:
+def read_presets(root: RootView) -> str:
     """Return the preset file; empty if it does not exist."""
     return root.read_text(PRESETS) if root.is_file(PRESETS) else ""
 

@@ -18,7 +18,7 @@ from ignition import distro
 from ignition.configpath import ConfigPath
 from ignition.errors import ActionFailed, IgnitionError
 from ignition.host import Host
-from ignition.host.files.tree import Tree
+from ignition.host.files.root_view import RootView
 from ignition.host.root import Root
 from ignition.host.source import Source
 from ignition.resource.redact import redact
@@ -119,7 +119,7 @@ class Staged:
         try:
             for directory in self.directories:
                 host.root.make_directories(directory, 0o700)
-            with host.root.steady():
+            with host.root.cached_directories():
                 for action in self.actions:
                     act(action, host)
         finally:
@@ -172,7 +172,7 @@ def same_contents(root: Root, one: str, other: str) -> bool:
     return True
 
 
-def staging_directory(root: Tree, place: str, removed: Iterable[str]) -> str | None:
+def staging_directory(root: RootView, place: str, removed: Iterable[str]) -> str | None:
     """Return the staging directory for `place`: on its mount, in the topmost writable directory.
 
     Image-based systems have a read-only top directory. Directories below a `removed` path do not
@@ -184,12 +184,12 @@ def staging_directory(root: Tree, place: str, removed: Iterable[str]) -> str | N
     for directory in above:
         if any(f"{directory}/".startswith(path) for path in doomed):
             continue
-        if root.mount_id(directory) == mount and root.writable(directory):
+        if root.mount_id(directory) == mount and root.is_writable(directory):
             return f"{directory.rstrip('/')}/{STAGING}"
     return None
 
 
-def _existing_above(root: Tree, place: str) -> list[str]:
+def _existing_above(root: RootView, place: str) -> list[str]:
     """Return the existing directories above a resolved path, topmost first."""
     found = ["/"]
     for part in place.split("/")[1:-1]:

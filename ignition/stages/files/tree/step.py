@@ -22,7 +22,7 @@ from ignition.config.source import source_of
 from ignition.configpath import ConfigPath, format_path
 from ignition.errors import FetchError, IgnitionError, text_of
 from ignition.host import View
-from ignition.host.files.tree import Tree
+from ignition.host.files.root_view import RootView
 from ignition.host.root import Owner as Ids
 from ignition.host.users import Accounts, read_accounts
 from ignition.schemas.config import Config
@@ -139,7 +139,7 @@ class Nodes:
         """Resolve each path, and see which object exists there."""
         del state
         resolver = _Resolver(host.root)
-        with host.root.steady():
+        with host.root.cached_directories():
             for path, node in sorted(_nodes(config), key=lambda each: each[1].path.count("/")):
                 resolver.resolve(path, node)
         order = {path: number for number, (path, _) in enumerate(_nodes(config))}
@@ -183,7 +183,7 @@ class _Resolver:
     the path.
     """
 
-    def __init__(self, root: Tree) -> None:
+    def __init__(self, root: RootView) -> None:
         self.wanted: list[ResolvedNode] = []
         self.troubles: list[Refusal] = []
         self._root = root

@@ -259,7 +259,7 @@ def test_prove_with_failing_pin_is_an_error(host: FakeHost) -> None:
     host.run.answer("clevis", status=1, stderr="Error communicating with server http://tang.example")
     with pytest.raises(CommandFailed, match="Error communicating with server") as caught:
         prove(host, Clevis(tang=(NEAR,)))
-    assert (caught.value.path, caught.value.hint) == (("c",), "check that the Tang server can be reached")
+    assert (caught.value.path, caught.value.hint) == (("c",), "make the Tang server reachable")
 
 
 def test_prove_with_failing_custom_pin_warns(host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:

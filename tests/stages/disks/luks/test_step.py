@@ -254,9 +254,9 @@ def test_device_in_use_is_refused(host: FakeHost, sysfs: Sysfs) -> None:
     assert refused(host, volume("vault", key_file=KEY), volume("more", "vdc", wipe_volume=True)) == [
         (
             '$.storage.luks.0.device: cannot open LUKS volume "vault" on /dev/vdb: '
-            "it is held by /dev/dm-0, the device /dev/mapper/other"
+            "in use (held by /dev/dm-0, the device /dev/mapper/other)"
         ),
-        '$.storage.luks.1.device: cannot create LUKS volume "more" on /dev/vdc: it is mounted at /sysroot',
+        '$.storage.luks.1.device: cannot create LUKS volume "more" on /dev/vdc: in use (mounted at /sysroot)',
     ]
 
 
@@ -331,7 +331,7 @@ def test_open_volume_to_be_recreated_is_closed_first(host: FakeHost, opened: Sys
     found = plan(host, volume("vault", key_file=KEY, wipe_volume=True))
     assert described(found) == [
         'closing LUKS volume "vault" to recreate it',
-        "wiping all signatures from /dev/vdb",
+        "wiping all signatures of /dev/vdb",
         'creating LUKS volume "vault" on /dev/vdb',
         "waiting for udev to process /dev/vdb",
     ]
@@ -345,7 +345,7 @@ def test_open_volume_in_use_is_not_closed(host: FakeHost, opened: Sysfs) -> None
     assert refused(host, volume("vault", key_file=KEY, wipe_volume=True)) == [
         (
             '$.storage.luks.0.device: cannot create LUKS volume "vault" on /dev/vdb: '
-            "/dev/mapper/vault is mounted at /sysroot"
+            "/dev/mapper/vault is in use (mounted at /sysroot)"
         )
     ]
 
@@ -354,7 +354,7 @@ def test_volume_open_under_other_name_is_not_closed(host: FakeHost, opened: Sysf
     assert refused(host, volume("other", wipe_volume=True)) == [
         (
             '$.storage.luks.0.device: cannot create LUKS volume "other" on /dev/vdb: '
-            "it is held by /dev/dm-0, the device /dev/mapper/vault"
+            "in use (held by /dev/dm-0, the device /dev/mapper/vault)"
         )
     ]
 

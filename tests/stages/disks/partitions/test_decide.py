@@ -8,6 +8,8 @@ import pytest
 
 from ignition.configpath import format_path
 from ignition.host.blocks import Disk as BlockDisk
+from ignition.host.blocks import Holder
+from ignition.host.device_use import DeviceUse, UseKind
 from ignition.schemas.storage import Disk, Partition
 from ignition.stages.disks.partitions.decide import DiskChanges, disk_changes
 from ignition.stages.disks.partitions.layout import Extent
@@ -18,6 +20,13 @@ LINUX = "0fc63daf-8483-4772-8e79-3d69d8477de4"
 MIB = 2048
 SECTORS = 1024 * MIB
 EMPTY = gpt.new(512, SECTORS)
+
+
+HELD = DeviceUse(UseKind.HELD, holders=(Holder("/dev/dm-0"),))
+
+
+def mounted_at(mount_point: str) -> DeviceUse:
+    return DeviceUse(UseKind.MOUNTED, mount_point)
 
 
 def facts(*entries: gpt.Entry, **more: Any) -> DiskFacts:
@@ -186,20 +195,20 @@ def test_kept_partitions_are_listed() -> None:
             id="every partition that does not fit",
         ),
         pytest.param(
-            facts(entry(1, 1, 10), entry(2, 11, 10), busy={1: "mounted at /", 2: "held by /dev/dm-0"}),
+            facts(entry(1, 1, 10), entry(2, 11, 10), busy={1: mounted_at("/"), 2: HELD}),
             [{"number": 1}, {"number": 2, **GONE}],
             [
                 (
                     "$.storage.disks.0.partitions.1: cannot delete partition 2 of /dev/by-id/x: "
-                    "it is held by /dev/dm-0"
+                    "in use (held by /dev/dm-0)"
                 )
             ],
             id="what is in use may be kept and not changed",
         ),
         pytest.param(
-            facts(in_use="mounted at /mnt"),
+            facts(in_use=mounted_at("/mnt")),
             [],
-            ["$.storage.disks.0: /dev/by-id/x is mounted at /mnt"],
+            ["$.storage.disks.0: cannot partition /dev/by-id/x: in use (mounted at /mnt)"],
             id="a disk in use as a whole, even if nothing would change",
         ),
         pytest.param(
@@ -274,15 +283,15 @@ def test_wipe_replaces_unusable_table() -> None:
 
 
 def test_wipe_is_refused_for_each_partition_in_use() -> None:
-    there = facts(entry(1, 1, 10), busy={1: "mounted at /", 3: "used for swapping"})
+    there = facts(entry(1, 1, 10), busy={1: mounted_at("/"), 3: DeviceUse(UseKind.SWAP)})
     assert refusals(changes(there, {"number": 1}, wipe_table=True)) == [
         (
             "$.storage.disks.0.wipeTable: cannot wipe the partition table of /dev/by-id/x: "
-            "partition 1 is mounted at /"
+            "partition 1 is in use (mounted at /)"
         ),
         (
             "$.storage.disks.0.wipeTable: cannot wipe the partition table of /dev/by-id/x: "
-            "partition 3 is used for swapping"
+            "partition 3 is in use (active swap)"
         ),
     ]
 

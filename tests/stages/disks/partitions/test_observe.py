@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ignition.errors import IgnitionError
-from ignition.host.mounts import Use
+from ignition.host.device_use import DevicesInUse, DeviceUse, UseKind
 from ignition.stages.disks.partitions.observe import DiskFacts, look
 from tests.host.fakes import FakeHost
 from tests.lab import gptimage
@@ -28,7 +28,7 @@ def sysfs(host: FakeHost) -> Sysfs:
 
 
 def see(host: FakeHost) -> DiskFacts:
-    return look(host, "/dev/vdb", Use.now(host.system))
+    return look(host, "/dev/vdb", DevicesInUse.read(host.system))
 
 
 def overwrite(node: Path, offset: int, data: bytes) -> None:
@@ -106,22 +106,26 @@ def test_partitions_in_use_are_found(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.hold(two, "dm-0")
     sysfs.swap(three)
     found = see(host)
-    assert found.busy == {1: "mounted at /sysroot", 2: "held by /dev/dm-0", 3: "used for swapping"}
-    assert found.in_use == ""
+    assert {number: use.describe() for number, use in found.busy.items()} == {
+        1: "mounted at /sysroot",
+        2: "held by /dev/dm-0",
+        3: "active swap",
+    }
+    assert found.in_use is None
 
 
 def test_disk_mounted_by_other_name_is_in_use(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.disk("vdb", SIZE)
     sysfs.link("/dev/disk/by-label/data", "/dev/vdb")
     sysfs.mount("/mnt", "/dev/disk/by-label/data", "xfs")
-    assert see(host).in_use == "mounted at /mnt"
+    assert see(host).in_use == DeviceUse(UseKind.MOUNTED, "/mnt")
 
 
 def test_mount_of_vanished_device_is_ignored(host: FakeHost, sysfs: Sysfs) -> None:
     """Weak point 22."""
     sysfs.disk("vdb", SIZE)
     sysfs.mount("/old", "/dev/disk/by-uuid/gone", "ext4")
-    assert see(host).in_use == ""
+    assert see(host).in_use is None
 
 
 def test_device_mapper_partitions_are_no_holders(host: FakeHost, sysfs: Sysfs) -> None:
@@ -131,8 +135,8 @@ def test_device_mapper_partitions_are_no_holders(host: FakeHost, sysfs: Sysfs) -
     sysfs.link("/dev/disk/by-id/dm-name-mpathap1", "/dev/dm-1")
     sysfs.mount("/mnt", "/dev/dm-1", "ext4")
     host.devices.links["/dev/mapper/mpatha"] = "/dev/dm-0"
-    found = look(host, "/dev/mapper/mpatha", Use.now(host.system))
-    assert (found.in_use, found.busy) == ("", {1: "mounted at /mnt"})
+    found = look(host, "/dev/mapper/mpatha", DevicesInUse.read(host.system))
+    assert (found.in_use, found.busy) == (None, {1: DeviceUse(UseKind.MOUNTED, "/mnt")})
 
 
 def test_device_that_is_no_disk_is_an_error(host: FakeHost, sysfs: Sysfs) -> None:

@@ -1,4 +1,4 @@
-"""The refusal for a program that is not here."""
+"""The refusal for a missing program."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ignition.stages.disks.preflight.programs import missing_program
 @pytest.mark.parametrize(
     ("program", "reason"),
     [
-        ("mkfs.btrfs", "the program mkfs.btrfs is not here; it comes with the package btrfs-progs"),
-        ("nobody-knows", "the program nobody-knows is not here"),
+        ("mkfs.btrfs", 'program "mkfs.btrfs" not found (package btrfs-progs)'),
+        ("nobody-knows", 'program "nobody-knows" not found'),
     ],
 )
 def test_missing_program_refusal_names_the_package(program: str, reason: str) -> None:

@@ -77,9 +77,9 @@ def test_all_preflight_refusals_come_before_any_write(host: FakeHost, sysfs: Sys
             'and as a member of RAID array "b" '
             "($.storage.raid.1.devices.0)"
         ),
-        "$.storage.disks.0: the program sfdisk is not here; it comes with the package fdisk",
-        "$.storage.raid.0: the program mdadm is not here; it comes with the package mdadm",
-        "$.storage.filesystems.1: the program mkfs.btrfs is not here; it comes with the package btrfs-progs",
+        '$.storage.disks.0: program "sfdisk" not found (package fdisk)',
+        '$.storage.raid.0: program "mdadm" not found (package mdadm)',
+        '$.storage.filesystems.1: program "mkfs.btrfs" not found (package btrfs-progs)',
         (
             "$.storage.raid.1.level: the kernel lacks support for RAID level raid6 "
             'and the initramfs has no module "raid456"'
@@ -119,14 +119,14 @@ def test_needs_lists_programs_of_config(
         "mkswap", "mount", "partx", "sfdisk", "wipefs",
     }  # fmt: skip
     found = refusals(host, config(**sections))
-    assert all("; it comes with the package " in text for text in found)
-    assert {text.split("the program ")[1].split(" ")[0] for text in found} == programs
+    assert all(" not found (package " in text for text in found)
+    assert {text.split('program "')[1].split('"')[0] for text in found} == programs
 
 
 def test_luks_volumes_need_cryptsetup(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.missing = {"cryptsetup"}
     assert refusals(host, config(luks=(Luks(name="v", device="/dev/vdb"),))) == [
-        "$.storage.luks.0: the program cryptsetup is not here; it comes with the package cryptsetup-bin"
+        '$.storage.luks.0: program "cryptsetup" not found (package cryptsetup-bin)'
     ]
 
 

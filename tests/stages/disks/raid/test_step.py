@@ -156,7 +156,7 @@ def test_new_array_is_created(host: FakeHost, sysfs: Sysfs) -> None:
         {"/dev/vdb": ("storage", "raid", 0, "devices", 0), "/dev/vdc": ("storage", "raid", 0, "devices", 1)}
     ]
     assert host.run.ran("mdadm") == []
-    assert described(found) == ["creating the array data (raid1) of /dev/vdb, /dev/vdc"]
+    assert described(found) == ["creating RAID array data (raid1) of /dev/vdb, /dev/vdc"]
     assert found.creates == {"/dev/md/data"}
     applied(found, host)
     assert [" ".join(argv) for argv in host.run.ran("mdadm")] == [
@@ -182,8 +182,8 @@ def test_independent_arrays_are_created_in_parallel_before_dependent_ones(
     (together,) = found.actions
     assert isinstance(together, Parallel)
     assert [each.describe() for each in together.actions] == [
-        "creating the array a (raid1) of /dev/vdb, /dev/vdc",
-        "creating the array b (raid1) of /dev/vdd, /dev/vde",
+        "creating RAID array a (raid1) of /dev/vdb, /dev/vdc",
+        "creating RAID array b (raid1) of /dev/vdd, /dev/vde",
     ]
     running(sysfs, "md127", "a", "vdb", "vdc")
     running(sysfs, "md126", "b", "vdd", "vde")
@@ -192,7 +192,7 @@ def test_independent_arrays_are_created_in_parallel_before_dependent_ones(
     belongs(host, "vdd", "vde", name="b")
     host.devices.links = {"/dev/md/a": "/dev/md127", "/dev/md/b": "/dev/md126"}
     found = plan(host, *arrays, rank=1)
-    assert described(found) == ["creating the array top (raid0) of /dev/md/a, /dev/md/b"]
+    assert described(found) == ["creating RAID array top (raid0) of /dev/md/a, /dev/md/b"]
     applied(found, host)
     assert host.run.ran("mdadm")[-1][-2:] == (alias("md/a"), alias("md/b"))
     assert not Arrays(2).wanted(Config(storage=Storage(raid=arrays)))
@@ -218,7 +218,7 @@ def test_stopped_matching_array_is_assembled(host: FakeHost, sysfs: Sysfs) -> No
     holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
     belongs(host, "vdb", "vdc")
     found = plan(host, array())
-    assert described(found) == ["starting the array data of /dev/vdb, /dev/vdc"]
+    assert described(found) == ["assembling RAID array data of /dev/vdb, /dev/vdc"]
     applied(found, host)
     assert host.run.ran("mdadm")[-1] == (
         *("mdadm", "--assemble", "/dev/md/data", "--homehost", "any"),
@@ -232,7 +232,7 @@ def test_array_on_stopped_array_is_decided_when_that_runs(host: FakeHost, sysfs:
     belongs(host, "vdb", "vdc")
     belongs(host, "vdd", level="raid0", name="top", uuid="5:6")
     arrays = (array(), array("top", "/dev/md/data", "/dev/vdd", level="raid0"))
-    assert described(plan(host, *arrays)) == ["starting the array data of /dev/vdb, /dev/vdc"]
+    assert described(plan(host, *arrays)) == ["assembling RAID array data of /dev/vdb, /dev/vdc"]
 
     # As in a preview, which starts nothing.
     (refusal,) = plan(host, *arrays, rank=1).refusals
@@ -245,7 +245,7 @@ def test_array_on_stopped_array_is_decided_when_that_runs(host: FakeHost, sysfs:
     types = dict.fromkeys(("vdb", "vdc", "vdd", "md127"), "linux_raid_member")
     holds(host, **types)
     belongs(host, "md127", level="raid0", name="top", uuid="5:6")
-    assert described(plan(host, *arrays, rank=1)) == ["starting the array top of /dev/md/data, /dev/vdd"]
+    assert described(plan(host, *arrays, rank=1)) == ["assembling RAID array top of /dev/md/data, /dev/vdd"]
 
 
 def test_array_on_running_array_is_observed(host: FakeHost, sysfs: Sysfs) -> None:
@@ -273,7 +273,7 @@ def test_signatures_on_unused_members_are_replaced_and_named(host: FakeHost, sys
     belongs(host, "vdc", name="old")
     assert described(plan(host, array())) == [
         (
-            "creating the array data (raid1) of /dev/vdb, /dev/vdc, replacing ext4 on /dev/vdb, "
+            "creating RAID array data (raid1) of /dev/vdb, /dev/vdc, replacing ext4 on /dev/vdb, "
             "linux_raid_member on /dev/vdc"
         )
     ]
@@ -286,8 +286,8 @@ def test_members_of_other_running_array_are_refused(host: FakeHost, sysfs: Sysfs
     found = plan(host, array())
     assert found.actions == ()
     unlike = "level is raid0, want raid1"
-    theirs = f"held by /dev/md127, an array (existing array: {unlike})"
-    held = f"in RAID array data: it is {theirs}"
+    theirs = f"in use (held by /dev/md127, a RAID array) (existing array: {unlike})"
+    held = f"in RAID array data: {theirs}"
     assert [(each.path[3:], each.reason) for each in found.refusals] == [
         (("devices", 0), f"cannot use /dev/vdb {held}"),
         (("devices", 1), f"cannot use /dev/vdc {held}"),
@@ -307,7 +307,7 @@ def test_mounted_member_is_refused(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.mount("/sysroot", "/dev/vdc", "ext4")
     (refusal,) = plan(host, array()).refusals
     assert str(refusal) == (
-        "$.storage.raid.0.devices.1: cannot use /dev/vdc in RAID array data: it is mounted at /sysroot"
+        "$.storage.raid.0.devices.1: cannot use /dev/vdc in RAID array data: in use (mounted at /sysroot)"
     )
 
 

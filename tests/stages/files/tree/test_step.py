@@ -256,14 +256,14 @@ def test_empty_source_writes_empty_file(host: FakeHost) -> None:
 def test_staging_directory_is_on_mount_of_file(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """The top of an image-based system cannot be written to."""
     host.root.make_directories("/etc/sub")
-    monkeypatch.setattr(type(host.root), "writable", lambda self, path: path.startswith("/etc"))
+    monkeypatch.setattr(type(host.root), "is_writable", lambda self, path: path.startswith("/etc"))
     config = config_of(storage={"files": [{"path": "/etc/sub/f", "contents": contents(host, "x")}]})
     facts = Nodes().observe(config, host, None)  # type: ignore[arg-type]
     assert [each.staging for each in facts.wanted] == [f"/etc/{STAGING}"]
 
 
 def test_file_on_read_only_filesystem_is_refused(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(host.root), "writable", lambda self, path: False)
+    monkeypatch.setattr(type(host.root), "is_writable", lambda self, path: False)
     assert refusals(host, files=[{"path": "/f", "contents": contents(host, "x")}]) == [
         "$.storage.files.0: cannot write /f: read-only file system"
     ]

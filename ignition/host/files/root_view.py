@@ -1,10 +1,10 @@
-"""The target's tree as it is: where its paths lead, and what stands there. Nothing is changed here.
+"""The target root for reading: path resolution and file contents. Nothing is changed here.
 
-Every path is resolved with `openat2` and `RESOLVE_IN_ROOT`: links, absolute ones too, and `..` stay inside
-however they are chained, as they would after a `chroot`. The reference resolves one level of links in user
-space and leaves the root through chains of them (engine.md 8.1 and 14, point 15).
+Every path is resolved with `openat2` and `RESOLVE_IN_ROOT`: symlinks, also absolute ones and chains of them,
+and `..` stay inside the root, as after a `chroot`. The reference resolves one level of symlinks in user space
+and leaves the root through chains (docs/reference/stages.md, "Target paths").
 
-The last component of a path is never followed, except for reading.
+A symlink as the last component is not followed, except for reading.
 """
 
 from __future__ import annotations
@@ -18,62 +18,62 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Final
 
-from ignition.host.files import dirfd
+from ignition.host.files import directory_entry
 from ignition.host.files.openat2 import open_in_root
 
-__all__ = ["DIRECTORY", "MOST_LINKS", "Tree", "clean", "named"]
+__all__ = ["DIRECTORY", "MAX_SYMLINKS", "RootView", "clean", "path_in_errors"]
 
-MOST_LINKS: Final = 40
-"""As many links as the kernel follows in one path."""
+MAX_SYMLINKS: Final = 40
+"""The kernel's limit of symlinks in one path; path_resolution(7)."""
 
-MOST_KEPT: Final = 100
-"""Directories that are kept open at once."""
+MAX_CACHED: Final = 100
+"""Directories that are kept open at the same time."""
 
 DIRECTORY: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-class Tree:
-    """The tree of the machine that is being set up, to be looked at.
+class RootView:
+    """The target root for reading.
 
-    All paths are paths in that tree, with or without a leading slash. Methods raise `OSError` with
-    the path in the root as its file name.
+    All paths are paths in the target root, with or without a leading slash. Methods raise `OSError` with
+    that path as `filename`.
 
     Attributes:
-        path: where the tree is mounted in the running system, absolute.
-        touched: paths that this run created or replaced; always empty where nothing can be changed.
+        path: absolute path of the target root in the running system.
+        touched: paths that this run created or replaced; always empty in a read-only view.
     """
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path or "/")
         self.touched: Mapping[str, None] = {}
         self._pinned: int | None = None
-        self._kept: dict[str, _Kept] | None = None
+        self._cache: dict[str, _OpenDirectory] | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.path!r})"
 
-    def outside(self, path: str) -> str:
-        """The path by which the running system knows `path`; nothing is resolved."""
+    def host_path(self, path: str) -> str:
+        """Return the path in the running system; symlinks are not resolved."""
         return (self.path.rstrip("/") + clean(path)).rstrip("/") or "/"
 
     def lstat(self, path: str) -> os.stat_result:
-        """The status of what stands at `path`; a link is not followed."""
+        """Return the status of `path`; a symlink is not followed."""
         with self._parent(path) as (directory, name):
             return os.lstat(name, dir_fd=directory)
 
     def find(self, path: str) -> os.stat_result | None:
-        """As `lstat`, but `None` when nothing is there."""
+        """Return the status of `path`, or None if it does not exist."""
         try:
             return self.lstat(path)
         except FileNotFoundError:
             return None
 
     def exists(self, path: str) -> bool:
-        """Whether anything, be it a dangling link, stands at `path`."""
+        """Whether `path` exists, also as a dangling symlink."""
         return self.find(path) is not None
 
     def is_file(self, path: str) -> bool:
-        """Whether `path` leads, by links or not, to a regular file."""
+        """Whether `path` is a regular file, symlinks followed."""
         try:
             with self._opened(clean(path), os.O_PATH) as descriptor:
                 return stat.S_ISREG(os.fstat(descriptor).st_mode)
@@ -83,7 +83,7 @@ class Tree:
             raise
 
     def read(self, path: str) -> bytes:
-        """All bytes of a file; links are followed inside the root."""
+        """Read a whole file, symlinks followed inside the root."""
         with (
             self._opened(clean(path), os.O_RDONLY) as descriptor,
             open(descriptor, "rb", closefd=False) as file,
@@ -91,28 +91,29 @@ class Tree:
             return file.read()
 
     def read_text(self, path: str) -> str:
-        """A file as text; what is not UTF-8 survives a round trip."""
+        """Read a file as text; bytes that are not UTF-8 become surrogate escapes."""
         return self.read(path).decode("utf-8", "surrogateescape")
 
     def readlink(self, path: str) -> str:
-        """The text of the link at `path`."""
+        """Return the target of a symlink."""
         with self._parent(path) as (directory, name):
             return os.readlink(name, dir_fd=directory)
 
     def list(self, path: str) -> list[str]:
-        """The names in a directory, sorted; links to it are followed inside the root."""
+        """Return the sorted names in a directory, symlinks followed inside the root."""
         with self._opened(clean(path), os.O_RDONLY | os.O_DIRECTORY) as descriptor:
             return sorted(os.listdir(descriptor))
 
-    def writable(self, path: str) -> bool:
-        """Whether names can be made in the directory `path`: not on a read-only or immutable one."""
+    def is_writable(self, path: str) -> bool:
+        """Whether names can be created in a directory: false if it is read-only or immutable."""
         with self._opened(clean(path), DIRECTORY) as descriptor:
             return os.access(".", os.W_OK, dir_fd=descriptor)
 
     def group_of_new(self, path: str) -> int:
-        """The id of the group that the kernel gives to what root makes at `path`; inode(7), set-group-ID bit.
+        """Return the group id that the kernel would give to an object that root creates at `path`.
 
-        Directories above it that are missing would be made, and pass their group on.
+        The nearest existing directory above decides, because created directories inherit its group.
+        Source: inode(7), set-group-ID bit.
         """
         try:
             with self._parent(path) as (directory, _):
@@ -122,38 +123,38 @@ class Tree:
         return status.st_gid if status.st_mode & stat.S_ISGID else 0
 
     def mount_id(self, path: str) -> int:
-        """Which mount the directory `path` belongs to; renames work only within one."""
+        """Return the id of the mount of a directory; renames work only within one mount."""
         with self._opened(clean(path), DIRECTORY) as descriptor:
-            return dirfd.mount_id(descriptor)
+            return directory_entry.mount_id(descriptor)
 
     def resolve(self, path: str) -> str:
-        """`path` with all links resolved but that of its last component.
+        """Return `path` with all symlinks resolved except the last component.
 
-        Components that do not exist are taken as they stand.
+        Components that do not exist stay unchanged.
         """
         parent, name = posixpath.split(clean(path))
-        return posixpath.join(self._follow(parent, MOST_LINKS), name)
+        return posixpath.join(self._follow(parent, MAX_SYMLINKS), name)
 
     def follow(self, path: str) -> str:
-        """The directory that `path` leads to, all links resolved, whether it exists or not."""
-        return self._follow(clean(path), MOST_LINKS)
+        """Return `path` with all symlinks resolved, whether it exists or not."""
+        return self._follow(clean(path), MAX_SYMLINKS)
 
     @contextmanager
-    def steady(self) -> Iterator[None]:
-        """Resolve each directory once, however many files inside are made or looked at in this block.
+    def cached_directories(self) -> Iterator[None]:
+        """Resolve each directory only once inside the block.
 
-        Nobody else may move or remove directories meanwhile, or mount over them. Only directories whose
-        path holds no link are kept, so that no link that is made here changes what a path leads to.
+        No other process may move or remove directories meanwhile, or mount over them. Only directories
+        without a symlink in their path are cached, so a new symlink cannot change their resolution.
         """
-        outer, self._kept = self._kept, {}
+        outer, self._cache = self._cache, {}
         try:
             yield
         finally:
-            self._kept = outer
+            self._cache = outer
 
     @contextmanager
     def _top(self) -> Iterator[int]:
-        """The root directory. It is opened each time: a file system may have been mounted over it."""
+        """Open the root directory, each time anew: a filesystem may have been mounted over it."""
         if self._pinned is not None:
             yield self._pinned
             return
@@ -165,8 +166,8 @@ class Tree:
 
     @contextmanager
     def _opened(self, path: str, flags: int) -> Iterator[int]:
-        """`path` opened, links resolved in the root; errors tell the path in the root."""
-        with self._top() as top, named(path):
+        """Open `path`, symlinks resolved in the root; errors name the path in the root."""
+        with self._top() as top, path_in_errors(path):
             descriptor = open_in_root(top, path, flags | os.O_CLOEXEC)
         try:
             yield descriptor
@@ -174,35 +175,37 @@ class Tree:
             os.close(descriptor)
 
     def _parent(self, path: str) -> AbstractContextManager[tuple[int, str]]:
-        """The directory that holds `path`, opened, and the last component."""
+        """Open the directory that contains `path`; yield its descriptor and the last component."""
         whole, parent, name = _parts(path)
-        kept = self._keep(parent)
-        return self._open_parent(whole, parent, name) if kept is None else _InKept(kept, whole, name)
+        cached = self._cached(parent)
+        return (
+            self._open_parent(whole, parent, name) if cached is None else _CachedParent(cached, whole, name)
+        )
 
     @contextmanager
     def _open_parent(self, whole: str, parent: str, name: str) -> Iterator[tuple[int, str]]:
-        with self._opened(parent, DIRECTORY) as descriptor, named(whole):
+        with self._opened(parent, DIRECTORY) as descriptor, path_in_errors(whole):
             yield descriptor, name or "."
 
-    def _keep(self, path: str) -> _Kept | None:
-        """The directory at `path`, open, if it may stay so."""
-        if self._kept is None or self._pinned is not None:
+    def _cached(self, path: str) -> _OpenDirectory | None:
+        """Return the cached directory at `path`, opened if needed; None if it may not be cached."""
+        if self._cache is None or self._pinned is not None:
             return None
-        found = self._kept.get(path)
+        found = self._cache.get(path)
         if found is None:
             with self._top() as top, self._opened(path, DIRECTORY) as descriptor:
                 if _path_below(top, descriptor) != path:
                     return None
-                found = _Kept(os.dup(descriptor))
-            if len(self._kept) >= MOST_KEPT:
-                self._kept.clear()
-            self._kept[path] = found
+                found = _OpenDirectory(os.dup(descriptor))
+            if len(self._cache) >= MAX_CACHED:
+                self._cache.clear()
+            self._cache[path] = found
         return found
 
     def _follow(self, path: str, links: int) -> str:
-        """`follow`, with a limit for links that lead to what does not exist; the kernel has its own."""
+        """Resolve `path`; `links` limits symlinks to missing paths, which the kernel does not count."""
         try:
-            if self._keep(path) is not None:
+            if self._cached(path) is not None:
                 return path
             with self._top() as top, self._opened(path, DIRECTORY) as descriptor:
                 return _path_below(top, descriptor)
@@ -224,8 +227,8 @@ class Tree:
         return self._follow(posixpath.join(parent, self.readlink(place)), links - 1)
 
 
-class _Kept:
-    """A directory that stays open until its last user, in whatever thread, is done with it."""
+class _OpenDirectory:
+    """An open directory, closed when its last user in any thread releases it."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -234,54 +237,54 @@ class _Kept:
         os.close(self.descriptor)
 
 
-class _InKept:
-    """A place in a directory that is kept open. No generator: a stage with many files passes here often."""
+class _CachedParent:
+    """The parent of a path in a cached directory. A class is faster than a generator on this hot path."""
 
-    def __init__(self, kept: _Kept, path: str, name: str) -> None:
-        self._kept = kept
+    def __init__(self, directory: _OpenDirectory, path: str, name: str) -> None:
+        self._directory = directory
         self._path = path
         self._name = name or "."
 
     def __enter__(self) -> tuple[int, str]:
-        return self._kept.descriptor, self._name
+        return self._directory.descriptor, self._name
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):
-            _name(error, self._path)
+            _set_path(error, self._path)
 
 
 @contextmanager
-def named(path: str) -> Iterator[None]:
-    """Let errors inside tell the whole path in the root, not the last component only."""
+def path_in_errors(path: str) -> Iterator[None]:
+    """Put the whole path in the root into each `OSError` of the block."""
     try:
         yield
     except OSError as error:
-        _name(error, path)
+        _set_path(error, path)
         raise
 
 
-def _name(error: OSError, path: str) -> None:
+def _set_path(error: OSError, path: str) -> None:
     error.filename = path
     del error.filename2
 
 
 @lru_cache(maxsize=64)
 def clean(path: str) -> str:
-    """The path, absolute and lexically clean, as the spec's rules for paths have it."""
+    """Return the path absolute and lexically clean; docs/reference/config-language.md, "Path rules"."""
     if "\0" in path:
-        raise OSError(errno.EINVAL, "a path cannot hold a zero byte", path.replace("\0", "�"))
+        raise OSError(errno.EINVAL, "path contains a NUL byte", path.replace("\0", "�"))
     return posixpath.normpath("/" + path.lstrip("/"))
 
 
 @lru_cache(maxsize=64)
 def _parts(path: str) -> tuple[str, str, str]:
-    """A clean path, its directory and its last component. A file is come back to several times in a row."""
+    """Split a path into clean path, directory and last component. Cached: callers repeat the same path."""
     whole = clean(path)
     parent, _, name = whole.rpartition("/")
     return whole, parent or "/", name
 
 
 def _path_below(top: int, descriptor: int) -> str:
-    """Where an open directory is, seen from the root."""
+    """Return the path of an open directory in the root."""
     above = os.readlink(f"/proc/self/fd/{top}").rstrip("/")
     return os.readlink(f"/proc/self/fd/{descriptor}").removeprefix(above) or "/"

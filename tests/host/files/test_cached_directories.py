@@ -1,4 +1,4 @@
-"""Directories that are kept open for many files: found once, and never another one than without."""
+"""Cached directories: resolved once, with the same results as without the cache."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ignition.host.files import openat2
-from ignition.host.files import tree as gate
-from ignition.host.files.tree import MOST_KEPT
+from ignition.host.files import openat2, root_view
+from ignition.host.files.root_view import MAX_CACHED
 from ignition.host.root import Root
 
 
@@ -41,8 +40,8 @@ changes = st.one_of(
 
 
 def outcome(root: Root, change: tuple[str, ...]) -> object:
-    """What a change answers, or the error that it ends with."""
-    if change[0] == "rename" and (not root.exists(change[1]) or os.path.isdir(root.outside(change[1]))):
+    """Return the result of a change, or the number and path of its error."""
+    if change[0] == "rename" and (not root.exists(change[1]) or os.path.isdir(root.host_path(change[1]))):
         return "not a file"
     try:
         return getattr(root, change[0])(*change[1:])
@@ -62,11 +61,11 @@ def tree(top: str) -> Iterator[tuple[str, str, object]]:
                 yield path.removeprefix(top), "file", Path(path).read_bytes()
 
 
-def after(changes: list[tuple[str, ...]], *, steady: bool) -> tuple[list[object], object]:
-    """All outcomes, and the tree that is left."""
+def results(changes: list[tuple[str, ...]], *, cached: bool) -> tuple[list[object], object]:
+    """Perform the changes in an empty root; return all outcomes and the resulting tree."""
     with tempfile.TemporaryDirectory() as top:
         root = Root(top)
-        with root.steady() if steady else nullcontext():
+        with root.cached_directories() if cached else nullcontext():
             outcomes = []
             for change in changes:
                 try:
@@ -78,44 +77,44 @@ def after(changes: list[tuple[str, ...]], *, steady: bool) -> tuple[list[object]
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(changes, max_size=12))
-def test_it_makes_no_difference_but_of_time(changes: list[tuple[str, ...]]) -> None:
-    assert after(changes, steady=True) == after(changes, steady=False)
+def test_cache_does_not_change_results(changes: list[tuple[str, ...]]) -> None:
+    assert results(changes, cached=True) == results(changes, cached=False)
 
 
-def test_a_directory_is_looked_up_once(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_directory_is_resolved_once(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
     root.make_directories("/a/b")
-    asked = []
+    resolved = []
 
-    def look_up(top: int, path: str, flags: int) -> int:
-        asked.append(path)
+    def open_in_root(top: int, path: str, flags: int) -> int:
+        resolved.append(path)
         return openat2.open_in_root(top, path, flags)
 
-    monkeypatch.setattr(gate, "open_in_root", look_up)
-    with root.steady():
+    monkeypatch.setattr(root_view, "open_in_root", open_in_root)
+    with root.cached_directories():
         for number in range(10):
             root.create(f"/a/b/{number}").close()
             root.permit(f"/a/b/{number}", (0, 0), 0o644)
             root.rename(f"/a/b/{number}", f"/a/b/{number}-done")
             assert root.resolve(f"/a/b/{number}-done") == f"/a/b/{number}-done"
-    assert asked == ["/a/b"]
+    assert resolved == ["/a/b"]
     root.find("/a/b/0")
-    assert asked == ["/a/b", "/a/b"]
+    assert resolved == ["/a/b", "/a/b"]
 
 
-def test_a_path_through_a_link_is_looked_up_each_time(root: Root, top: Path) -> None:
+def test_path_through_symlink_is_resolved_each_time(root: Root, top: Path) -> None:
     root.make_directories("/one")
     root.make_directories("/two")
     root.symlink("/one", "/way")
-    with root.steady():
+    with root.cached_directories():
         root.write("/way/file", b"1")
         root.symlink("/two", "/way")
         root.write("/way/file", b"2")
     assert [(top / name / "file").read_bytes() for name in ("one", "two")] == [b"1", b"2"]
 
 
-def test_what_was_removed_is_not_written_to(root: Root, top: Path) -> None:
+def test_removed_directory_is_not_written_to(root: Root, top: Path) -> None:
     root.make_directories("/a/b")
-    with root.steady():
+    with root.cached_directories():
         root.write("/a/b/file", b"old")
         root.remove("/a")
         assert root.find("/a/b/file") is None
@@ -123,41 +122,41 @@ def test_what_was_removed_is_not_written_to(root: Root, top: Path) -> None:
     assert (top / "a/b/file").read_bytes() == b"new"
 
 
-def test_few_are_open_at_once_and_none_at_the_end(root: Root) -> None:
+def test_cache_is_limited_and_closed_at_the_end(root: Root) -> None:
     before = open_descriptors()
-    with root.steady():
-        for number in range(2 * MOST_KEPT + 10):
+    with root.cached_directories():
+        for number in range(2 * MAX_CACHED + 10):
             root.write(f"/{number}/file", b"")
-            assert open_descriptors() <= before + MOST_KEPT + 1
+            assert open_descriptors() <= before + MAX_CACHED + 1
     assert open_descriptors() == before
 
 
-def test_threads_share_them(root: Root, top: Path) -> None:
-    for number in range(2 * MOST_KEPT):
+def test_cache_is_shared_by_threads(root: Root, top: Path) -> None:
+    for number in range(2 * MAX_CACHED):
         root.make_directories(f"/{number}")
 
     def write(number: int) -> None:
-        for directory in range(2 * MOST_KEPT):
+        for directory in range(2 * MAX_CACHED):
             with root.create(f"/{directory}/{number}") as file:
                 file.write(b"%d %d" % (directory, number))
 
-    with root.steady(), ThreadPoolExecutor(8) as pool:
+    with root.cached_directories(), ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(8)))
-    for directory in range(2 * MOST_KEPT):
+    for directory in range(2 * MAX_CACHED):
         for number in range(8):
             assert (top / f"{directory}/{number}").read_bytes() == b"%d %d" % (directory, number)
 
 
-def test_a_user_has_its_own_rights_all_the_same(root: Root, top: Path) -> None:
+def test_acting_as_user_ignores_the_cache(root: Root, top: Path) -> None:
     (top / "private").mkdir(mode=0o700)
-    with root.steady():
+    with root.cached_directories():
         root.write("/private/file", b"")
         with root.acting_as(4321, 4321), pytest.raises(PermissionError):
             root.find("/private/file")
 
 
-def test_errors_tell_the_whole_path(root: Root) -> None:
+def test_error_below_cached_directory_has_the_whole_path(root: Root) -> None:
     root.make_directories("/a/b")
-    with root.steady(), pytest.raises(FileNotFoundError) as caught:
+    with root.cached_directories(), pytest.raises(FileNotFoundError) as caught:
         root.lstat("/a/b/missing")
     assert caught.value.filename == "/a/b/missing"

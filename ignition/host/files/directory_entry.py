@@ -1,7 +1,7 @@
-"""One entry of an open directory: made, permitted, removed.
+"""Create, change and remove one entry of an open directory.
 
-Everything here takes the directory's descriptor and a name in it, never a path, and follows no link, so
-nothing can be put in between. `Root` finds the directories.
+Functions take the descriptor of the directory and the name of the entry, never a path, and follow no
+symlink, so a concurrent rename cannot redirect them. `Root` resolves the directories.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import stat
 from typing import Final
 
-from ignition.host.files.path_change import Standing, standing
+from ignition.host.files.path_change import PathState, path_state
 
 __all__ = [
     "SAME",
@@ -27,16 +27,16 @@ __all__ = [
 ]
 
 Owner = tuple[int, int]
-"""User id and group id; -1 leaves one as it is."""
+"""User id and group id; -1 leaves one unchanged."""
 
 SAME: Final[Owner] = (-1, -1)
-"""An owner that stays as it is."""
+"""Leaves user and group unchanged."""
 
 SET_IDS: Final = stat.S_ISUID | stat.S_ISGID
 
 
 def create(directory: int, name: str, mode: int = 0o600) -> int:
-    """The descriptor of a new file; what an interrupted run left under its name goes first."""
+    """Create a file and return its descriptor; a file of an interrupted run is removed first."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         return os.open(name, flags, mode, dir_fd=directory)
@@ -45,8 +45,8 @@ def create(directory: int, name: str, mode: int = 0o600) -> int:
         return os.open(name, flags, mode, dir_fd=directory)
 
 
-def write(directory: int, name: str, data: bytes, mode: int = 0o600, owner: Owner = SAME) -> Standing:
-    """Make a new file with these contents; see `create` and `give`."""
+def write(directory: int, name: str, data: bytes, mode: int = 0o600, owner: Owner = SAME) -> PathState:
+    """Create a file with these contents; see `create` and `give`."""
     descriptor = create(directory, name, mode & 0o777)
     try:
         while data:
@@ -57,18 +57,18 @@ def write(directory: int, name: str, data: bytes, mode: int = 0o600, owner: Owne
 
 
 def unlink(directory: int, name: str) -> None:
-    """Remove a file or link; nothing there is fine."""
+    """Remove a file or symlink if it exists."""
     try:
         os.unlink(name, dir_fd=directory)
     except FileNotFoundError:
         return
 
 
-def give(descriptor: int, mode: int, owner: Owner) -> Standing:
-    """Set owner, then mode, of an open file: a change of owner takes the setuid and setgid bits away.
+def give(descriptor: int, mode: int, owner: Owner) -> PathState:
+    """Set the owner, then the mode, of an open file, because chown clears the setuid and setgid bits.
 
     Returns:
-        How it stands now.
+        The new state.
     """
     current = os.fstat(descriptor)
     is_given = _differs(owner, current)
@@ -76,7 +76,7 @@ def give(descriptor: int, mode: int, owner: Owner) -> Standing:
         os.fchown(descriptor, *owner)
     if is_given or stat.S_IMODE(current.st_mode) != mode:
         os.fchmod(descriptor, mode)
-    return standing(current, owner=owner, mode=mode)
+    return path_state(current, owner=owner, mode=mode)
 
 
 def _differs(owner: Owner, current: os.stat_result) -> bool:
@@ -84,11 +84,11 @@ def _differs(owner: Owner, current: os.stat_result) -> bool:
     return user not in {-1, current.st_uid} or group not in {-1, current.st_gid}
 
 
-def permit(directory: int, name: str, owner: Owner, mode: int | None) -> Standing:
-    """Set owner, then mode, where they differ; `None` leaves the mode, special bits included.
+def permit(directory: int, name: str, owner: Owner, mode: int | None) -> PathState:
+    """Set owner, then mode, where they differ; None keeps the mode, including setuid and setgid.
 
     Returns:
-        How it stands now.
+        The new state.
     """
     current = os.lstat(name, dir_fd=directory)
     kept = stat.S_IMODE(current.st_mode)
@@ -96,15 +96,15 @@ def permit(directory: int, name: str, owner: Owner, mode: int | None) -> Standin
     is_given = _differs(owner, current)
     if is_given:
         os.chown(name, *owner, dir_fd=directory, follow_symlinks=False)
-    # A new owner takes setuid and setgid bits away from files, but not from directories.
+    # chown clears the setuid and setgid bits of files, but not of directories.
     is_stripped = is_given and bool(kept & SET_IDS)
     if (wanted != kept or is_stripped) and not (mode is None and stat.S_ISLNK(current.st_mode)):
         change_mode(directory, name, wanted)
-    return standing(current, owner=owner, mode=wanted)
+    return path_state(current, owner=owner, mode=wanted)
 
 
 def change_mode(directory: int, name: str, mode: int) -> None:
-    """Set the mode, special bits included; a link is an error."""
+    """Set the mode, including special bits; a symlink is an error."""
     descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     try:
         os.chmod(f"/proc/self/fd/{descriptor}", mode)
@@ -113,7 +113,11 @@ def change_mode(directory: int, name: str, mode: int) -> None:
 
 
 def remove(directory: int, name: str, mount: int) -> None:
-    """Remove whatever it is, a directory with all that is in it on the same mount; nothing there is fine."""
+    """Remove an entry if it exists, directories recursively but not across mounts.
+
+    Raises:
+        OSError: EBUSY if another filesystem is mounted at or below the entry.
+    """
     try:
         os.unlink(name, dir_fd=directory)
     except FileNotFoundError:
@@ -126,7 +130,7 @@ def _remove_directory(directory: int, name: str, mount: int) -> None:
     descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     try:
         if mount_id(descriptor) != mount:
-            raise OSError(errno.EBUSY, f"a file system is mounted at {name} below it")
+            raise OSError(errno.EBUSY, f"a filesystem is mounted at {name} below it")
         for entry in os.listdir(descriptor):
             remove(descriptor, entry, mount)
     finally:
@@ -135,7 +139,7 @@ def _remove_directory(directory: int, name: str, mount: int) -> None:
 
 
 def mount_id(descriptor: int) -> int:
-    """The mount of an open file; source: proc(5), /proc/pid/fdinfo."""
+    """Return the id of the mount of an open file. Source: proc_pid_fdinfo(5)."""
     with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
         fields = dict(line.split(":", 1) for line in file if ":" in line)
     return int(fields["mnt_id"])
