@@ -335,7 +335,7 @@ class _Transfer:
     def _store(self, data: bytes) -> None:
         try:
             self._sink.write(data)
-            self._shown.at(self._sink.received)
+            self._shown.update(self._sink.received)
         except FetchError:
             self._abort(0, "not wanted any more")
             raise

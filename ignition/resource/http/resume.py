@@ -51,7 +51,7 @@ class Download:
     def took(self, piece: bytes) -> None:
         """The next bytes of the body."""
         self.sink.write(piece)
-        self._progress.at(self.sink.received, self._size)
+        self._progress.update(self.sink.received, self._size)
 
     def placed(self, cause: Cause, proxy: str = "") -> Cause:
         """The cause with where it happened, if that is not plain from the URL that was asked for."""
