@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from ignition.configpath import ConfigPath, format_path
 from ignition.text import printable
 
-__all__ = ["Entry", "Position", "Report", "Severity"]
+__all__ = ["Entry", "Position", "Report", "Severity", "TypeMismatch"]
 
 
 class Severity(enum.Enum):
@@ -37,11 +37,27 @@ class Position:
 
 
 @dataclass(frozen=True)
+class TypeMismatch:
+    """A JSON value of the wrong type.
+
+    Attributes:
+        path: the place of the value.
+        expected: the expected type with its article, "an integer".
+        found: the type of the value, "a string"; never the value itself.
+    """
+
+    path: ConfigPath
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """One finding.
 
     `code` is a stable identifier for tools; `hint` says what to try, and is
     shown only where there is room for more than the reference's one line.
+    `mismatch` is set for values of the wrong type, whose entries have no `path`.
     """
 
     severity: Severity
@@ -50,6 +66,7 @@ class Entry:
     position: Position | None = None
     code: str = ""
     hint: str = ""
+    mismatch: TypeMismatch | None = None
 
     def under(self, prefix: ConfigPath) -> Entry:
         """The same finding, seen from further out."""

@@ -1,27 +1,32 @@
-"""URLs, read by the rules of Go's `net/url`.
+"""Parse URLs by the rules of Go's `net/url`.
 
-Configs are judged by those rules, which differ from `urllib.parse` in both
-directions: a bad percent escape, a blank in the host or a port that is no number
-makes a URL invalid, while `http:` and a blank in the path are fine.
-
-Source: config-spec section 11.1.
+The reference validates configs by these rules, which differ from `urllib.parse`: an invalid percent escape, a
+space in the host or a port that is not a number makes a URL invalid, while `http:` and a space in the path are
+valid. Source: docs/reference/config-language.md, "URLs".
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["MalformedUrl", "Url", "parse_url"]
+__all__ = ["REMOTE_SCHEMES", "SCHEMES", "MalformedUrl", "Url", "parse_url"]
+
+REMOTE_SCHEMES: Final = frozenset({"http", "https", "tftp", "s3", "arn", "gs"})
+"""URL schemes of sources that need the network."""
+
+SCHEMES: Final = REMOTE_SCHEMES | {"data"}
+"""URL schemes that a source may have; docs/reference/config-language.md, "URLs"."""
 
 
 class MalformedUrl(ValueError):
-    """The text is no URL; the message says why and never quotes the text."""
+    """The text is not a valid URL; the message does not contain the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """The parts of a URL, as they stand in the text except for the scheme's case."""
+    """The parts of a URL, still escaped; the scheme is in lower case."""
 
     scheme: str
     opaque: str = ""
@@ -32,9 +37,9 @@ class Url:
     fragment: str = ""
 
     def first(self, parameter: str) -> str | None:
-        """The first value of a query parameter, decoded; None if there is none.
+        """Return the decoded first value of a query parameter, or None.
 
-        Pairs that cannot be decoded, or hold a semicolon, do not count.
+        Pairs that cannot be decoded, or that contain a semicolon, are ignored.
         """
         for pair in self.query.split("&"):
             name, _, value = pair.partition("=")
@@ -52,7 +57,7 @@ _USERINFO = re.compile(r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
 _PORT = re.compile(r"(?::[0-9]*)?")
 _HOST_CHARACTER = r"[^\x00-\x20#%/?@\\^`{|}\x7f]"
 _HOST = re.compile(rf"(?:{_HOST_CHARACTER}|%25|%[89A-Fa-f][0-9A-Fa-f])*")
-"""Hosts may escape only what is not ASCII, and the percent sign itself."""
+"""A host, where only non-ASCII bytes and the percent sign may be escaped."""
 _ZONE = re.compile(
     rf"(?:{_HOST_CHARACTER}|%25|%20|%[89A-Fa-f][0-9A-Fa-f]"
     r"|%(?:2[1246789A-Ea-e]|3[0-9A-Ea-e]|4[1-9A-Fa-f]|5[0-9AaBbDdFf]|6[1-9A-Fa-f]|7[0-9AaEe]))*"
@@ -60,17 +65,17 @@ _ZONE = re.compile(
 
 
 def parse_url(text: str) -> Url:
-    """Take a URL apart.
+    """Split a URL into its parts.
 
     Raises:
-        MalformedUrl: the text is no URL.
+        MalformedUrl: the text is not a valid URL.
     """
     rest, _, fragment = text.partition("#")
     if _CONTROL.search(rest):
-        raise MalformedUrl("it contains a control character")
+        raise MalformedUrl("contains a control character")
     _check_escapes(fragment)
     if rest.startswith(":"):
-        raise MalformedUrl("the scheme before the colon is missing")
+        raise MalformedUrl("missing scheme before the colon")
     match = _SCHEME.match(rest)
     scheme = match.group()[:-1].lower() if match else ""
     rest, _, query = rest[match.end() if match else 0 :].partition("?")
@@ -78,7 +83,7 @@ def parse_url(text: str) -> Url:
         if scheme:
             return Url(scheme, opaque=rest, query=query, fragment=fragment)
         if ":" in rest.partition("/")[0]:
-            raise MalformedUrl("the part before the colon is no scheme")
+            raise MalformedUrl("invalid scheme before the colon")
     userinfo, host = None, ""
     if rest.startswith("//") and (scheme or not rest.startswith("///")):
         authority, slash, path = rest[2:].partition("/")
@@ -94,7 +99,7 @@ def _split_authority(authority: str) -> tuple[str | None, str]:
     if not at:
         return None, host
     if not _USERINFO.fullmatch(userinfo):
-        raise MalformedUrl("the user name or the password holds a character that must be escaped")
+        raise MalformedUrl("the user name or password contains a character that must be percent-encoded")
     _check_escapes(userinfo)
     return userinfo, host
 
@@ -103,19 +108,19 @@ def _check_host(host: str) -> None:
     if host.startswith("["):
         address, bracket, port = host.rpartition("]")
         if not bracket:
-            raise MalformedUrl("the bracket around the host's address is not closed")
+            raise MalformedUrl("unterminated bracket around the address of the host")
         _check_port(port)
         address, percent, zone = address.partition("%25")
         if percent:
             if not _ZONE.fullmatch(zone):
-                raise MalformedUrl("the zone of the host's address holds an invalid character")
+                raise MalformedUrl("the zone of the address of the host contains an invalid character")
             host = address + "]" + port
     else:
         _, colon, port = host.rpartition(":")
         _check_port(colon + port if colon else "")
     _check_escapes(host)
     if not _HOST.fullmatch(host):
-        raise MalformedUrl("the host holds an invalid character")
+        raise MalformedUrl("the host contains an invalid character")
 
 
 def _check_port(port: str) -> None:
@@ -125,7 +130,7 @@ def _check_port(port: str) -> None:
 
 def _check_escapes(text: str) -> None:
     if _BAD_ESCAPE.search(text):
-        raise MalformedUrl("a percent sign is not followed by two hexadecimal digits")
+        raise MalformedUrl("expected two hexadecimal digits after a percent sign")
 
 
 def _unquote_plus(text: str) -> str:

@@ -1,6 +1,6 @@
-"""Which fields of a config need the network.
+"""Detection of the config fields that need the network.
 
-Source: engine sheet section 6.
+Source: docs/reference/stages.md, "Network decision".
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["needs_network"]
 
 
 def needs_network(config: Config) -> tuple[ConfigPath, ...]:
-    """The paths of the fields that can only be acted on with a network.
+    """Return the paths of the fields that can only be applied with the network.
 
-    Resources with a remote source, Tang servers whose advertisement is not given, and
-    custom Clevis pins that say so.
+    These are the sources of remote resources, Tang servers without an advertisement, and
+    custom Clevis pins with `needsNetwork`.
 
     Raises:
-        ConfigError: a source is no URL, so nobody can tell.
+        ConfigError: a source is not a valid URL.
     """
     return tuple(
         (*path, field) for path, node in walk(config) if (field := _remote_field(node, path)) is not None
@@ -45,11 +45,11 @@ def _remote_field(node: Node, path: ConfigPath) -> str | None:
 def _is_remote(source: str, path: ConfigPath) -> bool:
     if not source or source.startswith("data:"):
         return False
-    from ignition.url import MalformedUrl, parse_url
+    from ignition.url import REMOTE_SCHEMES, MalformedUrl, parse_url
 
     try:
-        return parse_url(source).scheme not in ("", "data")
+        return parse_url(source).scheme in REMOTE_SCHEMES
     except MalformedUrl as wrong:
-        error = ConfigError(f"a source is malformed: {wrong}")
+        error = ConfigError(f"cannot tell whether a source needs the network: malformed URL: {wrong}")
         error.path = (*path, "source")
         raise error from wrong

@@ -1,10 +1,10 @@
-"""Bytes → config: the one way in.
+"""Bytes to a checked config.
 
     parsed = parse(data, source="user.ign")
-    parsed.config        # the newest form, whatever version the document says
+    parsed.config        # in the newest form, whatever the document's version
     parsed.report        # warnings, with line and column
 
-Source: config-spec sections 1 to 3.
+Source: docs/reference/config-language.md, "Accepting a document", "Validation passes" and "Reports".
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ignition.config.json.decode import load
-from ignition.config.json.shape import ABOUT_KEYS, Misfit, decode, irregularities, shape_of
+from ignition.config.json.shape import ABOUT_KEYS, Mismatches, decode, irregularities, shape_of
 from ignition.config.json.values import Malformed, Raw
 from ignition.config.upgrade import upgrade
 from ignition.config.validate import check_config, duplicates
@@ -34,9 +34,9 @@ class Parsed:
 
     Attributes:
         config: in the newest form.
-        report: warnings at most.
-        spec: the version that the document says.
-        source: where it came from, as the caller named it.
+        report: warnings and notes; no errors.
+        spec: the document's version.
+        source: the document's origin, as the caller named it.
     """
 
     config: Config
@@ -47,31 +47,34 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Checked:
-    """What there is to say of a document, valid or not.
+    """The result of checking a document, valid or not.
 
     Attributes:
         report: all findings, with line and column.
-        config: in the version that the document says; None if it could not be decoded.
-        spec: the version that the document says; None if it says none that is known.
-        failure: why the document is no config; None if it is one.
+        config: in the document's own version; None if it could not be decoded.
+        spec: the document's version; None if it is missing or unknown.
+        failure: the error that makes the document unusable; None if it is usable.
+        rejection: for an empty document or an unusable version, the finding that the reference's
+            report does not have; without its position.
     """
 
     report: Report
     config: Config | None = None
     spec: Spec | None = None
     failure: IgnitionError | None = None
+    rejection: Entry | None = None
 
 
 def parse(data: bytes, *, source: str = "") -> Parsed:
-    """Read a config of any known version and bring it to the newest form.
+    """Parse a config of any known version and upgrade it to the newest form.
 
     Args:
-        data: the document; JSON and nothing else.
-        source: where it came from, for messages; must hold nothing secret.
+        data: the document, in JSON.
+        source: the document's origin, for messages; must not contain secrets.
 
     Raises:
-        EmptyConfig: there are zero bytes.
-        ConfigError: the document is no config, or one with errors; its report says where.
+        EmptyConfig: the document has zero bytes.
+        ConfigError: the document is not a valid config; the report has the positions.
     """
     checked = check(data, source=source)
     if checked.failure is not None:
@@ -82,63 +85,72 @@ def parse(data: bytes, *, source: str = "") -> Parsed:
 
 
 def check(data: bytes, *, source: str = "") -> Checked:
-    """Judge a document; never raises."""
+    """Check a document; never raises."""
     name = f"the config from {source}" if source else "the config"
     if not data:
-        return Checked(Report(), failure=EmptyConfig(f"{name} is empty"))
+        return _rejected(
+            EmptyConfig(f"{name} is empty"), Entry(Severity.ERROR, "the config is empty", code="empty")
+        )
     try:
         raw = load(data)
     except Malformed as fault:
         report = _report_of_fault(data, fault)
         return Checked(report, failure=ConfigError(f"{name} is not JSON", report))
-    version, misfits = _version_of(raw)
-    if misfits:
-        return _misfitting(name, data, misfits)
+    version, mismatches = _version_of(raw)
+    if mismatches:
+        return _mismatching(name, data, mismatches)
     try:
         spec = spec_of(version)
     except SpecVersionError as wrong:
-        hint = f"`ignition.version` is one of {', '.join(spec.version for spec in Spec)}"
+        hint = f"set `ignition.version` to one of {', '.join(spec.version for spec in Spec)}"
         if version.startswith(("1.", "2.")):
-            hint = f"configs of spec 1 and 2 are another language and have to be translated; {hint}"
-        return Checked(Report(), failure=ConfigError(f"{name} has no usable version: {wrong}", hint=hint))
+            hint = f"translate the config: spec 1 and 2 are another language; then {hint}"
+        failure = ConfigError(f"{name} has no usable version: {wrong}", hint=hint)
+        path = ("ignition", "version")
+        return _rejected(failure, Entry(Severity.ERROR, str(wrong), path, code="spec-version", hint=hint))
     return _check_as(name, data, raw, spec)
+
+
+def _rejected(failure: IgnitionError, rejection: Entry) -> Checked:
+    return Checked(Report(), failure=failure, rejection=rejection)
 
 
 def _check_as(name: str, data: bytes, raw: Raw, spec: Spec) -> Checked:
     shape = shape_of(Config, spec)
     config, found = decode(raw, shape)
     assert isinstance(config, Config)
-    if found.misfits:
-        return replace(_misfitting(name, data, found.misfits), spec=spec)
+    if found.mismatches:
+        return replace(_mismatching(name, data, found.mismatches), spec=spec)
     entries = [*check_config(config, spec), *duplicates(config)]
     if found.irregular:
         entries += irregularities(raw, config, shape)
-    report = _placed(data, entries) if entries else Report()
+    report = _with_positions(data, entries) if entries else Report()
     failure = ConfigError(f"{name} is invalid", report) if report.is_fatal else None
     return Checked(report, config, spec, failure)
 
 
-def _version_of(raw: Raw) -> tuple[str, list[Misfit]]:
-    """What the document says in `ignition.version`, before its version is known."""
+def _version_of(raw: Raw) -> tuple[str, Mismatches]:
+    """Return `ignition.version`, empty if it is missing, without decoding the rest."""
     outer, inner = shape_of(Config, LATEST), shape_of(Ignition, LATEST)
     ignition = replace(outer.slots["ignition"], shape=inner.only(version=inner.slots["version"]))
     config, found = decode(raw, outer.only(ignition=ignition))
     assert isinstance(config, Config)
-    return config.ignition.version, found.misfits
+    return config.ignition.version, found.mismatches
 
 
-def _misfitting(name: str, data: bytes, misfits: Iterable[Misfit]) -> Checked:
+def _mismatching(name: str, data: bytes, mismatches: Mismatches) -> Checked:
     from ignition.config.json.positions import Places
 
     places = Places(data)
     report = Report.of(
         Entry(
             Severity.ERROR,
-            f"{format_path(misfit.path)} is {misfit.found}, where {misfit.expected} is expected",
-            position=places.after(misfit.steps),
+            f"{format_path(mismatch.path)}: expected {mismatch.expected}, found {mismatch.found}",
+            position=places.after(steps),
             code="wrong-type",
+            mismatch=mismatch,
         )
-        for misfit in misfits
+        for steps, mismatch in mismatches
     )
     return Checked(report, failure=ConfigError(f"{name} is invalid", report))
 
@@ -157,23 +169,25 @@ def _report_of_fault(data: bytes, fault: Malformed) -> Report:
 
 
 def _hint_for(data: bytes) -> str:
-    """What the bytes look like, if it is something that people do hand over."""
+    """Return a hint for common inputs that are not JSON; empty if none applies."""
     if data.startswith(b"\x1f\x8b"):
-        return "the bytes are gzip-compressed; a reference has `compression` for that"
+        return (
+            "decompress the config: the data is gzip-compressed (a reference can set `compression` to gzip)"
+        )
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        return "the text starts with a byte order mark; save it as UTF-8 without one"
+        return "save the config as UTF-8 without a byte order mark"
     if data.startswith(b"#cloud-config"):
-        return "this is a cloud-init config, which is another language"
+        return "write the config in JSON: this is a cloud-init config"
     if data.startswith(b"#!"):
-        return "this is a script"
+        return "write the config in JSON: this is a script"
     if data.startswith(b"variant:") or b"\nvariant:" in data:
-        return "this is a Butane config; translate it first"
+        return "translate the config to JSON with butane: this is a Butane config"
     if data.lstrip()[:1] == b"<":
-        return "this is HTML or XML"
+        return "check the source of the config: this is HTML or XML"
     return ""
 
 
-def _placed(data: bytes, entries: Iterable[Entry]) -> Report:
+def _with_positions(data: bytes, entries: Iterable[Entry]) -> Report:
     from ignition.config.json.positions import Places
 
     places = Places(data)

@@ -1,8 +1,8 @@
-"""What there is to say of one document, ready to be shown: every reason is a finding.
+"""The verdict on one document, with all findings ready to be printed.
 
-`ignition.config.parse.check` reports what the reference reports, and a document
-without a usable version gets no entry there, only a failure. Here that is a finding
-like any other, with a code, a place and advice.
+`ignition.config.parse.check` reports what the reference reports, where an empty document
+or an unusable version is only a failure. Here it is a finding with a code, a position and
+a hint.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from ignition.config.excerpt import Excerpt, Side, Text
 from ignition.config.json.shape import ABOUT_KEYS
 from ignition.config.parse import Checked, check
 from ignition.diagnostics import Entry, Severity
-from ignition.errors import EmptyConfig, IgnitionError
 from ignition.schemas.spec import STABLE, SpecVersion
 
 __all__ = ["Finding", "Verdict", "judge", "unreadable"]
@@ -24,12 +23,12 @@ __all__ = ["Finding", "Verdict", "judge", "unreadable"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One entry of a report with what its place looks like.
+    """An entry of a report with an excerpt of the document.
 
     Attributes:
-        entry: what was found; its column counts bytes.
-        character: the column in characters; 0 if the place is not known.
-        excerpt: the line that it is about; None if the place is not known.
+        entry: the entry; its column counts bytes.
+        character: the column in characters; 0 if the position is unknown.
+        excerpt: the line of the document; None if the position is unknown.
     """
 
     entry: Entry
@@ -42,10 +41,10 @@ class Verdict:
     """The verdict on one document.
 
     Attributes:
-        file: its name, as the user gave it.
-        valid: whether it has no errors.
-        version: the spec version that it says; None if it says none that is known.
-        findings: all that was found, in the reference's order.
+        file: the file name, as the user gave it.
+        valid: whether the document has no errors.
+        version: the document's spec version; None if it is missing or unknown.
+        findings: all findings, in the reference's order.
     """
 
     file: str
@@ -54,12 +53,12 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
 
     def count(self, severity: Severity) -> int:
-        """How many findings are this severe."""
+        """Count the findings of a severity."""
         return sum(finding.entry.severity is severity for finding in self.findings)
 
 
 def judge(data: bytes, file: str) -> Verdict:
-    """Judge a document; never raises."""
+    """Check a document; never raises."""
     checked = check(data)
     entries = tuple(_entries(checked, data))
     version = None if checked.spec is None else checked.spec.version
@@ -68,32 +67,29 @@ def judge(data: bytes, file: str) -> Verdict:
 
 
 def unreadable(file: str, reason: str) -> Verdict:
-    """The verdict on what cannot even be read."""
-    entry = Entry(Severity.ERROR, f"cannot be read: {reason}", code="unreadable")
+    """Return the verdict on a file that cannot be read."""
+    entry = Entry(Severity.ERROR, f"cannot read the file: {reason}", code="unreadable")
     return Verdict(file, valid=False, findings=(Finding(entry),))
 
 
 def _entries(checked: Checked, data: bytes) -> Iterator[Entry]:
     yield from checked.report
-    if checked.failure is not None and not checked.report.is_fatal:
-        yield _failure(checked.failure, data)
+    if checked.rejection is not None:
+        yield _rejection(checked.rejection, data)
 
 
-def _failure(failure: IgnitionError, data: bytes) -> Entry:
-    """What is wrong with a document that is not even judged."""
-    if isinstance(failure, EmptyConfig):
-        hint = f'the smallest config is {{"ignition": {{"version": "{STABLE}"}}}}'
-        return Entry(Severity.ERROR, "the config is empty", code="empty", hint=hint)
+def _rejection(entry: Entry, data: bytes) -> Entry:
+    """Add position and hint to the finding on a document that was not decoded."""
+    smallest = f'{{"ignition": {{"version": "{STABLE}"}}}}'
+    if entry.path is None:
+        return replace(entry, hint=f"write at least {smallest}")
     from ignition.config.json.positions import Places
 
-    path = ("ignition", "version")
-    position = Places(data).of(path)
-    said = Text(data).token(position, Side.VALUE)
-    if not said.startswith(b'"'):
-        message, hint = "the version of the spec is missing", f'`"ignition": {{"version": "{STABLE}"}}`'
-    else:
-        message, hint = str(failure), failure.hint
-    return Entry(Severity.ERROR, message.rpartition(": ")[2], path, position, "spec-version", hint)
+    position = Places(data).of(entry.path)
+    if Text(data).token(position, Side.VALUE).startswith(b'"'):
+        return replace(entry, position=position)
+    message, hint = "`ignition.version` is missing", f"set `ignition.version`: {smallest}"
+    return replace(entry, message=message, position=position, hint=hint)
 
 
 def _shown(entries: tuple[Entry, ...], data: bytes) -> Iterator[Finding]:
@@ -110,7 +106,7 @@ def _shown(entries: tuple[Entry, ...], data: bytes) -> Iterator[Finding]:
 def _side(entry: Entry) -> Side:
     if entry.code in ABOUT_KEYS:
         return Side.KEY
-    if entry.code == "wrong-type":
+    if entry.mismatch is not None:
         return Side.READ
     if entry.path is None:
         return Side.AMISS
@@ -125,17 +121,15 @@ _OCTAL: Final = re.compile(rb'"(?:0o?)?([0-7]{3,4})"')
 
 
 def _advice(entry: Entry, token: bytes) -> str:
-    """What to write instead of a value of the wrong type, where the value tells."""
-    if entry.code != "wrong-type":
+    """Return a hint for a value of the wrong type, if its text shows the intended value."""
+    mismatch = entry.mismatch
+    if mismatch is None:
         return ""
-    wanted = entry.message.rpartition(" where ")[2].removesuffix(" is expected")
-    field = entry.message.partition(" ")[0].rpartition(".")[2]
     octal = _OCTAL.fullmatch(token)
-    if field == "mode" and octal:
+    if mismatch.path[-1:] == ("mode",) and octal:
         digits = octal[1].decode()
         if token.startswith(b'"0'):
             return f"JSON numbers are decimal; for 0{digits.lstrip('0')} write {int(digits, 8)}"
-        return f"write {digits} if that is decimal, and {int(digits, 8)} if 0{digits} is meant"
-    if wanted in _QUOTED and _QUOTED[wanted].fullmatch(token):
-        return "write it without the quotes"
-    return ""
+        return f"write {digits} for the decimal number, or {int(digits, 8)} for the octal mode 0{digits}"
+    quoted = _QUOTED.get(mismatch.expected)
+    return "remove the quotes" if quoted is not None and quoted.fullmatch(token) else ""

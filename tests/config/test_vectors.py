@@ -33,8 +33,8 @@ def units(*units: dict[str, Any]) -> dict[str, Any]:
             b'{"ignition":{"version":"3.6.0"},"storage":null}',
             0,
             (
-                "warning at $.storage, line 1 col 43: there is null where an object is expected; "
-                "it counts as an empty object"
+                "warning at $.storage, line 1 col 43: expected an object, found null; "
+                "it is treated as an empty object"
             ),
         ),
     ],

@@ -58,9 +58,9 @@ def test_a_document_that_cannot_be_judged_has_a_finding(
     [
         ('"mode": "0644"', "JSON numbers are decimal; for 0644 write 420"),
         ('"mode": "0o755"', "JSON numbers are decimal; for 0755 write 493"),
-        ('"mode": "420"', "write 420 if that is decimal, and 272 if 0420 is meant"),
-        ('"mode": "9"', "write it without the quotes"),
-        ('"overwrite": "true"', "write it without the quotes"),
+        ('"mode": "420"', "write 420 for the decimal number, or 272 for the octal mode 0420"),
+        ('"mode": "9"', "remove the quotes"),
+        ('"overwrite": "true"', "remove the quotes"),
         ('"overwrite": "yes"', ""),
         ('"overwrite": 1', ""),
         ('"contents": "1"', ""),

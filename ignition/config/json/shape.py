@@ -1,12 +1,12 @@
-"""Raw JSON values → the model, by the reference's decoding rules.
+"""Raw JSON values to the model, by the reference's decoding rules.
 
-The reference decodes with Go's `encoding/json`: keys match in any case, repeated
-keys are decoded over one another, null is mostly nothing, and an integer is an
-integer literal. A `Shape` is what one class looks like in one place of one version
-of the spec; `decode` fits raw values to it and collects every value of the wrong
-type; `irregularities` then tells of keys that are not used.
+The reference decodes with Go's `encoding/json`: keys match in any case, a repeated key is
+decoded over its earlier value, null mostly means "not set", and an integer must be an
+integer literal. A `Shape` lists the fields that a class has in one place of one version of
+the spec. `decode` converts raw values by a shape and collects the values of the wrong type;
+`irregularities` then reports unused keys.
 
-Source: config-spec section 2.
+Source: docs/reference/config-language.md, "JSON decoding".
 """
 
 from __future__ import annotations
@@ -18,31 +18,35 @@ from typing import Any
 
 from ignition.config.json.values import Number, Pairs, Raw, repaired
 from ignition.configpath import ConfigPath
-from ignition.diagnostics import Entry, Severity
+from ignition.diagnostics import Entry, Severity, TypeMismatch
 from ignition.schemas.base import Node
 from ignition.schemas.fields import Field, fields_of
 from ignition.schemas.marks import Lacking, NotNull
 from ignition.schemas.spec import Spec
 
-__all__ = ["ABOUT_KEYS", "Decoded", "Misfit", "Shape", "decode", "irregularities", "shape_of"]
+__all__ = ["ABOUT_KEYS", "Decoded", "Mismatches", "Shape", "decode", "irregularities", "shape_of"]
 
 ABOUT_KEYS = ("unused-key", "newer-key")
-"""Codes of entries that stand at a key, not at its value."""
+"""Codes of entries whose position is that of a key, not of its value."""
+
+Mismatches = list[tuple[tuple[int, ...], TypeMismatch]]
+"""Values of the wrong type, each after the indices of members and items that lead to it, in the
+order of the text (`Places.after`)."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One field in one place of one version."""
+    """A field in one place of one version."""
 
     field: Field
     shape: Shape | None
     null: Any
-    """What null decodes to; None also stands for "no change" where null is no value."""
+    """Value that null decodes to; None also means "unchanged" where null is not a value."""
     may_be_absent: bool
 
     @property
     def keeps_on_null(self) -> bool:
-        """Whether null leaves what an earlier occurrence of the key said."""
+        """Whether null leaves the value of an earlier occurrence of the key."""
         if self.shape is not None and not self.field.many:
             return not self.may_be_absent
         return not self.field.many and (not self.field.nullable or self.null is not None)
@@ -50,46 +54,35 @@ class Slot:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a class looks like in one place of one version of the spec."""
+    """The fields of a class in one place of one version of the spec."""
 
     node: type[Node]
     spec: Spec
     slots: dict[str, Slot]
-    """By JSON name."""
+    """Fields by JSON name."""
     folded: dict[str, Slot]
-    """By JSON name without its case."""
+    """Fields by case-folded JSON name."""
     initial: dict[str, Any]
-    """Attributes that are not their defaults even when the config does not say."""
+    """Attributes whose value differs from the default even if the config does not set them."""
     newer: dict[str, Spec]
-    """JSON names that are fields only in later versions."""
+    """JSON names of fields of later versions, with their first version."""
 
     def only(self, **slots: Slot) -> Shape:
-        """The shape of a decoder that looks at nothing else."""
+        """Return a shape with these fields only."""
         return replace(self, slots=slots, folded={_fold(name): slot for name, slot in slots.items()})
 
     def slot(self, key: str) -> Slot | None:
-        """The field that a key means."""
+        """Return the field of a key, in any case; None if there is none."""
         return self.slots.get(key) or self.folded.get(_fold(key))
-
-
-@dataclass(frozen=True)
-class Misfit:
-    """A value of the wrong type."""
-
-    steps: tuple[int, ...]
-    """Indices of members and items in the order of the text."""
-    path: ConfigPath
-    expected: str
-    found: str
 
 
 @dataclass
 class Decoded:
-    """What decoding found beside the values."""
+    """Findings of a decoding."""
 
-    misfits: list[Misfit] = field(default_factory=list)
+    mismatches: Mismatches = field(default_factory=list)
     irregular: bool = False
-    """Whether a key is not a field's exact name, is repeated, or an object is null."""
+    """Whether a key is unknown, repeated or differs in case, or an object is null."""
 
 
 @cache
@@ -99,7 +92,7 @@ def shape_of(
     lacking: Lacking | None = None,
     not_null: NotNull | None = None,
 ) -> Shape:
-    """The shape of a class in one version; the marks tell how this place differs from others."""
+    """Return the shape of a class in one version; the marks describe the differences of this place."""
     slots, initial, newer = {}, {}, {}
     for one in fields_of(node):
         if one.since > spec:
@@ -130,12 +123,12 @@ def _slot(one: Field, spec: Spec, *, plain: bool) -> Slot:
 
 
 def _fold(key: str) -> str:
-    """A key without its case; the long s and the Kelvin sign count as their letters."""
+    """Fold the case of a key; the long s and the Kelvin sign become s and k, as in Go."""
     return key.lower().replace("\u017f", "s")
 
 
 def decode(raw: Raw, shape: Shape) -> tuple[Node, Decoded]:
-    """Fit raw values to a shape; where they do not, the defaults stand."""
+    """Convert raw values by a shape; values of the wrong type become the defaults."""
     decoder = _Decoder()
     node = decoder.object(raw, shape, None, (), ())
     return node, decoder.found
@@ -145,12 +138,12 @@ class _Decoder:
     def __init__(self) -> None:
         self.found = Decoded()
         self._beyond: dict[int, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}
-        """Lists cut short by a later occurrence, by identity, with the items cut off."""
+        """By the identity of a list that a later occurrence shortened: the list, the removed items."""
 
     def object(
         self, raw: Raw, shape: Shape, over: Node | None, steps: tuple[int, ...], path: ConfigPath
     ) -> Node:
-        """An object, decoded over what an earlier occurrence of its key said."""
+        """Decode an object over the value of an earlier occurrence of its key."""
         if type(raw) is dict:
             members: Iterable[tuple[str, Raw]] = raw.items()
         elif type(raw) is Pairs:
@@ -159,7 +152,7 @@ class _Decoder:
             if raw is None:
                 self.found.irregular = True
             else:
-                self.misfit(raw, "an object", steps, path)
+                self.mismatch(raw, "an object", steps, path)
             return over or (shape.node.of(shape.initial) if shape.initial else shape.node.empty())
         attributes = dict(shape.initial)
         if over is not None:
@@ -197,13 +190,13 @@ class _Decoder:
     def list(
         self, slot: Slot, raw: Raw, over: tuple[Any, ...], steps: tuple[int, ...], path: ConfigPath
     ) -> tuple[Any, ...]:
-        """A list, each item decoded over the one that an earlier occurrence had there.
+        """Decode a list, each item over the item that an earlier occurrence had at its index.
 
-        Items that an occurrence in between cut off come back, unless it was empty: the
+        Items that an occurrence in between removed come back, unless it was empty: the
         reference's decoder reuses the memory.
         """
         if type(raw) is not list:
-            self.misfit(raw, "a list", steps, path)
+            self.mismatch(raw, "a list", steps, path)
             return over
         older = over + self._beyond.get(id(over), (over, ()))[1]
         items = []
@@ -226,25 +219,25 @@ class _Decoder:
     def scalar(self, kind: type, raw: Raw, steps: tuple[int, ...], path: ConfigPath) -> str | int | None:
         if type(raw) is kind:
             return repaired(raw) if kind is str else raw  # type: ignore[return-value]
-        self.misfit(raw, _EXPECTED[kind], steps, path)
+        self.mismatch(raw, _EXPECTED[kind], steps, path)
         return None
 
-    def misfit(self, raw: Raw, expected: str, steps: tuple[int, ...], path: ConfigPath) -> None:
-        self.found.misfits.append(Misfit(steps, path, expected, _describe(raw)))
+    def mismatch(self, raw: Raw, expected: str, steps: tuple[int, ...], path: ConfigPath) -> None:
+        self.found.mismatches.append((steps, TypeMismatch(path, expected, _type_of(raw))))
 
 
-_EXPECTED: dict[type, str] = {str: "a text", int: "an integer", bool: "true or false"}
+_EXPECTED: dict[type, str] = {str: "a string", int: "an integer", bool: "true or false"}
 
 
-def _describe(raw: Raw) -> str:
-    """What kind of value this is; never the value."""
+def _type_of(raw: Raw) -> str:
+    """Return the type of a value with its article; never the value."""
     match raw:
         case Number():
-            return "a number that is no 64-bit integer"
+            return "a number that is not a 64-bit integer"
         case bool():
-            return "a truth value"
+            return "a boolean"
         case str():
-            return "a text"
+            return "a string"
         case int():
             return "a number"
         case list():
@@ -256,14 +249,14 @@ def _describe(raw: Raw) -> str:
 
 
 def irregularities(raw: Raw, node: Node, shape: Shape, path: ConfigPath = ()) -> Iterator[Entry]:
-    """Warn of keys that are not used, and of null in the place of an object.
+    """Yield warnings for unused keys, and for null in the place of an object.
 
-    The last occurrence of a repeated key counts, and only exact names are followed.
+    The last occurrence of a repeated key is used. Below keys that differ in case nothing is reported.
     """
     if not isinstance(raw, (dict, Pairs)):
         yield Entry(
             Severity.WARNING,
-            f"there is {_describe(raw)} where an object is expected; it counts as an empty object",
+            f"expected an object, found {_type_of(raw)}; it is treated as an empty object",
             path,
             code="not-an-object",
         )
@@ -286,13 +279,13 @@ def irregularities(raw: Raw, node: Node, shape: Shape, path: ConfigPath = ()) ->
 
 
 def unused_key(key: Any, shape: Shape, path: ConfigPath) -> Entry:
-    """The warning for a key that is no field's exact name, with what may have been meant."""
+    """Return the warning for a key that is not the exact name of a field, with a suggestion."""
     newer = shape.newer.get(key)
     used = shape.slot(key)
     if newer is not None:
-        hint = f"`{key}` came with spec {newer}; this config says {shape.spec}, where it has no effect"
+        hint = f"set `ignition.version` to {newer} or later: in spec {shape.spec} `{key}` has no effect"
     elif used is not None:
-        hint = f"write `{used.field.name}`; this spelling takes effect, but is not what the spec says"
+        hint = f"write `{used.field.name}`: this spelling takes effect, but is not part of the spec"
     else:
         hint = _suggestion(key, tuple(shape.slots))
     code = "newer-key" if newer is not None else "unused-key"
@@ -304,4 +297,4 @@ def _suggestion(key: str, known: tuple[str, ...]) -> str:
     from difflib import get_close_matches
 
     meant = get_close_matches(key, known, n=1, cutoff=0.7) if len(key) < 64 else ()
-    return f"did you mean `{meant[0]}`?" if meant else ""
+    return f"rename the key to `{meant[0]}`" if meant else ""

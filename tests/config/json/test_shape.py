@@ -6,6 +6,7 @@ import pytest
 
 from ignition.config.json.shape import Shape, shape_of
 from ignition.config.parse import check
+from ignition.configpath import format_path
 from ignition.schemas.config import Config
 from ignition.schemas.spec import Spec
 from tests.config.spoken import findings
@@ -57,11 +58,11 @@ class TestKeys:
         checked = check(b'{"ignition":{"version":"3.1.0"},"storage":{"luks":[]}}')
         (entry,) = checked.report
         assert (entry.message, entry.code) == ("unused key luks", "newer-key")
-        assert entry.hint == "`luks` came with spec 3.2.0; this config says 3.1.0, where it has no effect"
+        assert entry.hint == "set `ignition.version` to 3.2.0 or later: in spec 3.1.0 `luks` has no effect"
 
     def test_misspelt_keys_get_a_suggestion(self) -> None:
         (entry,) = check((HEAD + '"storage":{"file":[]}}').encode()).report
-        assert entry.hint == "did you mean `files`?"
+        assert entry.hint == "rename the key to `files`"
 
     def test_the_last_scalar_wins(self) -> None:
         assert read('"storage":{"files":[{"path":"/a","path":"/b"}]}').storage.files[0].path == "/b"
@@ -118,7 +119,7 @@ class TestTypes:
         checked = check((HEAD + f'"passwd":{{"users":[{{"name":"u","uid":{literal}}}]}}}}').encode())
         (entry,) = checked.report
         assert (entry.severity.value, entry.path, entry.code) == ("error", None, "wrong-type")
-        assert entry.message.startswith("$.passwd.users.0.uid is ")
+        assert entry.message.startswith("$.passwd.users.0.uid: expected an integer, found ")
         assert checked.failure is not None
 
     @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ class TestTypes:
     def test_all_wrong_types_are_reported_in_order_and_nothing_else(self) -> None:
         body = '"storage":{"files":[{"path":5},{"mode":"x"}],"links":7},"zzz":1'
         checked = check((HEAD + body + "}").encode())
-        assert [entry.message.split(" ")[0] for entry in checked.report] == [
+        assert [format_path(entry.mismatch.path) for entry in checked.report if entry.mismatch] == [
             "$.storage.files.0.path",
             "$.storage.files.1.mode",
             "$.storage.links",
