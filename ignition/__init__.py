@@ -1,15 +1,15 @@
-"""First-boot provisioning that speaks the Ignition config language exactly.
+"""First-boot provisioning with the Ignition config language.
 
 The config language as a library, for programs that need neither a machine nor root:
 
-    parsed = ignition.parse(data, source="user.ign")     # bytes → config and report
-    merged = ignition.merge(parent, child)               # the child's word counts more
+    parsed = ignition.parse(data, source="user.ign")     # bytes to config and report
+    merged = ignition.merge(parent, child)               # values of the child win
     rendered = ignition.render(config, fetch)            # follow references
     data = ignition.dump(config, version="3.4.0")        # canonical JSON
     schema = ignition.schema("3.4.0")                    # JSON Schema
 
-`docs/reference/config-api.md` has an example of each. A name is imported when it is first used,
-so that the program's own start does not pay for it.
+`docs/reference/config-api.md` has an example of each. A name is imported when it is first used, which
+keeps the start of the program short.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ignition.diagnostics import Entry, Position, Report, Severity
     from ignition.errors import ConfigError, EmptyConfig, IgnitionError
     from ignition.host.source import Source
-    from ignition.schemas.config import Config
     from ignition.schemas.catalogue import published as schema
+    from ignition.schemas.config import Config
 
 __all__ = [
     "Config",
@@ -47,7 +47,7 @@ __all__ = [
     "schema",
 ]
 
-_HOMES = {
+_PLACES = {
     "Config": "schemas.config:Config",
     "ConfigError": "errors:ConfigError",
     "EmptyConfig": "errors:EmptyConfig",
@@ -67,13 +67,13 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # a type checker would take every name for granted
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name
 
     def __getattr__(name: str) -> Any:
-        home = _HOMES.get(name)
-        if home is None:
+        place = _PLACES.get(name)
+        if place is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module, _, original = home.partition(":")
+        module, _, original = place.partition(":")
         value = getattr(import_module(f"{__name__}.{module}"), original)
         globals()[name] = value
         return value

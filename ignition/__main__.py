@@ -1,4 +1,4 @@
-"""`python -m ignition` is the program `ignition`."""
+"""`python -m ignition`: the program `ignition`."""
 
 from __future__ import annotations
 

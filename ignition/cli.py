@@ -1,8 +1,8 @@
-"""Finds the verb, by the program's own name or by the first word, and imports only that.
+"""Entry point: select the command by program name or first argument, and import only that command.
 
-ignition --stage=… --platform=…     verbs/stage.py, the engine
+ignition --stage=… --platform=…     verbs/stage.py: a boot stage
 ignition VERB …                     verbs/VERB.py
-ignition-VERB …                     the same under a name of its own
+ignition-VERB …                     programs with names of their own
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 __all__ = ["main"]
 
 VERBS: Final = ("apply", "explain", "initramfs", "plan", "resolve", "schema", "validate")
-"""The words that may come first; each is a module of `ignition.verbs` with a `main`."""
+"""Commands; each is a module of `ignition.verbs` with a `main`."""
 
 PROGRAMS: Final = {
     "ignition-apply": "ignition_apply",
@@ -23,11 +23,11 @@ PROGRAMS: Final = {
     "ignition-rmcfg": "ignition_rmcfg",
     "ignition-validate": "ignition_validate",
 }
-"""Programs under a name of their own, with the reference's command line."""
+"""Programs with names of their own and the reference's command lines."""
 
 
 def main() -> int:
-    """Run the program; returns its exit status."""
+    """Run the program; return its exit status."""
     program, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
     if program in PROGRAMS:
         verb = PROGRAMS[program]

@@ -1,10 +1,10 @@
-"""The model as pydantic sees it: for people who build configs in Python.
+"""Checked construction of nodes with pydantic, for code that builds configs in Python.
 
     Filesystem(device="/dev/vdb1", formt="xfs")    # ValidationError: formt: unexpected keyword argument
-    TypeAdapter(Config).validate_json(text)        # strict: an integer is no text, unknown names are errors
+    TypeAdapter(Config).validate_json(text)        # strict: no conversions, unknown names are errors
 
-This is stricter than a config's text is treated, where unknown keys are mere warnings.
-Nothing of the boot path imports it.
+This is stricter than parsing a config, where unknown keys are only warnings. The only module that
+imports pydantic; the boot path does not import it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NodeT = TypeVar("_NodeT", bound=Node)
 
 
 def checked(node: type[_NodeT], attributes: Mapping[str, Any]) -> _NodeT:
-    """Make a node from attributes of any kind.
+    """Check attributes and make a node.
 
     Raises:
         pydantic.ValidationError: a name is unknown, or a value is of the wrong type.
@@ -34,12 +34,12 @@ def checked(node: type[_NodeT], attributes: Mapping[str, Any]) -> _NodeT:
 
 @cache
 def _adapter(node: type[Node]) -> TypeAdapter[Any]:
-    # Without the values: what is wrong may be a key or a password hash.
+    # Errors hide the values, which may be keys or password hashes.
     return TypeAdapter(node, config=ConfigDict(title=node.__name__, hide_input_in_errors=True))
 
 
 def core_schema_of(node: type[Node], handler: GetCoreSchemaHandler) -> CoreSchema:
-    """A node as it is, or an object with its fields under their JSON or their Python names."""
+    """Return the schema of a node, or of an object with JSON or Python names."""
     fields = {
         name: core_schema.typed_dict_field(
             handler.generate_schema(annotation), required=False, validation_alias=_names(name)
@@ -65,7 +65,7 @@ def _names(attribute: str) -> list[list[str | int]]:
 
 
 def _plain(value: Any) -> Any:
-    """What was said, as JSON values under the JSON names."""
+    """Return the given attributes as JSON values under their JSON names."""
     if isinstance(value, Node):
         names = (name for name in type(value).annotations if name in value.said)
         return {json_name(name): _plain(getattr(value, name)) for name in names}

@@ -1,4 +1,4 @@
-"""`Config`, the whole document. Source: config-spec section 4."""
+"""`Config`, the whole document. Source: docs/reference/config-language.md, "Fields"."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -18,21 +18,21 @@ __all__ = ["Config"]
 
 
 class Config(Node):
-    """One config, in the newest shape of the spec."""
+    """One config, in the newest version of the spec."""
 
     ignition: Ignition = Ignition.empty()
     """Metadata of the config."""
     kernel_arguments: Annotated[KernelArguments, since("3.3.0")] = KernelArguments.empty()
-    """Which kernel arguments the machine boots with."""
+    """Kernel arguments of the machine."""
     passwd: Passwd = Passwd.empty()
     """Users and groups."""
     storage: Storage = Storage.empty()
-    """Disks, arrays, encrypted volumes, filesystems, and the files on them."""
+    """Disks, RAID arrays, LUKS volumes, filesystems, and files."""
     systemd: Systemd = Systemd.empty()
     """systemd units."""
 
     def check(self, spec: Spec) -> Iterator[Entry]:
-        """No file, directory or link stands where a unit or a drop-in will."""
+        """Check that no file, directory or link has the path of a unit or a drop-in."""
         taken = {
             path
             for unit in self.systemd.units
@@ -52,5 +52,5 @@ class Config(Node):
         ):
             for index, node in enumerate(nodes):
                 if node.path in taken:
-                    message = "a unit or drop-in of this config is written to this path too"
+                    message = "the path is also the path of a unit or drop-in of this config"
                     yield error("unit-path", message, "storage", name, index, "path")

@@ -1,4 +1,4 @@
-"""The fields of a node class as plain data: types and marks, read once per class."""
+"""The fields of a node class as plain data: types and marks, read once for each class."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Field:
     Attributes:
         attribute: its Python name.
         name: its JSON name.
-        kind: `str`, `int`, `bool` or a node class; of the items where it is a list.
+        kind: `str`, `int`, `bool` or a node class; for a list, the type of its items.
         many: whether it is a list.
         nullable: whether absence differs from the zero value.
-        default: what it is when the config does not say.
-        since: the version that brought it.
+        default: the value if the config does not set the field.
+        since: the version that introduced it.
     """
 
     attribute: str
@@ -44,13 +44,13 @@ class Field:
     not_null: NotNull | None = None
     absent: Absent | None = None
     node: type[Node] | None = field(init=False)
-    """The class of the object, or of the items, that stand here; None for plain values."""
+    """The class of the object, or of the items of a list; None for plain values."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "node", self.kind if issubclass(self.kind, Node) else None)
 
     def key_of(self, item: Node | str) -> str:
-        """What tells an item of a keyed list apart from its neighbours; null counts as empty."""
+        """Return the key of an item of a keyed list; null is the empty key."""
         if isinstance(item, str):
             return item
         assert self.keyed is not None
@@ -59,12 +59,12 @@ class Field:
 
 @cache
 def fields_of(node: type[Node]) -> tuple[Field, ...]:
-    """The fields of a class in the order in which they are visited."""
+    """Return the fields of a class in the order in which the reference visits them."""
     return tuple(_field(node, name, hint) for name, hint in node.annotations.items())
 
 
 def since_at(field: Field, place: Field | None) -> Spec:
-    """The version that brought a field to the objects that stand in a place (None: in the whole)."""
+    """Return the version that introduced a field for the objects in a place (None: for all objects)."""
     if place is not None and place.lacking is not None and field.attribute in place.lacking.attributes:
         return place.lacking.until
     return field.since

@@ -1,6 +1,6 @@
 """Filesystems and swap areas.
 
-Source: config-spec sections 4.3 and 5.8.
+Source: docs/reference/config-language.md, "Filesystems".
 """
 
 from collections.abc import Iterator
@@ -26,20 +26,20 @@ FORMATS = values(
 )
 
 LONGEST_LABELS = {"ext4": 16, "btrfs": 256, "xfs": 12, "swap": 15, "vfat": 11}
-"""In bytes of UTF-8."""
+"""Limit for labels by format, in bytes of UTF-8."""
 
 NOT_MOUNTED = (None, "", "none", "swap")
-"""Formats of what cannot be mounted."""
+"""Formats that are not mounted."""
 
 LONGEST_TAG = 36
-"""Of a virtiofs device, in bytes of UTF-8."""
+"""Limit for the tag of a virtiofs device, in bytes of UTF-8."""
 
 
 class Filesystem(Node):
     """A filesystem, or a swap area."""
 
     device: str = ""
-    """Absolute path of the device; for `virtiofs` its tag."""
+    """Absolute path of the device; the tag for `virtiofs`."""
     format: Annotated[
         str | None,
         FORMATS,
@@ -48,15 +48,15 @@ class Filesystem(Node):
     label: str | None = None
     """Label of the filesystem."""
     mount_options: Annotated[tuple[str, ...], since("3.1.0"), appended] = ()
-    """Options for mounting it while the machine is set up."""
+    """Options for mounting it during provisioning."""
     options: Annotated[tuple[str, ...], appended] = ()
-    """Further options for the program that makes the filesystem."""
+    """Further options for the program that creates the filesystem."""
     path: str | None = None
-    """Where it is mounted while files are written."""
+    """Mount point while files are written."""
     uuid: str | None = None
     """UUID of the filesystem."""
     wipe_filesystem: bool | None = None
-    """Whether the device is wiped first, whatever is on it."""
+    """Whether the device is wiped first, regardless of its contents."""
 
     @property
     def is_mounted(self) -> bool:
@@ -64,7 +64,7 @@ class Filesystem(Node):
         return bool(self.path) and self.format not in NOT_MOUNTED
 
     def check(self, spec: Spec) -> Iterator[Entry]:
-        """Device, format and label are right and fit each other."""
+        """Check device, format and label."""
         if self.path:
             yield from check_path(self.path, "path")
         virtiofs = self.format == "virtiofs" and FORMATS.accepts(self.format, spec)
@@ -78,11 +78,13 @@ class Filesystem(Node):
         if not self.device:
             yield error("device-missing", "the tag of the virtiofs device is missing", "device")
         elif len(self.device.encode()) > LONGEST_TAG:
-            yield error("virtiofs-tag-length", f"a virtiofs tag has at most {LONGEST_TAG} bytes", "device")
+            yield error(
+                "virtiofs-tag-length", f"the virtiofs tag is longer than {LONGEST_TAG} bytes", "device"
+            )
 
     def _check_format(self, spec: Spec) -> Iterator[Entry]:
         if not self.format:
-            says_more = (
+            has_more = (
                 self.path
                 or self.label
                 or self.uuid
@@ -90,23 +92,23 @@ class Filesystem(Node):
                 or self.options
                 or self.mount_options
             )
-            if says_more:
+            if has_more:
                 yield error("format-missing", "the format of the filesystem is missing", "format")
         elif not FORMATS.accepts(self.format, spec):
             first = FORMATS.first(self.format)
             known = ", ".join(FORMATS.known(spec))
-            hint = f"`{self.format}` came with spec {first}" if first else f"spec {spec} knows {known}"
-            yield error("format", "the format of the filesystem is not known", "format", hint=hint)
+            hint = f"`{self.format}` needs spec {first} or later" if first else f"use one of {known}"
+            yield error("format", "the format of the filesystem is unknown", "format", hint=hint)
 
     def _check_label(self) -> Iterator[Entry]:
         if not self.label:
             return
         if not self.format:
-            yield error("label-without-format", "a label needs a format", "label")
+            yield error("label-without-format", "the label has no format", "label")
             return
         length, longest = len(self.label.encode()), LONGEST_LABELS.get(self.format)
         if longest is not None and length > longest:
-            message = f"the label has {length} bytes, and {self.format} takes {longest}"
+            message = f"the label has {length} bytes, expected at most {longest} for {self.format}"
             yield error("filesystem-label-length", message, "label")
 
     def _check_no_block_device(self) -> Iterator[Entry]:
@@ -117,4 +119,4 @@ class Filesystem(Node):
             ("options", self.options),
         ):
             if given:
-                yield error("virtiofs-is-no-block-device", f"virtiofs has no {name}", name)
+                yield error("virtiofs-is-no-block-device", f"virtiofs does not support {name}", name)

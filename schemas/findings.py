@@ -1,4 +1,4 @@
-"""How a rule says what it found."""
+"""Constructors for the findings of rules."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from ignition.diagnostics import Entry, Severity
 __all__ = ["Fault", "error", "warning"]
 
 Fault = tuple[str, str, str]
-"""What a helper found wrong with a value: code, message, hint."""
+"""A fault of a value: code, message, hint."""
 
 
 def error(code: str, message: str, *path: str | int, hint: str = "") -> Entry:
-    """An error at a path relative to the object that is checked."""
+    """Return an error at a path relative to the checked object."""
     return Entry(Severity.ERROR, message, path, code=code, hint=hint)
 
 
 def warning(code: str, message: str, *path: str | int, hint: str = "") -> Entry:
-    """A warning at a path relative to the object that is checked."""
+    """Return a warning at a path relative to the checked object."""
     return Entry(Severity.WARNING, message, path, code=code, hint=hint)

@@ -1,6 +1,6 @@
-"""The section on the config itself: its version, its references, how to fetch them.
+"""The section `ignition`: version, references to other configs, and fetching.
 
-Source: config-spec sections 4.2 and 5.3.
+Source: docs/reference/config-language.md, "Ignition section".
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ class IgnitionConfig(Node):
     """Other configs that this one refers to."""
 
     merge: Annotated[tuple[Resource, ...], keyed("source"), lacking("compression", until="3.1.0")] = ()
-    """Configs to be merged over this one, in this order."""
+    """Child configs to merge into this one, in this order."""
     replace: Annotated[Resource, lacking("compression", until="3.1.0")] = Resource.empty()
-    """The config that takes this one's place."""
+    """Config that replaces this one."""
 
     def check(self, spec: Spec) -> Iterator[Entry]:
-        """What is merged has a source."""
+        """Check that each config to merge has a source."""
         if spec >= Spec.V3_1:
             for index, reference in enumerate(self.merge):
                 for entry in reference.check_required_source(spec):
@@ -42,10 +42,10 @@ class Proxy(Node):
     https_proxy: str | None = None
     """URL of the proxy for `https` sources."""
     no_proxy: Annotated[tuple[str, ...], keyed()] = ()
-    """Hosts, domains and networks that are reached without a proxy."""
+    """Hosts, domains and networks to reach without a proxy."""
 
     def check(self, spec: Spec) -> Iterator[Entry]:
-        """Proxies are reached by http or https."""
+        """Check that proxies are http or https URLs."""
         for name, proxy in (("httpProxy", self.http_proxy), ("httpsProxy", self.https_proxy)):
             yield from _check_proxy(proxy, name)
 
@@ -55,13 +55,13 @@ def _check_proxy(proxy: str | None, name: str) -> Iterator[Entry]:
         return
     scheme = scheme_of(proxy)
     if scheme not in ("http", "https"):
-        yield error("proxy", "the proxy is not an http or https URL", name, hint="`http://host:port`")
+        yield error("proxy", "the proxy is not an http or https URL", name, hint="write `http://host:port`")
     elif scheme == "http" and name == "httpsProxy":
         yield warning("proxy-insecure", "the proxy for https is reached without encryption", name)
 
 
 class Tls(Node):
-    """Whom to trust when fetching over TLS."""
+    """Trust settings for TLS."""
 
     certificate_authorities: Annotated[
         tuple[Resource, ...],
@@ -69,10 +69,10 @@ class Tls(Node):
         lacking("compression", until="3.1.0"),
         not_null_before("3.1.0", "source"),
     ] = ()
-    """PEM bundles of certificate authorities to trust beside the system's own."""
+    """PEM bundles of certificate authorities to trust in addition to the system's own."""
 
     def check(self, spec: Spec) -> Iterator[Entry]:
-        """Each bundle has a source."""
+        """Check that each bundle has a source."""
         if spec >= Spec.V3_1:
             for index, bundle in enumerate(self.certificate_authorities):
                 for entry in bundle.check_required_source(spec):
@@ -80,19 +80,19 @@ class Tls(Node):
 
 
 class Security(Node):
-    """Security of fetching."""
+    """Security settings for fetching."""
 
     tls: Tls = Tls.empty()
     """Options for TLS connections."""
 
 
 class Timeouts(Node):
-    """How long fetching may take."""
+    """Time limits for fetching."""
 
     http_response_headers: int | None = None
     """Seconds to wait for the headers of a response; 10 if absent, 0 for no limit."""
     http_total: int | None = None
-    """Seconds for one fetch with all its attempts; no limit if absent or 0."""
+    """Time limit in seconds for one resource with all retries; no limit if absent or 0."""
 
 
 class Ignition(Node):
@@ -103,14 +103,14 @@ class Ignition(Node):
     proxy: Annotated[Proxy, since("3.1.0")] = Proxy.empty()
     """Proxies for fetching over the network."""
     security: Security = Security.empty()
-    """Security of fetching."""
+    """Security settings for fetching."""
     timeouts: Timeouts = Timeouts.empty()
-    """How long fetching may take."""
+    """Time limits for fetching."""
     version: str = ""
-    """Version of the spec that this config follows."""
+    """Spec version of this config."""
 
     def check(self, spec: Spec) -> Iterator[Entry]:
-        """The version is the one that the config is judged by."""
+        """Check that the version is the one that the config is checked against."""
         try:
             named = spec_of(self.version)
         except SpecVersionError as wrong:

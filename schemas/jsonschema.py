@@ -1,11 +1,11 @@
-"""JSON Schemas (draft 2020-12) for all versions of the spec, made from the one model.
+"""Generator of JSON Schemas (draft 2020-12) for all spec versions, from the annotated model.
 
-What they say follows from the types, the marks and the texts beside the fields; which
-fields are required, from asking the model about objects that lack them. Where the
-engine only warns, because a key has no effect, they refuse: an editor ought to speak up.
+Types, marks and the strings below the fields give most of a schema. The required fields are found by
+checking objects that lack them. A key without effect is a warning of the engine and a violation of the
+schema, so that editors report it.
 
-`published/` holds them ready-made. `python -m ignition.schemas.jsonschema` writes it
-anew; a test fails when it is not current.
+`python -m ignition.schemas.jsonschema` writes the schemas to `published/`; a test fails if they are
+outdated.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ACRONYMS: Final = ("CEX", "GECOS", "GID", "GUID", "HTTP", "HTTPS", "ID", "LUKS",
 
 
 def schema_for(spec: Spec) -> Schema:
-    """Make the JSON Schema of one version from the model."""
+    """Return the JSON Schema of a spec version."""
     generator = _Generator(spec)
     config = generator.object(Config)
     title = {"title": f"Ignition config, spec {spec}"}
@@ -49,14 +49,14 @@ def schema_for(spec: Spec) -> Schema:
 
 
 class _Generator:
-    """Makes the schemas of objects; `definitions` has those that others refer to."""
+    """Generator of the schemas of objects; `definitions` has the schemas that others refer to."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.definitions: dict[str, Schema] = {}
 
     def object(self, node: type[Node], place: Field | None = None) -> Schema:
-        """The schema of a class; in a place where it lacks fields, without them."""
+        """Return the schema of a class, without the fields that it lacks in this place."""
         required = _required(node, self.spec)
         properties = {
             field.name: self.property(node, field, required=field.name in required)
@@ -73,7 +73,7 @@ class _Generator:
         }
 
     def property(self, node: type[Node], field: Field, *, required: bool) -> Schema:
-        """The schema of one field."""
+        """Return the schema of a field."""
         described: Schema = {"title": _title(field.name), "description": self.description(node, field)}
         if node is Ignition and field.name == "version":
             return described | {"const": self.spec.version}
@@ -86,7 +86,7 @@ class _Generator:
         return described | kind | ({} if required else {"default": _default(field)})
 
     def description(self, node: type[Node], field: Field) -> str:
-        """The text beside the field, and what came with which version."""
+        """Return the string below the field, and the versions that introduced the field and its values."""
         notes = [_texts(node)[field.attribute]]
         if field.since > Spec.V3_0:
             notes.append(f"Since spec {field.since}.")
@@ -95,7 +95,7 @@ class _Generator:
         return " ".join(notes)
 
     def scalar(self, field: Field, *, required: bool) -> Schema:
-        """A text, a number or a truth value; null says nothing, and stands wherever nothing may."""
+        """Return the schema of a string, a number or a boolean; null is allowed for optional fields."""
         kind = TYPES[field.kind]
         if required:
             return {"type": kind, "minLength": 1}
@@ -106,7 +106,7 @@ class _Generator:
         return schema | {"enum": [*values.known(self.spec), "", None]}
 
     def list(self, node: type[Node], field: Field, *, required: bool) -> Schema:
-        """A list; texts in it that are told apart by themselves do not repeat."""
+        """Return the schema of a list; strings that are their own keys must be unique."""
         schema: Schema = {"type": "array", "minItems": 1} if required else {"type": ["array", "null"]}
         if field.node is not None:
             return schema | {"items": self.reference(node, field)}
@@ -114,7 +114,7 @@ class _Generator:
         return schema if field.keyed is None else schema | {"uniqueItems": True}
 
     def reference(self, owner: type[Node], field: Field) -> Schema:
-        """An object by reference, with what its owner asks of it in this place."""
+        """Return a reference to the schema of an object, with the demands of its owner in this place."""
         node, demanded = field.node, _demanded(owner, field, self.spec)
         assert node is not None
         if field.lacking is not None and self.spec < field.lacking.until:
@@ -136,7 +136,7 @@ class _Generator:
 
 @cache
 def _required(node: type[Node], spec: Spec) -> frozenset[str]:
-    """The fields without which an object of this class is wrong."""
+    """Return the fields without which an object of this class has an error."""
     missing = {
         str(entry.path[0])
         for entry in node.of({}).check(spec)
@@ -148,9 +148,9 @@ def _required(node: type[Node], spec: Spec) -> frozenset[str]:
 
 
 def _demanded(owner: type[Node], field: Field, spec: Spec) -> list[str]:
-    """The fields that the owner of a list asks of its items, beyond what they ask themselves.
+    """Return the fields that the owner of a list requires of its items, beyond their own rules.
 
-    The owner's entry is about the field, or about the item as a whole; then its code
+    The path of the owner's entry ends at the field, or at the item; then the code of the entry
     (`source-missing`) names the field.
     """
     if not field.many or field.node is None:
@@ -158,8 +158,8 @@ def _demanded(owner: type[Node], field: Field, spec: Spec) -> list[str]:
     names = {one.name for one in fields_of(field.node)}
     item = field.node.of({})
     found = (
-        [entry.path or () for entry in item.check_lesser(spec, required=True)]
-        if _is_lesser(field, spec)
+        [entry.path or () for entry in item.check_lacking(spec, required=True)]
+        if _is_lacking(field, spec)
         else []
     )
     for entry in owner.of({field.attribute: (item,)}).check(spec):
@@ -168,14 +168,14 @@ def _demanded(owner: type[Node], field: Field, spec: Spec) -> list[str]:
     return sorted({str(path[-1]) for path in found if path and path[-1] in names})
 
 
-def _is_lesser(field: Field, spec: Spec) -> bool:
-    """Whether the items still were of a lesser class, with a plain text that had to be there."""
+def _is_lacking(field: Field, spec: Spec) -> bool:
+    """Whether the items are of a class with fewer fields in this version, one of which is required."""
     lacking, not_null = field.lacking, field.not_null
     return lacking is not None and spec < lacking.until and not_null is not None
 
 
 def _narrowed(schema: Schema) -> Schema:
-    """The schema of a text that may be absent, where it may not."""
+    """Return the schema of an optional string where it is required."""
     return {key: value for key, value in schema.items() if key != "default"} | {
         "type": "string",
         "minLength": 1,
@@ -183,24 +183,24 @@ def _narrowed(schema: Schema) -> Schema:
 
 
 def _history(values: Values, spec: Spec) -> Iterator[str]:
-    """Which values came later than the first ones."""
+    """Yield sentences on the values that later versions introduced."""
     earliest = min(first for _, first in values.since)
     later = [f"`{value}` since spec {first}" for value, first in values.since if earliest < first <= spec]
     if later:
         yield f"Value {', '.join(later)}."
     if values.any_since is not None and values.any_since <= spec:
-        yield f"Any text since spec {values.any_since}."
+        yield f"Any string since spec {values.any_since}."
 
 
 def _default(field: Field) -> Any:
-    """What a field is when the config does not say, as JSON."""
+    """Return the default of a field as JSON."""
     if isinstance(field.default, Node):
         return {}
     return list(field.default) if field.many else field.default
 
 
 def _title(name: str) -> str:
-    """`httpHeaders` and `HttpHeaders` as people write it: `HTTP headers`."""
+    """Return a name in plain words: `httpHeaders` and `HttpHeaders` are `HTTP headers`."""
     spelled = {word.lower(): word for word in ACRONYMS}
     words = re.findall(r"MiB|[A-Z]?[a-z0-9]+", name)
     title = " ".join(spelled.get(word.lower(), word.lower()) for word in words)
@@ -209,9 +209,9 @@ def _title(name: str) -> str:
 
 @cache
 def _texts(node: type[Node]) -> dict[str, str]:
-    """The texts that stand beside the fields of a class, its bases' included.
+    """Return the strings below the fields of a class and its bases.
 
-    They are no docstrings to Python, so they are read from the source.
+    Python does not keep them at run time, so they are read from the source.
     """
     texts: dict[str, str] = {}
     for one in reversed(node.__mro__):
@@ -238,7 +238,7 @@ def _texts_of_module(module: str) -> dict[str, dict[str, str]]:
 
 
 def _write() -> None:
-    """Write all published schemas anew."""
+    """Write the published schemas of all spec versions."""
     folder = Path(__file__).resolve().parent / FOLDER
     for spec in Spec:
         text = json.dumps(schema_for(spec), indent=2, ensure_ascii=False)

@@ -1,6 +1,6 @@
 """Kernel arguments.
 
-Source: config-spec section 4.6.
+Source: docs/reference/config-language.md, "Fields".
 """
 
 from typing import Annotated
@@ -12,14 +12,14 @@ __all__ = ["KernelArguments"]
 
 
 class KernelArguments(Node):
-    """Which kernel arguments the machine boots with."""
+    """Kernel arguments of the machine."""
 
     should_exist: Annotated[tuple[str, ...], keyed(handle="kernel argument")] = ()
-    """Arguments that must be there; each may hold several words."""
+    """Arguments that must be set; each may hold several words."""
     should_not_exist: Annotated[tuple[str, ...], keyed(handle="kernel argument")] = ()
-    """Arguments that must not be there."""
+    """Arguments that must not be set."""
 
     @property
     def present(self) -> bool:
-        """Whether there is any."""
+        """Whether any argument is listed."""
         return bool(self.should_exist or self.should_not_exist)

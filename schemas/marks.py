@@ -1,9 +1,9 @@
-"""Marks: what a field's type cannot say.
+"""Marks: properties of a field that its type cannot express.
 
     mount_options: Annotated[tuple[str, ...], since("3.1.0"), appended] = ()
 
-A mark is a small frozen value inside `Annotated`. `ignition.schemas.fields` reads
-them; the decoder, the merge, the duplicate check and the schemas follow from that.
+A mark is a small frozen value inside `Annotated`, read by `ignition.schemas.fields`. The decoder, the
+merge, the duplicate check and the JSON Schemas are derived from marks.
 """
 
 from __future__ import annotations
@@ -34,43 +34,42 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Since:
-    """The field came with this version; before it, the key is simply unused."""
+    """The version that introduced the field; in earlier versions the key is unused."""
 
     spec: Spec
 
 
 @dataclass(frozen=True)
 class Values:
-    """The values a text field takes, each with the version that brought it.
+    """The values of a string field, each with the version that introduced it.
 
-    From `any_since` on, if given, any other text is fine too.
+    Since `any_since`, if set, any other string is accepted too.
     """
 
     since: tuple[tuple[str, Spec], ...]
     any_since: Spec | None = None
 
     def known(self, spec: Spec) -> tuple[str, ...]:
-        """The values that this version knows, in the order of declaration."""
+        """Return the values of a version, in the order of declaration."""
         return tuple(value for value, first in self.since if first <= spec)
 
     def accepts(self, value: str, spec: Spec) -> bool:
-        """Whether this version takes this value."""
+        """Whether a version accepts a value."""
         return (self.any_since is not None and spec >= self.any_since) or value in self.known(spec)
 
     def first(self, value: str) -> Spec | None:
-        """The version that brought the value; None if none did."""
+        """Return the version that introduced a value, or None."""
         return dict(self.since).get(value)
 
 
 @dataclass(frozen=True)
 class Keyed:
-    """Items of the list are told apart by a key: merged by it, and an error when it repeats.
+    """The items of the list have a key: they merge by key, and a repeated key is an error.
 
-    The key is the item's `attribute`, or the item itself where it is a text.
-    `handle` names the key space; lists of one object with the same handle share one,
-    so that an item in one list stands for the same thing as an item in the other.
-    An item whose attribute `removed_without` is null takes away, when it is merged,
-    the parent's item with the same key.
+    The key is the item's `attribute`, or the item itself if it is a string. Lists of one object
+    with the same `handle` share a key space, so that items of both lists can have the same key.
+    Merging an item whose attribute `removed_without` is null removes the parent's item with the
+    same key.
     """
 
     attribute: str = ""
@@ -80,12 +79,12 @@ class Keyed:
 
 @dataclass(frozen=True)
 class Appended:
-    """Merging concatenates the list; repeated items are fine."""
+    """Merging concatenates the list; items may repeat."""
 
 
 @dataclass(frozen=True)
 class Lacking:
-    """Before `until`, the objects in this place do not have these fields yet."""
+    """Before `until`, the objects in this place lack these fields."""
 
     attributes: tuple[str, ...]
     until: Spec
@@ -95,7 +94,7 @@ class Lacking:
 class NotNull:
     """Before `until` the field was a plain string: null and absence meant `""`.
 
-    With `attribute`, this is said of that field of the objects in this place.
+    With `attribute`, the mark is about that field of the objects in this place.
     """
 
     until: Spec
@@ -104,23 +103,23 @@ class NotNull:
 
 @dataclass(frozen=True)
 class Absent:
-    """Before `until` the object could be null, and that differed from an empty one."""
+    """Before `until` the object could be null, which differed from an empty object."""
 
     until: Spec
 
 
 @dataclass(frozen=True)
 class Secret:
-    """The field may hold what nobody should see: contents, keys, tokens."""
+    """The field may hold secrets: contents, keys, tokens."""
 
 
 def since(version: SpecVersion) -> Since:
-    """The field exists from this version on."""
+    """Mark a field that this version introduced."""
     return Since(Spec.of(version))
 
 
 def values(*, any_since: SpecVersion | None = None, **known: SpecVersion) -> Values:
-    """The field takes these values, each from its version on."""
+    """Mark the values of a field, each with the version that introduced it."""
     return Values(
         tuple((value, Spec.of(version)) for value, version in known.items()),
         None if any_since is None else Spec.of(any_since),
@@ -128,27 +127,27 @@ def values(*, any_since: SpecVersion | None = None, **known: SpecVersion) -> Val
 
 
 def keyed(attribute: str = "", *, handle: str = "", removed_without: str = "") -> Keyed:
-    """Items are told apart by this attribute of theirs; see `Keyed`."""
+    """Mark a list whose items have this attribute as their key; see `Keyed`."""
     return Keyed(attribute, handle, removed_without)
 
 
 def lacking(*attributes: str, until: SpecVersion) -> Lacking:
-    """The objects here have these fields only from this version on."""
+    """Mark objects that have these fields only since this version."""
     return Lacking(attributes, Spec.of(until))
 
 
 def not_null_before(version: SpecVersion, attribute: str = "") -> NotNull:
-    """Before this version the field, or that field of the objects here, was a plain string."""
+    """Mark a field, or that field of the objects, that was a plain string before this version."""
     return NotNull(Spec.of(version), attribute)
 
 
 def absent_before(version: SpecVersion) -> Absent:
-    """Before this version the object could be null, which differed from an empty one."""
+    """Mark an object that could be null before this version, which differed from an empty object."""
     return Absent(Spec.of(version))
 
 
 secret = Secret()
-"""A text that `repr` does not show."""
+"""A string that `repr` hides."""
 
 appended = Appended()
-"""A list that merges by concatenation."""
+"""A list that is concatenated when merged."""

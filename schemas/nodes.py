@@ -1,7 +1,7 @@
 """Files, directories and links.
 
-Source: config-spec sections 4.3 and 5.5. What they have to do with each other is
-checked by `ignition.schemas.storage`.
+Source: docs/reference/config-language.md, "Nodes". Rules between several of them are in
+`ignition.schemas.storage`.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from ignition.schemas.spec import Spec
 __all__ = ["SPECIAL_BITS", "Directory", "File", "Link", "Owner", "PathNode"]
 
 SPECIAL_BITS = 0o7000
-"""setuid, setgid and sticky; only honoured from 3.6.0 on."""
+"""setuid, setgid and sticky bits; applied since spec 3.6.0."""
 
 
 class Owner(Node):
@@ -27,28 +27,28 @@ class Owner(Node):
     id: int | None = None
     """Numeric id."""
     name: str | None = None
-    """Name, looked up in the target system."""
+    """Name, looked up in the target root."""
 
     def check(self, spec: Spec) -> Iterator[Entry]:
-        """It is given by number or by name."""
+        """Check that the owner has an id or a name, not both."""
         if self.id is not None and self.name:
-            yield error("id-and-name", "the owner is given both by id and by name", hint="keep one of them")
+            yield error("id-and-name", "the owner has both an id and a name", hint="remove one of the two")
 
 
 class PathNode(Node):
-    """What files, directories and links have in common."""
+    """The common fields of files, directories and links."""
 
     group: Owner = Owner.empty()
-    """The group it belongs to."""
+    """Owning group."""
     overwrite: bool | None = None
-    """Whether what exists at the path is removed first."""
+    """Whether an existing object at the path is removed first."""
     path: str = ""
-    """Absolute path in the target system."""
+    """Absolute path in the target root."""
     user: Owner = Owner.empty()
-    """The user it belongs to."""
+    """Owning user."""
 
     def check(self, spec: Spec) -> Iterator[Entry]:
-        """The path is right."""
+        """Check the path."""
         yield from check_path(self.path, "path")
 
 
@@ -60,15 +60,20 @@ def _check_mode(mode: int | None, spec: Spec) -> Iterator[Entry]:
         yield error("mode", message, "mode", hint=_mode_hint(mode))
     if mode & SPECIAL_BITS and spec < Spec.V3_6:
         message = f"setuid, setgid and sticky bits of the mode {mode} ({_octal(mode)}) have no effect"
-        yield warning("mode-special-bits", message, "mode", hint=_mode_hint(mode) or "3.6.0 honours them")
+        yield warning(
+            "mode-special-bits",
+            message,
+            "mode",
+            hint=_mode_hint(mode) or "set `ignition.version` to 3.6.0 or later to apply them",
+        )
 
 
 def _octal(mode: int) -> str:
-    return f"{mode:#o}" if abs(mode) < 2**32 else "huge"
+    return f"{mode:#o}" if abs(mode) < 2**32 else "too large"
 
 
 def _mode_hint(mode: int) -> str:
-    """Modes are decimal in JSON; one that reads like an octal number was probably meant so."""
+    """Return a hint for a decimal mode that looks like an octal number."""
     digits = str(mode)
     if 3 <= len(digits) <= 4 and set(digits) <= set("01234567"):
         return f"JSON numbers are decimal; for 0{digits.lstrip('0')} write {int(digits, 8)}"
@@ -82,7 +87,7 @@ class Directory(PathNode):
     """Permissions as a decimal number; 493 (0755) for a new directory if absent."""
 
     def check(self, spec: Spec) -> Iterator[Entry]:
-        """Path and mode are right."""
+        """Check the path and the mode."""
         yield from super().check(spec)
         yield from _check_mode(self.mode, spec)
 
@@ -91,19 +96,19 @@ class File(PathNode):
     """A file that must exist."""
 
     append: Annotated[tuple[Resource, ...], appended] = ()
-    """Contents to be added at the end, in this order."""
+    """Contents to append, in this order."""
     contents: Resource = Resource.empty()
-    """The contents of the file; if absent an existing file keeps its own."""
+    """Contents of the file; if absent, those of an existing file are kept."""
     mode: int | None = None
     """Permissions as a decimal number; 420 (0644) for a new file if absent."""
 
     def check(self, spec: Spec) -> Iterator[Entry]:
-        """Path and mode are right, and what is overwritten gets contents."""
+        """Check the path and the mode, and that an overwritten file has contents."""
         yield from super().check(spec)
         yield from _check_mode(self.mode, spec)
         if self.overwrite and self.contents.source is None:
             message = "overwrite is true but the contents have no source"
-            hint = "an empty file has the source `data:,`"
+            hint = "set `contents.source`; `data:,` for an empty file"
             yield error("overwrite-without-source", message, "overwrite", hint=hint)
 
 
@@ -111,6 +116,6 @@ class Link(PathNode):
     """A symbolic or hard link that must exist."""
 
     hard: bool | None = None
-    """Whether the link is a hard one."""
+    """Whether the link is a hard link."""
     target: Annotated[str | None, not_null_before("3.3.0")] = None
-    """What the link points to."""
+    """Target of the link."""

@@ -1,6 +1,6 @@
 """Users and groups.
 
-Source: config-spec section 4.4.
+Source: docs/reference/config-language.md, "Fields".
 """
 
 from typing import Annotated
@@ -21,7 +21,7 @@ class PasswdGroup(Node):
     password_hash: Annotated[str | None, secret] = None
     """Hash of the group's password."""
     should_exist: Annotated[bool | None, since("3.2.0")] = None
-    """Whether the group must exist (the default) or must not."""
+    """Whether the group must exist (the default) or must not exist."""
     system: bool | None = None
     """Whether a new group gets an id from the range of system groups."""
 
@@ -38,21 +38,21 @@ class PasswdUser(Node):
     name: str = ""
     """Login name of the user."""
     no_create_home: bool | None = None
-    """Whether not to make the home directory of a new user."""
+    """Whether to create no home directory for a new user."""
     no_log_init: bool | None = None
-    """Whether not to add a new user to the login databases lastlog and faillog."""
+    """Whether to leave a new user out of the login databases lastlog and faillog."""
     no_user_group: bool | None = None
-    """Whether not to make a group of the same name for a new user."""
+    """Whether to create no group of the same name for a new user."""
     password_hash: Annotated[str | None, secret] = None
-    """Hash of the user's password, as `crypt(5)` has it."""
+    """Hash of the user's password in the format of `crypt(5)`."""
     primary_group: str | None = None
     """Name of the user's primary group."""
     ssh_authorized_keys: Annotated[tuple[str, ...], keyed()] = ()
-    """SSH public keys that may log in as this user."""
+    """SSH public keys that are authorized to log in as this user."""
     shell: str | None = None
     """Login shell of the user."""
     should_exist: Annotated[bool | None, since("3.2.0")] = None
-    """Whether the user must exist (the default) or must not."""
+    """Whether the user must exist (the default) or must not exist."""
     system: bool | None = None
     """Whether a new user is a system account."""
     uid: int | None = None
@@ -63,6 +63,6 @@ class Passwd(Node):
     """Users and groups."""
 
     groups: Annotated[tuple[PasswdGroup, ...], keyed("name")] = ()
-    """Groups that must exist, or must not."""
+    """Groups that must exist or must not exist."""
     users: Annotated[tuple[PasswdUser, ...], keyed("name")] = ()
-    """Users that must exist, or must not."""
+    """Users that must exist or must not exist."""

@@ -1,4 +1,4 @@
-"""Rules on the URLs that resources come from. Source: config-spec section 11.1."""
+"""Rules for the URLs of resources. Source: docs/reference/config-language.md, "URLs"."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SCHEMES = {
     "gs": Spec.V3_2,
     "arn": Spec.V3_4,
 }
-"""URL schemes, each with the version that brought it."""
+"""URL schemes, each with the version that introduced it."""
 
 
 def fault_of_source(source: str, spec: Spec) -> Fault | None:
-    """What is wrong with the URL of a resource; None if nothing is."""
+    """Return the fault of the URL of a resource, or None."""
     from ignition.url import MalformedUrl, parse_url
 
     try:
@@ -47,7 +47,7 @@ def fault_of_source(source: str, spec: Spec) -> Fault | None:
 
 
 def scheme_of(source: str | None) -> str:
-    """The scheme of a URL; empty if there is none or the URL is malformed."""
+    """Return the scheme of a URL; empty if it has none or is malformed."""
     from ignition.url import MalformedUrl, parse_url
 
     try:
@@ -59,8 +59,8 @@ def scheme_of(source: str | None) -> str:
 def _fault_of_scheme(scheme: str, spec: Spec) -> Fault:
     first = SCHEMES.get(scheme)
     known = ", ".join(name for name, since in SCHEMES.items() if since <= spec)
-    hint = f"`{scheme}:` came with spec {first}" if first else f"spec {spec} knows {known}"
-    return "url-scheme", f"the URL's scheme is not one that spec {spec} knows", hint
+    hint = f"`{scheme}:` needs spec {first} or later" if first else f"use one of {known}"
+    return "url-scheme", f"the scheme of the URL is not supported by spec {spec}", hint
 
 
 def _fault_of_data(source: str) -> Fault | None:
@@ -78,8 +78,8 @@ def _fault_of_arn(url: Url) -> Fault | None:
     parts = name.split(":", 5)
     slashes = name.count("/")
     if len(parts) < 6 or parts[2] != "s3" or slashes < (2 if parts[5].startswith("accesspoint/") else 1):
-        hint = "`arn:aws:s3:::bucket/key`, or `arn:aws:s3:region:account:accesspoint/name/object/key`"
-        return "arn-malformed", "the ARN does not name an object in S3", hint
+        hint = "write `arn:aws:s3:::bucket/key` or `arn:aws:s3:region:account:accesspoint/name/object/key`"
+        return "arn-malformed", "the ARN does not name an S3 object", hint
     return None
 
 

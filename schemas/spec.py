@@ -1,6 +1,6 @@
 """The versions of spec 3.x and their order.
 
-Source: config-spec sections 1 and 6.
+Source: docs/reference/config-language.md, "Version matrix".
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 __all__ = ["LATEST", "STABLE", "Spec", "SpecVersion"]
 
 SpecVersion = Literal["3.0.0", "3.1.0", "3.2.0", "3.3.0", "3.4.0", "3.5.0", "3.6.0", "3.7.0-experimental"]
-"""The text of `ignition.version`, one of the known ones."""
+"""Known values of `ignition.version`."""
 
 
 class Spec(enum.IntEnum):
@@ -28,12 +28,12 @@ class Spec(enum.IntEnum):
 
     @property
     def version(self) -> SpecVersion:
-        """The text that a config of this version carries in `ignition.version`."""
+        """The value of `ignition.version` in configs of this version."""
         return _VERSIONS[self]
 
     @classmethod
     def of(cls, version: SpecVersion) -> Spec:
-        """The member for one of the known version texts."""
+        """Return the member of a known version."""
         return _SPECS[version]
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ _VERSIONS: dict[Spec, SpecVersion] = {
 _SPECS = {version: spec for spec, version in _VERSIONS.items()}
 
 LATEST = Spec.V3_7
-"""The version every config is brought to before it is merged or used."""
+"""The version that every config is upgraded to before it is merged or used."""
 
 STABLE = Spec.V3_6
-"""The newest version that is no experiment: the one to advise."""
+"""The newest stable version, for hints and defaults."""

@@ -1,7 +1,7 @@
-"""Disks, arrays, encrypted volumes, filesystems, and the files on them.
+"""The section `storage` and the rules between its parts.
 
-Source: config-spec sections 4.3, 5.5 and 5.8. This module has the section as a whole
-and the rules between its parts; the parts have modules of their own.
+The parts have modules of their own. Source: docs/reference/config-language.md, "Nodes" and
+"Filesystems".
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ __all__ = [
 
 
 class Storage(Node):
-    """Disks, arrays, encrypted volumes, filesystems, and the files on them."""
+    """Disks, RAID arrays, LUKS volumes, filesystems, and files."""
 
     directories: Annotated[tuple[Directory, ...], keyed("path", handle="path")] = ()
     """Directories that must exist."""
@@ -48,21 +48,21 @@ class Storage(Node):
     files: Annotated[tuple[File, ...], keyed("path", handle="path")] = ()
     """Files that must exist."""
     filesystems: Annotated[tuple[Filesystem, ...], keyed("device")] = ()
-    """Filesystems to make or to reuse."""
+    """Filesystems to create or reuse."""
     links: Annotated[tuple[Link, ...], keyed("path", handle="path")] = ()
     """Links that must exist."""
     luks: Annotated[tuple[Luks, ...], since("3.2.0"), keyed("name")] = ()
-    """Encrypted volumes."""
+    """LUKS volumes."""
     raid: Annotated[tuple[Raid, ...], keyed("name")] = ()
     """Software RAID arrays."""
 
     @property
     def has_devices(self) -> bool:
-        """Whether there is any disk, array, volume or filesystem."""
+        """Whether any disk, RAID array, LUKS volume or filesystem is listed."""
         return bool(self.disks or self.raid or self.luks or self.filesystems)
 
     def check(self, spec: Spec) -> Iterator[Entry]:
-        """Nothing lies below a link, links have targets, disks keep their filesystems."""
+        """Check the paths below links, the targets of links, and the filesystems on whole disks."""
         if self.links:
             yield from self._check_links(spec)
         if self.disks:
@@ -93,14 +93,14 @@ class Storage(Node):
                 yield warning("filesystem-on-partitioned-disk", message, "filesystems", index, "device")
             elif disk.wipe_table and not filesystem.wipe_filesystem:
                 message = "wiping the disk's partition table destroys the filesystem"
-                hint = "say so with wipeFilesystem, or do not wipe the table"
+                hint = "set wipeFilesystem: true, or remove wipeTable"
                 yield warning("filesystem-wiped", message, "filesystems", index, "device", hint=hint)
 
 
 def _below_links(links: Prefixes, node: PathNode, name: str, index: int) -> Iterator[Entry]:
     for _ in range(links.above(node.path)):
-        message = "the path lies below a link of this config"
-        yield error("below-link", message, name, index, hint="give the path that the link points to")
+        message = "the path is below a link of this config"
+        yield error("below-link", message, name, index, hint="use the path that the link points to")
 
 
 def _check_hard_link(link: Link, directories: Counter[str], index: int) -> Iterator[Entry]:
@@ -109,9 +109,9 @@ def _check_hard_link(link: Link, directories: Counter[str], index: int) -> Itera
         target = "/".join(part for part in (link.path, target) if part)
     target = clean(target) if target else ""
     for _ in range(directories[target]):
-        yield error("hard-link-to-directory", "a hard link cannot point to a directory", "links", index)
+        yield error("hard-link-to-directory", "the hard link points to a directory", "links", index)
     for name, owner in (("user", link.user), ("group", link.group)):
         for attribute in ("id", "name"):
             if getattr(owner, attribute) is not None:
-                message = "a hard link has no owner of its own"
+                message = "the owner of a hard link has no effect"
                 yield warning("hard-link-owner", message, "links", index, name, attribute)

@@ -1,10 +1,9 @@
-"""The grammar of unit files, as the reference reads them.
+"""Parser for unit files, with the rules of the reference.
 
-More forgiving than systemd in one thing (whatever stands before the first section
-is skipped), stricter in others: an option needs its equals sign, and a line of 2048
-bytes is an error where the reference's reader happens to notice it.
+Text before the first section is skipped, unlike in systemd. An option without an equals sign is an
+error, and so is a line of 2048 bytes or more, where the buffer of the reference's reader exposes it.
 
-Source: config-spec section 5.11.
+Source: docs/reference/config-language.md, "systemd units".
 """
 
 from __future__ import annotations
@@ -25,28 +24,28 @@ _END_OF_NAME = re.compile(rb"[=\r\n]")
 
 
 class MalformedUnit(ValueError):
-    """The text is no unit file; the message names the line."""
+    """The text is not a unit file; the message names the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option of a unit: which section it is in, and its name."""
+    """The section and the name of an option."""
 
     section: str
     name: str
 
 
 def parse_unit(contents: str) -> tuple[Option, ...]:
-    """The options of a unit file.
+    """Return the options of a unit file.
 
     Raises:
-        MalformedUnit: the text is none.
+        MalformedUnit: the text is not a unit file.
     """
     return _Reader(contents.encode(errors="replace")).options()
 
 
 class _Reader:
-    """Walks over the text, keeping account of how far the reference's buffer is filled."""
+    """Reader that simulates how far the buffer of the reference's reader is filled."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -73,10 +72,10 @@ class _Reader:
         self.check_line()
         name, complete = self.until(b"]")
         if not complete:
-            self.fail("the bracket after a section's name is missing")
+            self.fail("missing bracket after a section name")
         self.check_line()
         if self.rest_of_line().decode(errors="replace").strip(_SPACE):
-            self.fail("something follows a section's name on its line")
+            self.fail("unexpected text after a section name")
         return name.decode(errors="replace")
 
     def skip_comment(self) -> None:
@@ -88,7 +87,7 @@ class _Reader:
         self.check_line()
         end = _END_OF_NAME.search(self.data, self.at)
         if end is None or end.group() != b"=":
-            self.fail("an option has no equals sign")
+            self.fail("missing equals sign after an option name")
         name = self.data[self.at : end.start()].decode(errors="replace").strip(_SPACE)
         while self.filled <= end.start():
             self.filled = min(len(self.data), self.filled + _BUFFER)
@@ -100,7 +99,7 @@ class _Reader:
                 return Option(section, name)
 
     def character(self) -> str:
-        """The next character; empty at the end."""
+        """Return the next character; empty at the end."""
         if self.at == len(self.data):
             return ""
         first = self.data[self.at]
@@ -115,7 +114,7 @@ class _Reader:
         return line if complete else line.removesuffix(b"\r")
 
     def until(self, delimiter: bytes) -> tuple[bytes, bool]:
-        """What stands before the delimiter, which is read too, and whether there was one."""
+        """Read past the delimiter; return the bytes before it, and whether it was found."""
         start = self.at
         while True:
             found = self.data.find(delimiter, self.at, self.filled)
@@ -141,7 +140,7 @@ class _Reader:
 
     def fail(self, message: str) -> NoReturn:
         line = self.data.count(b"\n", 0, self.at) + 1
-        raise MalformedUnit(f"line {line} of it: {message}")
+        raise MalformedUnit(f"line {line}: {message}")
 
 
 def install_options(text: str) -> Iterator[tuple[str, list[str]]]:

@@ -1,6 +1,6 @@
-"""What `ignition.version` may say: which version of the spec a text names.
+"""Parser for `ignition.version`.
 
-Source: config-spec section 1.
+Source: docs/reference/config-language.md, "Accepting a document".
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ _INT64_DIGITS = 19
 
 
 class SpecVersionError(ValueError):
-    """The version is none that a config may have."""
+    """The version cannot be used in a config."""
 
 
 class Unparsable(SpecVersionError):
-    """The text is no version at all."""
+    """The string is not a semantic version."""
 
 
 class Unsupported(SpecVersionError):
-    """A version, but not of a spec that is known here."""
+    """The version is not a known spec version."""
 
 
 @lru_cache(maxsize=64)
 def spec_of(version: str) -> Spec:
-    """The spec that a version text names; leading zeros and empty suffixes make no difference.
+    """Return the spec of a version string; leading zeros and empty suffixes are ignored.
 
     Raises:
-        Unparsable: the text is not a semantic version.
-        Unsupported: no such spec is known.
+        Unparsable: the string is not a semantic version.
+        Unsupported: the version is not a known spec version.
     """
     semver = _parse(version)
     for spec in reversed(Spec):
@@ -53,7 +53,7 @@ def _parse(version: str) -> _Semver:
     rest, _, prerelease = rest.partition("-")
     numbers = rest.split(".")
     if len(numbers) != 3:
-        raise Unparsable("the spec version is not three numbers with dots between them")
+        raise Unparsable("the spec version is not three numbers separated by dots")
     for identifiers in (prerelease, metadata):
         if identifiers and not re.fullmatch(_IDENTIFIERS, identifiers):
             raise Unparsable("the spec version has a malformed suffix")

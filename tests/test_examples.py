@@ -1,4 +1,4 @@
-"""The examples are what they say: valid, and true to the files that they fetch."""
+"""The examples are valid, and their hashes match the files that they fetch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFIGS = sorted(EXAMPLES.glob("*.ign"))
 
 
 def resources(part: object) -> list[dict[str, Any]]:
-    """Every part of a config that names a source."""
+    """Return each part of a config that has a source."""
     if isinstance(part, list):
         return [found for each in part for found in resources(each)]
     if isinstance(part, dict):
@@ -23,19 +23,19 @@ def resources(part: object) -> list[dict[str, Any]]:
     return []
 
 
-def test_there_are_examples() -> None:
+def test_demo_example_exists() -> None:
     assert EXAMPLES / "demo.ign" in CONFIGS
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.name)
 @pytest.mark.real_commands("ignition-validate")
-def test_the_reference_accepts_every_example(config: Path) -> None:
+def test_reference_accepts_example(config: Path) -> None:
     checked = subprocess.run(["ignition-validate", config], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout) == (0, ""), checked.stderr
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.name)
-def test_what_comes_from_the_lab_is_verified_and_there(config: Path) -> None:
+def test_example_hashes_match_files_of_the_lab(config: Path) -> None:
     for resource in resources(json.loads(config.read_text())):
         if resource["source"].startswith("http://10.0.2.100/"):
             page = EXAMPLES / config.stem / resource["source"].rpartition("/")[2]

@@ -1,7 +1,4 @@
-"""The codes of report entries: stable names for tools, each with a page for people.
-
-The pages are prose and stand in `codes.toml`; this module only reads them.
-"""
+"""Codes of report entries: stable names for tools, each with an explanation (`codes.toml`)."""
 
 from __future__ import annotations
 
@@ -15,22 +12,22 @@ from ignition.diagnostics import Severity
 __all__ = ["Code", "codes"]
 
 SPEC: Final = "3.4.0"
-"""The version of examples that do not name one."""
+"""Default spec version of examples."""
 
 
 @dataclass(frozen=True)
 class Code:
-    """One code and its page.
+    """One code and its explanation.
 
     Attributes:
         name: the code itself.
-        title: what is the matter, in a few words.
-        cause: why that is objected to.
-        remedy: what to do.
-        severity: of the entries with this code.
-        spec: the version of the examples.
-        wrong: what draws such an entry; None if no document can.
-        right: the same without it; None if there is none.
+        title: a summary.
+        cause: the reason of the finding.
+        remedy: the way to correct the config.
+        severity: the severity of entries with this code.
+        spec: the spec version of the examples.
+        wrong: an example that leads to the entry; None if no document does.
+        right: the corrected example; None if there is none.
     """
 
     name: str
@@ -43,7 +40,7 @@ class Code:
     right: str | None = None
 
     def document(self, example: str) -> str:
-        """One of the examples as a whole config."""
+        """Return an example as a whole config."""
         if not example or example.startswith("{"):
             return example
         return f'{{"ignition": {{"version": "{self.spec}"}}, {example}}}'
@@ -51,11 +48,11 @@ class Code:
 
 @cache
 def codes() -> dict[str, Code]:
-    """All codes by name, in the order of the pages."""
+    """Return all codes by name, in the order of the file."""
     import tomllib
 
-    pages = tomllib.loads(files(__package__).joinpath("codes.toml").read_text(encoding="utf-8"))
+    explanations = tomllib.loads(files(__package__).joinpath("codes.toml").read_text(encoding="utf-8"))
     return {
-        name: Code(name=name, **{**page, "severity": Severity(page.get("severity", "error"))})
-        for name, page in pages.items()
+        name: Code(name=name, **{**each, "severity": Severity(each.get("severity", "error"))})
+        for name, each in explanations.items()
     }

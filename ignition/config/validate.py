@@ -1,10 +1,10 @@
-"""What is wrong with a config: the rules of its objects, and keys that repeat.
+"""Validate a config: the rules of its objects, and duplicate keys.
 
-The rules stand beside the fields they speak about (`Node.check`); here they are
-walked in the reference's order and get their full paths. The merged config is
-checked again with the newest rules, a cached one never.
+The rules are methods of the model's classes (`Node.check`). Here they are called in the
+reference's order and their findings get full paths. The merged config is validated again
+with the newest rules; a cached config never is.
 
-Source: config-spec sections 3.1, 5 and 10.
+Source: docs/reference/config-language.md, "Validation passes", "Fields" and "Duplicates".
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ __all__ = ["check_config", "check_merged", "duplicates"]
 
 
 def check_config(config: Config, spec: Spec = LATEST) -> Iterator[Entry]:
-    """The findings of all rules, outer objects before inner ones."""
+    """Yield the findings of all rules, outer objects first."""
     yield from config.check(spec)
     yield from _check_below(config, spec, ())
 
 
 def check_merged(config: Config) -> Report:
-    """Judge a config that was put together from several; there are no positions to give.
+    """Validate a merged config; the findings have no positions.
 
     Raises:
-        ConfigError: parts that are fine alone do not go together.
+        ConfigError: the merged config is invalid.
     """
     report = Report.of(check_config(config))
     if report.is_fatal:
-        hint = "what one config says of an object is kept unless another one replaces it"
+        hint = "compare the configs that set these fields: a child config keeps the fields that it does not set"
         raise ConfigError("merging resulted in an invalid config", report, hint=hint)
     return report
 
@@ -45,7 +45,7 @@ def check_merged(config: Config) -> Report:
 def _check_below(node: Node, spec: Spec, path: ConfigPath) -> Iterator[Entry]:
     for field, where, child in children(node, path):
         if field.lacking is not None and spec < field.lacking.until:
-            entries = child.check_lesser(spec, required=field.not_null is not None)
+            entries = child.check_lacking(spec, required=field.not_null is not None)
         else:
             entries = child.check(spec)
         for entry in entries:
@@ -54,7 +54,7 @@ def _check_below(node: Node, spec: Spec, path: ConfigPath) -> Iterator[Entry]:
 
 
 def duplicates(node: Node, path: ConfigPath = ()) -> Iterator[Entry]:
-    """Errors for items of keyed lists whose key was there before."""
+    """Yield errors for repeated keys in keyed lists."""
     spaces: dict[str, set[str]] = {}
     for field in fields_of(node.__class__):
         if field.keyed is None:
@@ -63,7 +63,7 @@ def duplicates(node: Node, path: ConfigPath = ()) -> Iterator[Entry]:
         for index, item in enumerate(getattr(node, field.attribute)):
             key = field.key_of(item)
             if key in seen:
-                message = f"the {field.keyed.handle or field.keyed.attribute or 'value'} is there twice"
+                message = f"duplicate {field.keyed.handle or field.keyed.attribute or 'value'}"
                 yield Entry(Severity.ERROR, message, (*path, field.name, index), code="duplicate")
             seen.add(key)
     for _, where, child in children(node, path):

@@ -1,1 +1,1 @@
-"""One file per command: its arguments, one call inward, its printing."""
+"""The commands: one module each, with its arguments, one call into the library, and its output."""

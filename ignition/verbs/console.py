@@ -1,4 +1,4 @@
-"""How verbs read and print: files or stdin; UTF-8 in any locale, no complaint when nobody reads on."""
+"""Input and output of commands: files or stdin, UTF-8 in any locale, a closed pipe without a traceback."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["complain", "contents", "say"]
 
 
 def contents(file: str) -> bytes:
-    """The contents of a file, or all of stdin for `-`.
+    """Return the contents of a file, or of stdin for `-`.
 
     Raises:
-        OSError: they cannot be read.
+        OSError: the file cannot be read.
     """
     if file == "-":
         return sys.stdin.buffer.read()
@@ -37,6 +37,6 @@ def _write(stream: TextIO, text: str) -> None:
         stream.buffer.write(text.encode(errors="backslashreplace"))
         stream.flush()
     except BrokenPipeError:
-        # What the stream still holds must go somewhere, or the interpreter complains at its end.
+        # The rest of the buffer needs a writable target, or the interpreter reports an error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise SystemExit(1) from None

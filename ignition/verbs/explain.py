@@ -1,4 +1,4 @@
-"""`ignition explain [CODE]`: what the codes of findings mean, or what one of them means in full."""
+"""`ignition explain [CODE]`: list the codes of findings, or explain one of them."""
 
 from __future__ import annotations
 
@@ -14,31 +14,35 @@ WIDTH = 100
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Explain what the arguments name; returns the exit status."""
+    """Explain the code that the arguments name; return the exit status."""
     import argparse
 
-    parser = argparse.ArgumentParser(prog="ignition explain", description=__doc__, allow_abbrev=False)
-    parser.add_argument("code", nargs="?", metavar="CODE", help="a code, as findings have it in brackets")
+    parser = argparse.ArgumentParser(
+        prog="ignition explain",
+        description="List the codes of findings, or explain one of them.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("code", nargs="?", metavar="CODE", help="a code, printed in brackets after a finding")
     name = parser.parse_args(arguments).code
     known = codes()
     if name is None:
         say("".join(listed(known.values())))
         return 0
     if name not in known:
-        complain(f"ignition explain: no finding has the code {name}{_meant(name, known)}\n")
+        complain(f"ignition explain: code {name} not found\n  hint: {_hint(name, known)}\n")
         return 2
     say("\n".join(page(known[name])) + "\n")
     return 0
 
 
 def listed(known: Iterable[Code]) -> Iterator[str]:
-    """One line per code."""
+    """Yield one line per code."""
     for code in known:
         yield f"{code.name:<30} {code.severity.value:<8} {code.title}\n"
 
 
 def page(code: Code) -> Iterator[str]:
-    """All that there is to say of one code, line by line."""
+    """Yield the lines of the explanation of a code."""
     yield f"{code.name} ({code.severity.value}): {code.title}"
     yield ""
     yield from textwrap.wrap(code.cause, WIDTH)
@@ -55,8 +59,8 @@ def _example(code: Code, example: str | None, title: str) -> Iterator[str]:
         yield f"    {example}"
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
+def _hint(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
-    meant = get_close_matches(name, known, n=1)
-    return f"; did you mean {meant[0]}?" if meant else "; `ignition explain` lists all"
+    similar = get_close_matches(name, known, n=1)
+    return f"use {similar[0]}" if similar else "run `ignition explain` to list all codes"

@@ -1,11 +1,11 @@
-"""Command lines as Go's `flag` package reads them, which the reference's users type.
+"""Command lines with the rules of Go's `flag` package, for compatibility with the reference.
 
 `-x` and `--x` are the same, a value follows after `=` or as the next word, a
-boolean takes a value only after `=`, and the first word that is no flag ends
-the flags. Standard parsers abbreviate, reorder or insist on two dashes.
+boolean takes a value only after `=`, and the first word that is not a flag ends
+the flags. argparse would abbreviate flags, reorder arguments and require two dashes.
 
-One of the reference's programs uses the package `pflag` instead (`parse_gnu`): two
-dashes only, and flags may follow other words.
+`parse_gnu` has the rules of the package `pflag`, which ignition-apply uses: two dashes
+only, and flags may follow other words.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.
 
 
 class HelpWanted(Exception):
-    """`-h` or `-help` was given: print the usage and end with status 0."""
+    """`-h` or `-help` was given: print the usage and exit with status 0."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Flag:
 
     Attributes:
         name: without dashes.
-        help: what it means, for the usage.
-        default: the value when it is not given; "" for none.
+        help: the description in the usage.
+        default: the value if the flag is not given.
         boolean: whether it is a switch.
     """
 
@@ -51,8 +51,8 @@ def parse(flags: Sequence[Flag], words: Sequence[str]) -> tuple[dict[str, str], 
         Values by flag name, defaults filled in, switches as "true" or "false"; and the rest.
 
     Raises:
-        UsageError: an unknown flag, a missing value, or a switch with a value that is no boolean.
-        HelpWanted: the user asks for the usage.
+        UsageError: an unknown flag, a missing value, or a switch with a value that is not a boolean.
+        HelpWanted: the usage is requested.
     """
     known = {flag.name: flag for flag in flags}
     values = {flag.name: flag.default or ("false" if flag.boolean else "") for flag in flags}
@@ -66,7 +66,7 @@ def parse(flags: Sequence[Flag], words: Sequence[str]) -> tuple[dict[str, str], 
 
 
 def parse_gnu(flags: Sequence[Flag], words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """As `parse`, but flags have two dashes and may stand anywhere before a word `--`."""
+    """Like `parse`, but flags have two dashes and may be anywhere before a word `--`."""
     known = {flag.name: flag for flag in flags}
     values = {flag.name: flag.default or ("false" if flag.boolean else "") for flag in flags}
     rest, others = list(words), list[str]()
@@ -86,7 +86,7 @@ def parse_gnu(flags: Sequence[Flag], words: Sequence[str]) -> tuple[dict[str, st
 
 
 def _take(word: str, known: Mapping[str, Flag], values: dict[str, str], rest: list[str]) -> None:
-    """Note the value of one flag; it may be the first of the `rest`."""
+    """Store the value of a flag; the value may be the first word of `rest`."""
     typed, equals, value = word.partition("=")
     name = typed.removeprefix("-").removeprefix("-")
     if not name or name.startswith("-"):
@@ -114,7 +114,7 @@ def _boolean(typed: str, value: str) -> str:
 
 
 def usage(program: str, flags: Sequence[Flag]) -> str:
-    """The text that explains the flags."""
+    """Return the usage text."""
     lines = [f"Usage of {program}:"]
     for flag in sorted(flags, key=lambda flag: flag.name):
         default = f" (default {flag.default})" if flag.default else ""
@@ -124,10 +124,10 @@ def usage(program: str, flags: Sequence[Flag]) -> str:
 
 
 def duration(text: str) -> float:
-    """Seconds of a Go duration such as `2m0s`, `1.5h` or `300ms`.
+    """Return the seconds of a Go duration such as `2m0s`, `1.5h` or `300ms`.
 
     Raises:
-        UsageError: it is none; a number needs its unit.
+        UsageError: the text is not a duration; a number needs a unit.
     """
     import re
 

@@ -1,7 +1,8 @@
 """`ignition-apply [flags] config.ign`: the reference's program for containers, with its command line.
 
-Only in a container, as there: on a machine, half of a provisioning would be taken for a whole one.
-`ignition apply` (`ignition.verbs.apply`) is for image builds. Source: engine.md 1.2 and 12.
+Runs only in a container, like the reference: on a machine, a partial provisioning could be taken for a
+complete one. `ignition apply` (`ignition.verbs.apply`) is for image builds. Source:
+docs/reference/stages.md, "ignition-apply".
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from ignition import log
 from ignition.errors import ConfigError, IgnitionError, causes
+from ignition.text import strerror
 from ignition.verbs import go_flags
 from ignition.verbs.console import contents
 from ignition.verbs.go_flags import Flag
@@ -42,25 +44,25 @@ Usage:
 )
 
 VARIABLE: Final = "container"
-"""Set by container managers to their names; source: systemd's "Container Interface"."""
+"""Variable that container managers set to their name; source: systemd's "Container Interface"."""
 
 CONTAINERS: Final = ("/run/.containerenv", "/.dockerenv")
-"""Files that only containers have, of podman and of docker."""
+"""Files that podman and docker create in containers."""
 
 USERS: Final = "/proc/self/uid_map"
-"""The ids that the user namespace of this process has; source: user_namespaces(7)."""
+"""The ids in the user namespace of this process; source: user_namespaces(7)."""
 
 FORBIDDEN: Final = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL})
-"""How the kernel answers who gives a file away; the last is for owners that the namespace lacks."""
+"""Errors of chown without the permission; EINVAL means that the namespace lacks the owner."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Apply the one config that the arguments name; returns the exit status."""
+    """Apply the config that the arguments name; return the exit status."""
     return PROGRAM.main(arguments, applied_in_container)
 
 
 def applied_in_container(values: Values, files: Sequence[str]) -> int:
-    """Apply a config as the flags say, if this is a container; returns the exit status."""
+    """Apply a config with the flags' values, in a container only; return the exit status."""
     return applied(
         files[0],
         os.path.abspath(values["root"]),
@@ -79,7 +81,7 @@ def applied(
     offline: bool = False,
     only_in_container: bool = False,
 ) -> int:
-    """Apply a config to a tree, with the log on stdout; returns the exit status."""
+    """Apply a config to a root directory, with the log on stdout; return the exit status."""
     log.setup(to_stdout=True)
     if only_in_container and not in_container():
         log.critical("this tool is not designed to run on a host system; use `ignition apply` for images")
@@ -87,21 +89,21 @@ def applied(
     try:
         data = contents(file)
     except OSError as error:
-        log.critical(f"couldn't read config: {file}: {error.strerror}")
+        log.critical(f"couldn't read config: {file}: {strerror(error)}")
         return 1
     from ignition import image_root
 
     try:
         config = image_root.resolved(data, file, offline=offline)
         image_root.apply(config, root, users=users, ignore_unsupported=ignore_unsupported, offline=offline)
-    except Exception as error:  # noqa: BLE001  the text of an unforeseen one may hold contents of the config
+    except Exception as error:  # noqa: BLE001  the text of an unexpected error may hold secrets of the config
         failed(error)
         return 1
     return 0
 
 
 def failed(error: Exception) -> None:
-    """Log how it ended: the error, or the place of the fault if it is the engine's own."""
+    """Log the error and its hint; for an internal error, its type and place."""
     from ignition.verbs.stage import described
 
     if isinstance(error, ConfigError):
@@ -119,7 +121,7 @@ def failed(error: Exception) -> None:
 
 
 def lacks_rights(error: Exception) -> bool:
-    """Whether it failed because this is not root, or is root in a namespace that has not all owners."""
+    """Whether the error is due to missing root rights, or to owners that the user namespace lacks."""
     if not any(isinstance(cause, OSError) and cause.errno in FORBIDDEN for cause in causes(error)):
         return False
     with open(USERS, encoding="ascii") as file:

@@ -1,8 +1,8 @@
-"""`ignition-kargs-helper --should-exist ARG … --should-not-exist ARG …`: change what the kernel boots with.
+"""`ignition-kargs-helper --should-exist ARG … --should-not-exist ARG …`: change the kernel arguments.
 
-The protocol is the reference's (engine.md 9.2): status 0 means that the machine boots as wished, and it does
-not return when a reboot is needed for that. Which boot loader, and where its files are, the environment says
-(`ignition.distro`); docs/how-to/kernel-arguments.md.
+Follows the protocol of the reference (docs/reference/stages.md, "kargs stage"): exit status 0 means that
+the machine has booted with the arguments; if a reboot is needed, the program does not return. The environment
+selects the boot loader and its files (`ignition.distro`, docs/how-to/kernel-arguments.md).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 
 from ignition import distro, log
 from ignition.errors import IgnitionError, UsageError
+from ignition.text import os_error_text
 from ignition.verbs.console import complain
 
 __all__ = ["main"]
@@ -20,7 +21,7 @@ USAGE: Final = "usage: ignition-kargs-helper [--should-exist ARGUMENT]... [--sho
 
 
 def main(arguments: Sequence[str]) -> int:
-    """See to it that the machine boots with and without the arguments; returns the exit status."""
+    """Set and remove kernel arguments of the boot loader; return the exit status."""
     from ignition.bootloader.arguments import Wish
     from ignition.bootloader.helper import Helper
     from ignition.host.run import run
@@ -37,17 +38,16 @@ def main(arguments: Sequence[str]) -> int:
         complain(f"{error}\n{error.hint}".rstrip() + "\n")
         return error.exit_code
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        complain(f"{where}{error.strerror}\n")
+        complain(f"{os_error_text(error)}\n")
         return 1
     return 0
 
 
 def parsed(arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What should exist, and what should not.
+    """Return the arguments that should exist and those that should not.
 
     Raises:
-        UsageError: an option that is none, or one without its argument.
+        UsageError: an unknown option, or an option without its argument.
     """
     given: dict[str, list[str]] = {"--should-exist": [], "--should-not-exist": []}
     rest = list(arguments)

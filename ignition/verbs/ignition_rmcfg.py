@@ -1,8 +1,8 @@
-"""`ignition-rmcfg --platform=NAME`: delete the config from where the platform keeps it.
+"""`ignition-rmcfg --platform=NAME`: delete the config from the platform.
 
-What is in a config may be secret, and some platforms let every user of the machine read it. Command line
-and exit codes are the reference's (engine.md 1.3); of a platform that it does not know it only dumps its
-stack, with the same status.
+A config may hold secrets, and on some platforms every user of the machine can read it. Command line and
+exit codes are the reference's (docs/reference/stages.md, "ignition-rmcfg"); for an unknown platform the
+reference prints a stack trace, with the same status.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PROGRAM: Final = Program(FLAGS, go_flags.usage("ignition-rmcfg", FLAGS), go_flag
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Delete the config of the platform that the arguments name; returns the exit status."""
+    """Delete the config of the platform that the arguments name; return the exit status."""
     return PROGRAM.main(arguments, lambda values, _: delete_asked_for(values))
 
 

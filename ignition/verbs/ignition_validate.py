@@ -1,8 +1,8 @@
-"""`ignition-validate [flags] FILE|-`: the reference's validator, to the letter.
+"""`ignition-validate [flags] FILE|-`: the reference's validator, with its command line.
 
-Same flags, streams, line format and exit codes (config-spec section 3.3). One thing
-differs on purpose: the report is printed as it is, so a `%` in a key stays a `%`.
-`ignition validate` (`ignition.verbs.validate`) is the one that explains.
+Flags, streams, line format and exit codes are the reference's (docs/reference/config-language.md,
+"ignition-validate"), with one deliberate difference: a `%` in a key is printed as `%`.
+`ignition validate` (`ignition.verbs.validate`) explains findings.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ PROGRAM: Final = Program(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Validate the one file that the arguments name; returns the exit status."""
+    """Validate the file that the arguments name; return the exit status."""
     return PROGRAM.main(arguments, lambda _, files: validate(files[0]))
 
 
 def validate(file: str) -> int:
-    """Print the report on a file, or on stdin for `-`; returns the exit status."""
+    """Print the report on a file, or on stdin for `-`; return the exit status."""
     try:
         data = contents(file)
     except OSError as error:

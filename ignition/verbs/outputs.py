@@ -1,7 +1,4 @@
-"""The ways in which `ignition validate` prints verdicts.
-
-Each takes the verdicts as they come and yields pieces of text.
-"""
+"""Output formats of `ignition validate`: each turns verdicts into pieces of text."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ NOWHERE: Final = Position(0, 0)
 
 
 def as_text(verdicts: Iterable[Verdict]) -> Iterator[str]:
-    """For people: each finding with its line, a caret and advice; at the end the sum."""
+    """Format for people: each finding with its line, a caret and a hint; a summary at the end."""
     valid = total = 0
     counts = dict.fromkeys(Severity, 0)
     for verdict in verdicts:
@@ -65,7 +62,7 @@ def _card(name: str, finding: Finding) -> str:
 
 
 def as_json(verdicts: Iterable[Verdict]) -> Iterator[str]:
-    """For programs: one object a line; columns count bytes, 0 is an unknown position."""
+    """Format for programs: one JSON object per line; columns count bytes, 0 is an unknown position."""
     for verdict in verdicts:
         yield json.dumps(_object(verdict)) + "\n"
 
@@ -94,7 +91,7 @@ def _entry(finding: Finding) -> dict[str, str | int]:
 
 
 def as_github(verdicts: Iterable[Verdict]) -> Iterator[str]:
-    """Workflow commands that annotate the lines of a change on GitHub."""
+    """Format of GitHub workflow commands, which annotate lines of a pull request."""
     for verdict in verdicts:
         for finding in verdict.findings:
             yield _annotation(verdict.file, finding)
@@ -113,12 +110,12 @@ def _annotation(file: str, finding: Finding) -> str:
 
 
 def _escaped(text: str, further: str = "") -> str:
-    """What would end a workflow command, or one of its properties, as percent and hexadecimal digits."""
+    """Percent-encode characters that would end a workflow command or one of its properties."""
     return "".join(f"%{ord(c):02X}" if c in "%\r\n" or c in further else c for c in text)
 
 
 def as_sarif(verdicts: Iterable[Verdict]) -> Iterator[str]:
-    """One SARIF 2.1.0 log for all files."""
+    """Format SARIF 2.1.0: one log for all files."""
     rules: dict[str, int] = {}
     results = [_result(verdict, finding, rules) for verdict in verdicts for finding in verdict.findings]
     driver = {"name": "ignition", "version": VERSION, "rules": [_rule(code) for code in rules]}

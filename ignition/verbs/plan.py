@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ignition.configpath import format_path
 from ignition.errors import IgnitionError
-from ignition.text import printable
+from ignition.text import printable, strerror
 from ignition.verbs.console import complain, contents, say
 from ignition.verbs.resolve import account
 
@@ -87,7 +87,7 @@ def given(options: argparse.Namespace) -> tuple[Config, Fetch, State]:
     try:
         data = contents(options.config)
     except OSError as error:
-        raise IgnitionError(f"{options.config} cannot be read: {error.strerror}") from error
+        raise IgnitionError(f"cannot read {options.config}: {strerror(error)}") from error
     followed = follow(data, options.config, fetcher)
     config = followed.rendered.config
     for report in (followed.parsed.report, check_merged(config)):

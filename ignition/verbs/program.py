@@ -1,4 +1,4 @@
-"""The command lines of the reference's small programs: help, version and complaints are alike in all."""
+"""Command lines of the reference's small programs, with their common help, version and usage errors."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Values = dict[str, str]
 
 @dataclass(frozen=True)
 class Program:
-    """A program of the reference's, as it is called.
+    """The command line of a program of the reference.
 
     Attributes:
-        flags: those it knows, `version` among them.
-        usage: the text that explains them.
-        parse: how it reads them.
-        words: how many words follow the flags.
-        misused: the exit status for another number of them.
+        flags: all flags, including `version`.
+        usage: the usage text.
+        parse: the parser for the flags.
+        words: number of arguments after the flags.
+        misused: the exit status for another number of arguments.
     """
 
     flags: Sequence[Flag]
@@ -36,7 +36,7 @@ class Program:
     misused: int
 
     def main(self, arguments: Sequence[str], act: Callable[[Values, list[str]], int]) -> int:
-        """Call `act` with the flags' values and the words, if that is asked for; returns the exit status."""
+        """Parse the arguments and call `act` with the flags' values and the words; return the exit status."""
         try:
             values, words = self.parse(self.flags, arguments)
         except go_flags.HelpWanted:

@@ -1,8 +1,7 @@
-"""`ignition resolve [--offline] [--root DIR] CONFIG`: fetch and merge as a machine would.
+"""`ignition resolve [--offline] [--root DIR] CONFIG`: fetch and merge a config like a boot does.
 
-References are followed, hashes verified, and the result is judged. The tree of what
-was merged goes to stderr, each document with its digest; the config that a machine
-would apply goes to stdout. Its secrets are in it.
+Follows references, verifies hashes, and checks the result. The tree of merged documents with their digests
+goes to stderr. The config that a machine would apply goes to stdout, with its secrets.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from ignition.configpath import format_path
 from ignition.diagnostics import Report
 from ignition.errors import ConfigError, IgnitionError
-from ignition.text import printable
+from ignition.text import printable, strerror
 from ignition.verbs.console import complain, contents, say
 
 if TYPE_CHECKING:
@@ -26,17 +25,19 @@ __all__ = ["account", "main", "over_base"]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Resolve the config that the arguments name; returns the exit status."""
+    """Resolve the config that the arguments name; return the exit status."""
     import argparse
 
     parser = argparse.ArgumentParser(
         prog="ignition resolve",
-        description="Fetch and merge what a config refers to, as a machine would.",
+        description="Fetch and merge the configs that a config refers to, like a boot does.",
         allow_abbrev=False,
     )
-    parser.add_argument("--offline", action="store_true", help="fail where the network would be needed")
+    parser.add_argument("--offline", action="store_true", help="fail if the network is needed")
     parser.add_argument("--root", metavar="DIR", help="merge over the base configs of the image in DIR")
-    parser.add_argument("--platform", metavar="ID", default="", help="take the image's configs for ID too")
+    parser.add_argument(
+        "--platform", metavar="ID", default="", help="include the base configs of this platform"
+    )
     parser.add_argument("config", metavar="CONFIG", help="a file, or - for stdin")
     options = parser.parse_args(arguments)
     if options.platform and not options.root:
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         data = contents(options.config)
     except OSError as error:
-        complain(f"ignition resolve: {options.config} cannot be read: {error.strerror}\n")
+        complain(f"ignition resolve: cannot read {options.config}: {strerror(error)}\n")
         return 1
     try:
         config = resolved(data, options.config, offline=options.offline)
@@ -60,10 +61,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def resolved(data: bytes, name: str, *, offline: bool) -> Config:
-    """The config with all its references merged; prints the tree on the way.
+    """Return the config with all references merged; print the tree of documents.
 
     Raises:
-        IgnitionError: it is wrong, or something cannot be had.
+        IgnitionError: a config is invalid, or a resource cannot be fetched.
     """
     from ignition.config.fetching import follow
     from ignition.config.validate import check_merged
@@ -72,12 +73,12 @@ def resolved(data: bytes, name: str, *, offline: bool) -> Config:
     followed = follow(data, name, Fetcher(offline=offline))
     complain("".join(f"{printable(line)}\n" for line in tree(name, data, followed)))
     config = followed.self_contained()
-    complain("".join(f"{printable(line)}\n" for line in warnings("the result: ", check_merged(config))))
+    complain("".join(f"{printable(line)}\n" for line in warnings("merged config: ", check_merged(config))))
     return config
 
 
 def tree(name: str, data: bytes, followed: Followed) -> Iterator[str]:
-    """The documents, each below the one that refers to it."""
+    """Yield the documents, each below the document that refers to it."""
     yield f"{name}: spec {followed.parsed.spec}, {_digest(data)}"
     yield from warnings("  ", followed.parsed.report)
     yield from _branches(followed.rendered.references, "")
@@ -97,16 +98,16 @@ def _branches(references: Sequence[Reference], indent: str) -> Iterator[str]:
 
 
 def warnings(prefix: str, report: Report) -> Iterator[str]:
-    """The entries of a report, one to a line."""
+    """Yield the entries of a report, one per line."""
     for entry in report:
         yield f"{prefix}{entry}"
 
 
 def over_base(config: Config, root: str, platform: str) -> Config:
-    """The config merged over the image's own configs, as the stages apply it.
+    """Return the config merged over the base configs of the image, like the stages do.
 
     Raises:
-        IgnitionError: one of them is broken.
+        IgnitionError: a base config is invalid.
     """
     from ignition.config.merge import merge
     from ignition.platform import base_configs
@@ -116,7 +117,7 @@ def over_base(config: Config, root: str, platform: str) -> Config:
 
 
 def account(error: IgnitionError, verb: str = "resolve") -> Iterator[str]:
-    """What went wrong, where, and what to try."""
+    """Yield the message, the place and the hint of an error."""
     where = f" ({format_path(error.path)})" if error.path is not None else ""
     yield f"ignition {verb}: {printable(str(error))}{where}"
     if isinstance(error, ConfigError):

@@ -1,7 +1,7 @@
 """`ignition --stage=… --platform=…`: run one stage of the first boot.
 
-Command line and exit codes are the reference's (engine.md section 1.1): 0
-success, 1 the stage failed, 2 usage, 3 what earlier stages left is unreadable.
+Command line and exit status are the reference's (docs/reference/stages.md, "Command line" and "Exit
+status"): 0 success, 1 the stage failed, 2 usage, 3 the state of earlier stages is unreadable.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 FLAGS: Final = (
-    Flag("config-cache", "where to keep the rendered config", "/run/ignition.json"),
-    Flag("fetch-timeout", "how long the config may take to be fetched", "2m0s"),
+    Flag("config-cache", "file for the rendered config", "/run/ignition.json"),
+    Flag("fetch-timeout", "time limit for fetching the config", "2m0s"),
     Flag("log-to-stdout", "log to stdout instead of syslog", boolean=True),
-    Flag("neednet", "file that says that the network is needed", "/run/ignition/neednet"),
-    Flag("platform", "the platform this machine runs on"),
-    Flag("root", "root of the machine's filesystem", "/"),
-    Flag("stage", "the stage to run: disks, fetch, fetch-offline, files, kargs, mount or umount"),
-    Flag("state-file", "what stages leave for later ones", "/run/ignition/state"),
-    Flag("then", "stages to go on with in the same process, separated by commas"),
+    Flag("neednet", "file whose existence requests the network", "/run/ignition/neednet"),
+    Flag("platform", "platform of this machine"),
+    Flag("root", "target root", "/"),
+    Flag("stage", "stage to run: disks, fetch, fetch-offline, files, kargs, mount or umount"),
+    Flag("state-file", "file for the state that stages hand on", "/run/ignition/state"),
+    Flag("then", "further stages to run in the same process, separated by commas"),
     Flag("version", "print the version and exit", boolean=True),
 )
 
@@ -40,7 +40,7 @@ COMMANDS: Final = "ignition apply, explain, initramfs, plan, resolve, schema or 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the stage that the arguments name; returns the exit status."""
+    """Run the stage that the arguments name; return the exit status."""
     try:
         values, words = go_flags.parse(FLAGS, arguments)
     except go_flags.HelpWanted:
@@ -53,14 +53,14 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(f"Ignition {VERSION}\n")
         return 0
     if not (values["platform"] or values["stage"]):
-        wrong = f"there is no command {words[0]}" if words else "'--platform' must be provided"
+        wrong = f"command {words[0]} not found" if words else "'--platform' must be provided"
         sys.stderr.write(f"{wrong}\n{usage()}")
         return UsageError.exit_code
     return run(values)
 
 
 def usage() -> str:
-    """The flags of a stage, and where else to look."""
+    """Return the usage text with the flags and the other commands."""
     return f"{go_flags.usage('ignition', FLAGS)}\nOther commands: {COMMANDS}\n"
 
 

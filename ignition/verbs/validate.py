@@ -1,7 +1,7 @@
-"""`ignition validate [--strict] [--output text|json|sarif|github] PATH…`: judge configs, and explain.
+"""`ignition validate [--strict] [--output text|json|sarif|github] PATH…`: check configs and explain findings.
 
-A path is a file, a directory (searched for `*.ign` and `*.json`), or `-` for stdin.
-Exit status: 0 all are valid, 1 one is not (or warns, with `--strict`), 2 usage.
+A path is a file, a directory (searched for `*.ign` and `*.json`), or `-` for stdin. Exit status: 0 all
+configs are valid, 1 a config is invalid (or has warnings, with `--strict`), 2 usage.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ignition.config.verdict import Verdict, judge, unreadable
 from ignition.errors import UsageError
+from ignition.text import strerror
 from ignition.verbs.console import complain, contents, say
 
 if TYPE_CHECKING:
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 ENDINGS: Final = (".ign", ".json")
-"""Files that count as configs where a directory is given."""
+"""Suffixes of configs in directories."""
 
 MANY: Final = 200
-"""From this many files on, starting further processes pays off."""
+"""Number of files from which further processes save time."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Judge what the arguments name; returns the exit status."""
+    """Check the configs that the arguments name; return the exit status."""
     from ignition.verbs.outputs import OUTPUTS
 
     options = parser(tuple(OUTPUTS)).parse_args(arguments)
@@ -38,39 +39,39 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code
     passed = True
 
-    def watched() -> Iterator[Verdict]:
+    def watch() -> Iterator[Verdict]:
         nonlocal passed
         for verdict in verdicts(files):
             passed = passed and verdict.valid and not (options.strict and verdict.findings)
             yield verdict
 
-    for piece in OUTPUTS[options.output](watched()):
+    for piece in OUTPUTS[options.output](watch()):
         say(piece)
     return 0 if passed else 1
 
 
 def parser(outputs: Sequence[str]) -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the command line."""
     import argparse
 
     command = argparse.ArgumentParser(
         prog="ignition validate",
-        description="Judge configs, and explain what is wrong with them.",
-        epilog="`ignition explain CODE` tells more about a finding.",
+        description="Check configs and explain findings.",
+        epilog="`ignition explain CODE` explains a finding.",
         allow_abbrev=False,
     )
-    command.add_argument("--strict", action="store_true", help="warnings make the exit status 1 too")
-    command.add_argument("--output", choices=outputs, default="text", help="how to print (default: text)")
-    help_on_path = "a file, a directory to be searched for *.ign and *.json, or - for stdin"
+    command.add_argument("--strict", action="store_true", help="exit with status 1 on warnings too")
+    command.add_argument("--output", choices=outputs, default="text", help="output format (default: text)")
+    help_on_path = "a file, a directory to search for *.ign and *.json, or - for stdin"
     command.add_argument("paths", nargs="+", metavar="PATH", help=help_on_path)
     return command
 
 
 def files_of(paths: Iterable[str]) -> Iterator[str]:
-    """The files that the paths stand for; in a directory in the order of their names.
+    """Yield the files of the paths; those of a directory in the order of their names.
 
     Raises:
-        UsageError: a directory cannot be searched, or has no configs, so that nothing would be judged.
+        UsageError: a directory cannot be searched, or has no configs.
     """
     for path in paths:
         if not os.path.isdir(path):
@@ -78,20 +79,20 @@ def files_of(paths: Iterable[str]) -> Iterator[str]:
             continue
         found = sorted(_search(path))
         if not found:
-            raise UsageError(f"there are no *.ign and *.json files in {path}")
+            raise UsageError(f"cannot find configs in {path}: no *.ign and *.json files")
         yield from found
 
 
 def _search(directory: str) -> Iterator[str]:
     def give_up(error: OSError) -> None:
-        raise UsageError(f"{error.filename} cannot be searched: {error.strerror}") from error
+        raise UsageError(f"cannot search {error.filename}: {strerror(error)}") from error
 
     for folder, _, names in os.walk(directory, onerror=give_up):
         yield from (os.path.join(folder, name) for name in names if name.endswith(ENDINGS))
 
 
 def verdicts(files: Sequence[str]) -> Iterator[Verdict]:
-    """The verdicts on all files in their order, from several processes if there are many."""
+    """Yield the verdicts on all files in order; many files are checked in several processes."""
     workers = min(len(os.sched_getaffinity(0)), len(files) // (MANY // 2))
     if workers < 2:
         yield from map(examine, files)
@@ -106,9 +107,9 @@ def verdicts(files: Sequence[str]) -> Iterator[Verdict]:
 
 
 def examine(file: str) -> Verdict:
-    """Read and judge one file."""
+    """Read and check one file."""
     try:
         data = contents(file)
     except OSError as error:
-        return unreadable(file, error.strerror or str(error))
+        return unreadable(file, strerror(error))
     return judge(data, file)

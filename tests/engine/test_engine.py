@@ -402,7 +402,7 @@ class TestFailure:
     def test_call_without_flags_lists_the_commands(
         self, machine: Machine, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        for arguments, wrong in (([], "'--platform' must be provided"), (["foo"], "there is no command foo")):
+        for arguments, wrong in (([], "'--platform' must be provided"), (["foo"], "command foo not found")):
             assert verb.main([f"--state-file={machine.run / 'state'}", *arguments]) == 2
             shown = capsys.readouterr().err
             assert shown.startswith(f"{wrong}\nUsage of ignition:")

@@ -94,7 +94,7 @@ def test_every_field_is_described(spec: Spec) -> None:
         ("PasswdUser", "sshAuthorizedKeys", "SSH authorized keys", ""),
         ("Filesystem", "uuid", "UUID", ""),
         ("Filesystem", "format", "Format", "Value `none` since spec 3.3.0."),
-        ("ClevisCustom", "pin", "Pin", "Any text since spec 3.6.0."),
+        ("ClevisCustom", "pin", "Pin", "Any string since spec 3.6.0."),
     ],
 )
 def test_fields_say_since_when(place: str, name: str, title: str, since: str) -> None:

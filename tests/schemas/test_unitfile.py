@@ -1,4 +1,4 @@
-"""The unit grammar, as config-spec section 5.11 tells it."""
+"""The parser for unit files follows the reference (docs/reference/config-language.md, "systemd units")."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_long_line_is_an_error_where_the_reference_notices_it(text: str, *, fi
 
 
 def test_the_message_names_the_line_and_quotes_nothing() -> None:
-    with pytest.raises(MalformedUnit, match=r"^line 3 of it: ") as raised:
+    with pytest.raises(MalformedUnit, match=r"^line 3: ") as raised:
         parse_unit("[A]\nB=c\ngeheim\n")
     assert "geheim" not in str(raised.value)
 

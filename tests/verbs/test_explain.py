@@ -1,4 +1,4 @@
-"""`ignition explain` knows every code, and helps with those that it does not know."""
+"""`ignition explain` lists and explains all codes, and suggests a code for an unknown one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ignition.verbs.explain import main
 Capture = pytest.CaptureFixture[str]
 
 
-def test_all_codes_are_listed(capsys: Capture) -> None:
+def test_no_argument_lists_all_codes(capsys: Capture) -> None:
     assert main([]) == 0
     listed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in listed] == list(codes())
@@ -18,7 +18,7 @@ def test_all_codes_are_listed(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize("name", codes())
-def test_each_has_cause_example_and_remedy(name: str, capsys: Capture) -> None:
+def test_explanation_has_cause_example_and_remedy(name: str, capsys: Capture) -> None:
     assert main([name]) == 0
     code = codes()[name]
     page = capsys.readouterr().out
@@ -30,11 +30,11 @@ def test_each_has_cause_example_and_remedy(name: str, capsys: Capture) -> None:
         assert not example or f"    {example}\n" in page
 
 
-def test_an_unknown_code_is_a_wrong_command_line(capsys: Capture) -> None:
+def test_unknown_code_is_exit_status_2_with_hint(capsys: Capture) -> None:
     assert main(["unusd-key"]) == 2
     assert capsys.readouterr() == (
         "",
-        "ignition explain: no finding has the code unusd-key; did you mean unused-key?\n",
+        "ignition explain: code unusd-key not found\n  hint: use unused-key\n",
     )
     assert main(["xyzzy"]) == 2
-    assert "`ignition explain` lists all" in capsys.readouterr().err
+    assert "run `ignition explain` to list all codes" in capsys.readouterr().err

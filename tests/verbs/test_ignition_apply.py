@@ -325,7 +325,7 @@ class TestContainers:
     @pytest.mark.usefixtures("container")
     def test_a_file_that_is_not_there(self, capsys: Capture) -> None:
         assert ignition_apply.main(["/nowhere/my.ign"]) == 1
-        assert "No such file" in capsys.readouterr().out
+        assert "no such file" in capsys.readouterr().out
 
 
 def test_no_device_and_no_network_is_touched(

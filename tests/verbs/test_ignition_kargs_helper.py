@@ -74,8 +74,8 @@ def test_the_environment_says_which_boot_loader_and_where(
     [
         (IgnitionError("no way", hint="go another"), "no way\ngo another\n"),
         (IgnitionError("no way"), "no way\n"),
-        (PermissionError(13, "Permission denied", "/grub/grub.cfg"), "/grub/grub.cfg: Permission denied\n"),
-        (OSError(28, "No space left on device"), "No space left on device\n"),
+        (PermissionError(13, "Permission denied", "/grub/grub.cfg"), "/grub/grub.cfg: permission denied\n"),
+        (OSError(28, "No space left on device"), "no space left on device\n"),
     ],
 )
 def test_a_failure_says_why(

@@ -135,7 +135,7 @@ def test_config_cache_is_default(
     ("config", "says"),
     [
         ("{", "ignition plan: "),
-        (None, "my.ign cannot be read: No such file or directory"),
+        (None, "my.ign: no such file or directory"),
         (
             '{"ignition": {"version": "3.4.0"}, "storage": {"files": [{"path": "a"}]}}',
             "$.storage.files.0.path",

@@ -144,7 +144,7 @@ def test_stdin_can_be_resolved(capsys: Capture, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: Capture) -> None:
     assert main([str(tmp_path / "absent")]) == 1
-    expected = f"ignition resolve: {tmp_path}/absent cannot be read: No such file or directory\n"
+    expected = f"ignition resolve: cannot read {tmp_path}/absent: no such file or directory\n"
     assert capsys.readouterr() == ("", expected)
 
 

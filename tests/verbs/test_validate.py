@@ -43,9 +43,9 @@ warns.ign:2:2: warning: unused key storag [unused-key]
 2 |  "storag": {}}
   |  ^~~~~~~~
   at $.storag
-  hint: did you mean `storage`?
+  hint: rename the key to `storage`
 
-wrong.ign:2:52: error: $.storage.files.0.mode is a text, where an integer is expected [wrong-type]
+wrong.ign:2:52: error: $.storage.files.0.mode: expected an integer, found a string [wrong-type]
 2 |  "storage": {"files": [{"path": "é", "mode": "0644"}]}}
   |                                              ^~~~~~
   hint: JSON numbers are decimal; for 0644 write 420
@@ -54,7 +54,7 @@ spoilt.ign:2:33: error: the path is not absolute [path-relative]
 2 |  "storage": {"files": [{"path": "é"}], "é": 1}}
   |                                 ^~~
   at $.storage.files.0.path
-  hint: did you mean `/é`?
+  hint: write `/é`
 
 spoilt.ign:2:40: warning: unused key é [unused-key]
 2 |  "storage": {"files": [{"path": "é"}], "é": 1}}
@@ -96,7 +96,7 @@ def test_json_is_one_object_a_file(folder: Path, capsys: Capture) -> None:
                     "column": 33,
                     "code": "path-relative",
                     "message": "the path is not absolute",
-                    "hint": "did you mean `/é`?",
+                    "hint": "write `/é`",
                 },
                 {
                     "severity": "warning",
@@ -259,7 +259,7 @@ def test_a_dash_is_stdin(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_file_that_cannot_be_read_is_not_valid(folder: Path, capsys: Capture) -> None:
     assert main(["clean.ign", "absent.ign"]) == 1
     assert capsys.readouterr().out == (
-        "absent.ign: error: cannot be read: No such file or directory [unreadable]\n\n"
+        "absent.ign: error: cannot read the file: no such file or directory [unreadable]\n\n"
         "1 of 2 files valid; 1 error\n"
     )
 
@@ -268,7 +268,7 @@ def test_a_directory_without_configs_is_a_mistake(tmp_path: Path, capsys: Captur
     assert main([str(tmp_path)]) == 2
     assert capsys.readouterr() == (
         "",
-        f"ignition validate: there are no *.ign and *.json files in {tmp_path}\n",
+        f"ignition validate: cannot find configs in {tmp_path}: no *.ign and *.json files\n",
     )
 
 
