@@ -113,8 +113,8 @@ def _unsupported(config: Config, *, users: bool) -> Iterator[Refusal]:
 
 
 def _supported(config: Config, *, users: bool) -> Config:
-    return config.but(
+    return config.evolve(
         kernel_arguments=KernelArguments.empty(),
-        storage=config.storage.but(**dict.fromkeys(OF_DISKS, ())),
+        storage=config.storage.evolve(**dict.fromkeys(OF_DISKS, ())),
         passwd=config.passwd if users else Passwd.empty(),
     )

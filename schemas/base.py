@@ -73,7 +73,7 @@ class Node:
         node.__dict__.update(attributes)
         return node
 
-    def but(self, **attributes: Any) -> Self:
+    def evolve(self, **attributes: Any) -> Self:
         """Return a copy with other values for some attributes, without a check."""
         return self.of(self.__dict__ | attributes)
 
@@ -83,7 +83,7 @@ class Node:
         return cls._empty  # type: ignore[no-any-return]
 
     @property
-    def said(self) -> frozenset[str]:
+    def given(self) -> frozenset[str]:
         """The attributes that were given, with any value."""
         return frozenset(self.__dict__)
 
@@ -104,7 +104,7 @@ class Node:
         return self.check(spec)
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{type(self).__name__} is frozen; make a copy with `but`")
+        raise AttributeError(f"{type(self).__name__} is frozen; make a copy with `evolve`")
 
     __delattr__ = __setattr__  # type: ignore[assignment]
 

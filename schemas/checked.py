@@ -67,6 +67,6 @@ def _names(attribute: str) -> list[list[str | int]]:
 def _plain(value: Any) -> Any:
     """Return the given attributes as JSON values under their JSON names."""
     if isinstance(value, Node):
-        names = (name for name in type(value).annotations if name in value.said)
+        names = (name for name in type(value).annotations if name in value.given)
         return {json_name(name): _plain(getattr(value, name)) for name in names}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -159,7 +159,7 @@ class Luks(Node):
     def _check_clevis(self, spec: Spec) -> Iterator[Entry]:
         clevis = self.clevis
         before = spec < Spec.V3_3  # an empty object was enough
-        custom = "custom" in clevis.said if before else clevis.custom.pin
+        custom = "custom" in clevis.given if before else clevis.custom.pin
         if custom and (clevis.tang or clevis.tpm2 or clevis.threshold):
             message = "a custom Clevis pin cannot be combined with tang, tpm2 and threshold"
             yield error("clevis-custom-with-others", message, "clevis")

@@ -130,8 +130,8 @@ def embed_authorities(config: Config, fetcher: Fetcher) -> Config:
     if not tls.certificate_authorities:
         return config
     bundles = _each_authority(config, partial(_embedded, fetcher))
-    security = config.ignition.security.but(tls=tls.but(certificate_authorities=bundles))
-    return config.but(ignition=config.ignition.but(security=security))
+    security = config.ignition.security.evolve(tls=tls.evolve(certificate_authorities=bundles))
+    return config.evolve(ignition=config.ignition.evolve(security=security))
 
 
 @dataclass

@@ -1,11 +1,10 @@
-"""Parent + child → one config, the child's word counting more.
+"""Merge a child config into its parent; the child's values win.
 
-How a field merges follows from its type and marks. The heart is `pairing`: which
-item of the parent's list meets which one of the child's. It is also what
-`ignition.config.origins` asks to tell where a merged value came from, so that
-nothing has to be recorded while merging.
+The merge rule of a field follows from its type and marks. `pairing` matches the items of
+the parent's list with those of the child's. `ignition.config.origins` uses it too, to find
+the origin of a merged value without recording anything while merging.
 
-Source: config-spec section 8.
+Source: docs/reference/config-language.md, "Merging".
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ Items: TypeAlias = "tuple[Node, ...] | tuple[str, ...]"
 _NodeT = TypeVar("_NodeT", bound=Node)
 
 Pair = tuple[int | None, int | None]
-"""Index of the parent's item and of the child's; at least one is there."""
+"""Index of the parent's item and of the child's item; at most one is None."""
 
 
 def merge(parent: _NodeT, child: _NodeT) -> _NodeT:
-    """The parent with everything that the child says."""
-    given = parent.said | child.said
+    """Return the parent, overridden by the values that the child sets."""
+    given = parent.given | child.given
     attributes = {
         field.attribute: _merge_field(field, parent, child)
         for field in fields_of(type(parent))
@@ -57,18 +56,18 @@ def _merge_items(ours: Items, theirs: Items, pair: Pair) -> Node | str:
 
 
 def prevails(field: Field, value: Any) -> bool:
-    """Whether the child's value of a plain field counts; null leaves the parent's."""
+    """Return whether the child's value of a plain field wins; null leaves the parent's value."""
     return value is not None or not field.nullable
 
 
 def is_zero(node: Node) -> bool:
-    """Whether an object says nothing at all."""
+    """Return whether an object sets no field."""
     empty = node.empty()
     return node is empty or node == empty
 
 
 def pairing(field: Field, parent: Node, child: Node) -> list[Pair]:
-    """Which items of a list of the parent meet which of the child's, in the order of the result."""
+    """Match the items of a list of the parent with those of the child, in the order of the result."""
     ours, theirs = getattr(parent, field.attribute), getattr(child, field.attribute)
     if not ours or field.appended or field.keyed is None:
         first: list[Pair] = [(mine, None) for mine in range(len(ours))]
@@ -92,7 +91,7 @@ def pairing(field: Field, parent: Node, child: Node) -> list[Pair]:
 
 
 def _keys_elsewhere(field: Field, child: Node) -> set[str]:
-    """Keys that the child has in other lists of the same key space."""
+    """Return the keys that the child has in other lists of the same key space."""
     assert field.keyed is not None
     if not field.keyed.handle:
         return set()

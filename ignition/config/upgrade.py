@@ -1,10 +1,10 @@
-"""The few meanings that changed with a version, brought to the newest.
+"""Upgrade a config to the newest version of the spec.
 
-All versions share one model, so bringing a config to the newest one is: naming it,
-and undoing what the older version did not mean. A Tang advertisement of 3.4.0 is
-kept, which is a deliberate difference: the reference loses it on the way.
+All versions share one model, so an upgrade sets the version and removes values that had no
+effect in the older version. A Tang advertisement of spec 3.4.0 is kept, a deliberate
+difference: the reference drops it.
 
-Source: config-spec section 7.
+Source: docs/reference/config-language.md, "Translation between versions".
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _Moded = TypeVar("_Moded", Directory, File)
 
 
 def upgrade(config: Config, spec: Spec) -> Config:
-    """The same config, of this version so far, in the newest version."""
-    ignition = config.ignition.but(version=LATEST.version)
+    """Upgrade a config that was written for this version."""
+    ignition = config.ignition.evolve(version=LATEST.version)
     if spec >= Spec.V3_6:
-        return config.but(ignition=ignition)
+        return config.evolve(ignition=ignition)
     storage = config.storage
-    return config.but(
+    return config.evolve(
         ignition=ignition,
-        storage=storage.but(
+        storage=storage.evolve(
             directories=tuple(map(_without_special_bits, storage.directories)),
             files=tuple(map(_without_special_bits, storage.files)),
         ),
@@ -36,7 +36,7 @@ def upgrade(config: Config, spec: Spec) -> Config:
 
 
 def _without_special_bits(node: _Moded) -> _Moded:
-    """Before 3.6.0, setuid, setgid and sticky bits had no effect."""
+    """Clear the setuid, setgid and sticky bits, which have no effect before spec 3.6.0."""
     if node.mode is None or not node.mode & SPECIAL_BITS:
         return node
-    return node.but(mode=node.mode & ~SPECIAL_BITS)
+    return node.evolve(mode=node.mode & ~SPECIAL_BITS)

@@ -99,8 +99,8 @@ def _kept(config: Config, is_kept: Any) -> Narrowed:
         indices = [index for index in range(len(items)) if is_kept((section, name, index))]
         kept[(section, name)] = indices
         sections[section][name] = tuple(items[index] for index in indices)
-    narrowed = {section: getattr(config, section).but(**lists) for section, lists in sections.items()}
-    return Narrowed(config.but(**narrowed), kept)
+    narrowed = {section: getattr(config, section).evolve(**lists) for section, lists in sections.items()}
+    return Narrowed(config.evolve(**narrowed), kept)
 
 
 def _lists(config: Config) -> Iterator[tuple[str, str, tuple[Any, ...]]]:

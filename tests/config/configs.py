@@ -1,4 +1,4 @@
-"""hypothesis strategies for configs in the newest form, with keys unique as parsing leaves them."""
+"""Hypothesis strategies for configs in the newest form, with unique keys as after parsing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ignition.schemas.fields import Field, fields_of
 from ignition.schemas.spec import LATEST
 
 TEXTS = st.sampled_from(["", "a", "b", "/a", "é", "x y"])
-"""Few, so that keys of two configs meet."""
+"""Few values, so that two configs often have a key in common."""
 
 NUMBERS = st.sampled_from([-1, 0, 1, 2])
 
 
 def nodes(node: type[Node], *, parsed: bool = True) -> st.SearchStrategy[Any]:
-    """Objects of a class; with `parsed`, keyed lists have no key twice."""
+    """Objects of a class; with `parsed`, keyed lists have unique keys."""
     return st.builds(
         lambda attributes: _without_shared_keys(node.of(attributes)) if parsed else node.of(attributes),
         st.fixed_dictionaries({}, optional={field.attribute: _values(field) for field in fields_of(node)}),
@@ -26,12 +26,12 @@ def nodes(node: type[Node], *, parsed: bool = True) -> st.SearchStrategy[Any]:
 
 
 def configs() -> st.SearchStrategy[Config]:
-    """Configs that say the newest version, as parsing makes them."""
+    """Configs of the newest version, as after parsing."""
     return st.deferred(lambda: nodes(Config)).map(_with_version)
 
 
 def _with_version(config: Config) -> Config:
-    return config.but(ignition=config.ignition.but(version=LATEST.version))
+    return config.evolve(ignition=config.ignition.evolve(version=LATEST.version))
 
 
 def _values(field: Field) -> st.SearchStrategy[Any]:
@@ -52,7 +52,7 @@ def _items(field: Field) -> st.SearchStrategy[Any]:
 
 
 def _without_shared_keys(node: Node) -> Node:
-    """Lists with one key space have no key in common either."""
+    """Remove items whose key is in an earlier list of the same key space."""
     spaces: dict[str, set[str]] = {}
     changed = {}
     for field in fields_of(type(node)):
@@ -62,4 +62,4 @@ def _without_shared_keys(node: Node) -> Node:
         items = tuple(item for item in getattr(node, field.attribute) if field.key_of(item) not in seen)
         seen.update(map(field.key_of, items))
         changed[field.attribute] = items
-    return node.but(**{name: items for name, items in changed.items() if name in node.said})
+    return node.evolve(**{name: items for name, items in changed.items() if name in node.given})

@@ -24,8 +24,8 @@ from tests.host.fakes import FakeFetch, FakeRun
 NEW, THERE, OPEN, BEGUN = (
     Luks(name=name, device=f"/dev/{name}") for name in ("new", "there", "open", "begun")
 )
-PINNED = BEGUN.but(clevis=Clevis(tpm2=True))
-CARD = NEW.but(cex=Cex(enabled=True))
+PINNED = BEGUN.evolve(clevis=Clevis(tpm2=True))
+CARD = NEW.evolve(cex=Cex(enabled=True))
 PLAN = Plan(
     actions=(
         OpenVolume(("storage", "luks", 1), THERE, "/dev/there", b"k1"),
@@ -63,8 +63,8 @@ def test_effects_of_each_volume(host: PreviewHost) -> None:
 @pytest.mark.parametrize(
     ("volume", "means"),
     [
-        (NEW.but(key_file=Resource(source="data:,k")), "the key of the config"),
-        (NEW.but(clevis=Clevis(tang=(Tang(url="http://u:p@h"),))), "the Tang server at http://u:***@h"),
+        (NEW.evolve(key_file=Resource(source="data:,k")), "the key of the config"),
+        (NEW.evolve(clevis=Clevis(tang=(Tang(url="http://u:p@h"),))), "the Tang server at http://u:***@h"),
         (CARD, "a crypto card"),
     ],
 )

@@ -41,14 +41,14 @@ def test_nodes_are_values() -> None:
     assert hash(one) == hash(other)
     assert one != File.of({"path": "/b"})
     assert one != Owner.of({})
-    assert one.said != other.said
+    assert one.given != other.given
 
 
 def test_nodes_do_not_change() -> None:
     file = File.of({"path": "/a"})
     with pytest.raises(AttributeError):
         file.path = "/b"  # type: ignore[misc]
-    assert file.but(mode=5) == File.of({"path": "/a", "mode": 5})
+    assert file.evolve(mode=5) == File.of({"path": "/a", "mode": 5})
     assert file.mode is None
 
 

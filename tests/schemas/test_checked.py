@@ -22,7 +22,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "demo.ign"
 def test_a_right_node_is_the_one_that_the_decoder_makes() -> None:
     made = Disk(device="/dev/a", partitions=(Partition(number=1, size_mib=5),))
     assert made == Disk.of({"device": "/dev/a", "partitions": (Partition.of({"number": 1, "size_mib": 5}),)})
-    assert made.said == {"device", "partitions"}
+    assert made.given == {"device", "partitions"}
     assert made.wipe_table is None
 
 
@@ -59,7 +59,7 @@ def test_values_are_not_shown() -> None:
 def test_a_config_is_a_type_that_pydantic_knows() -> None:
     data = EXAMPLE.read_bytes()
     config = TypeAdapter(Config).validate_json(data)
-    assert config == parse(data).config.but(ignition=config.ignition)
+    assert config == parse(data).config.evolve(ignition=config.ignition)
     assert json.loads(TypeAdapter(Config).dump_json(config)) == json.loads(data)
 
     class Machine(BaseModel):

@@ -1,9 +1,9 @@
-"""The merged config on its way from the fetch stage to the later ones.
+"""The config cache: the merged config that the fetch stage writes for later stages.
 
-Compact JSON in the newest shape, as the reference writes it. What is read back was
-judged before it was written, so it is loaded unchecked, and no validator is built.
+It is compact JSON in the newest version, as the reference writes it. It was validated
+before it was written, so it is loaded without any check.
 
-Source: engine sheet section 5.
+Source: docs/reference/config-language.md, "Merged config".
 """
 
 from __future__ import annotations
@@ -22,33 +22,36 @@ __all__ = ["dump", "load"]
 
 
 def dump(config: Config) -> bytes:
-    """The config as JSON; it always says the newest version."""
+    """Return the config as JSON, always in the newest version."""
     if config.ignition.version != LATEST.version:
-        config = config.but(ignition=config.ignition.but(version=LATEST.version))
+        config = config.evolve(ignition=config.ignition.evolve(version=LATEST.version))
     text = json.dumps(to_json(config), ensure_ascii=False, separators=(",", ":"))
     return text.encode()
 
 
 def load(data: bytes) -> Config:
-    """The config that was dumped.
+    """Load a config that `dump` wrote.
 
     Raises:
-        StateError: this is not what `dump` writes.
+        StateError: the data is not a cached config of the newest version.
     """
     try:
         config: Config = _load(Config, json.loads(data))
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise StateError(
-            "the cached config cannot be read",
-            hint="the fetch stage writes it; was it changed, or written by another version?",
+            "cannot read the cached config: unexpected contents",
+            hint="run the fetch stage again: the file was changed, or written by another version of Ignition",
         ) from error
     if config.ignition.version != LATEST.version:
-        raise StateError(f"the cached config is not of spec {LATEST}")
+        raise StateError(
+            f"cannot read the cached config: unexpected spec version, expected {LATEST}",
+            hint="run the fetch stage again",
+        )
     return config
 
 
 def to_json(node: Node) -> dict[str, Any]:
-    """A node as JSON values: objects always, plain values unless null, lists unless empty."""
+    """Return a node as JSON values, without null values and empty lists, but with empty objects."""
     members: dict[str, Any] = {}
     for field in fields_of(type(node)):
         value = getattr(node, field.attribute)

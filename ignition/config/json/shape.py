@@ -156,7 +156,7 @@ class _Decoder:
             return over or (shape.node.of(shape.initial) if shape.initial else shape.node.empty())
         attributes = dict(shape.initial)
         if over is not None:
-            attributes |= {name: getattr(over, name) for name in over.said}
+            attributes |= {name: getattr(over, name) for name in over.given}
         slots = shape.slots
         for index, (key, value) in enumerate(members):
             slot = slots.get(key)
@@ -274,7 +274,7 @@ def irregularities(raw: Raw, node: Node, shape: Shape, path: ConfigPath = ()) ->
             if isinstance(value, list):
                 for index, (item, one) in enumerate(zip(value, child, strict=False)):
                     yield from irregularities(item, one, slot.shape, (*below, index))
-        elif not (slot.may_be_absent and slot.field.attribute not in node.said):
+        elif not (slot.may_be_absent and slot.field.attribute not in node.given):
             yield from irregularities(value, child, slot.shape, below)
 
 

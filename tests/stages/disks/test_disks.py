@@ -244,7 +244,7 @@ def test_mbr_is_refused_unless_wiped(bench: Bench) -> None:
     assert blocks.read("/", bench.node, 0, 512) == sector
     assert bench.ran == ["blkid"]
 
-    bench.apply(disk.but(wipe_table=True))
+    bench.apply(disk.evolve(wipe_table=True))
     assert bench.entries() == [(1, 2048, 131072, "")]
     assert blocks.read("/", bench.node, 0, 440) == bytes(440)
 
@@ -414,7 +414,7 @@ def test_label_and_uuid_mismatch_is_refused(bench: Bench) -> None:
     bench.apply(filesystems=(wanted,))
     assert bench.apply(filesystems=(wanted,)) == ["wipefs", "blkid"]
     with pytest.raises(Refused, match='label is "a "b" é", want "other"'):
-        bench.apply(filesystems=(wanted.but(label="other"),))
+        bench.apply(filesystems=(wanted.evolve(label="other"),))
 
 
 def test_options_reach_mkfs(bench: Bench) -> None:

@@ -34,7 +34,7 @@ def observe(
         and not {place.node, place.disk} & touched
         and not (filesystem.device.startswith(BY_CONTENT) and _may_move(config, filesystem))
     ]
-    alone = config.but(storage=storage.but(filesystems=tuple(each for _, each in untouched)))
+    alone = config.evolve(storage=storage.evolve(filesystems=tuple(each for _, each in untouched)))
     step = filesystems.Filesystems()
     facts = step.observe(alone, host, state) if step.wanted(alone) else {}
     return {untouched[number][0]: each for number, each in facts.items()}

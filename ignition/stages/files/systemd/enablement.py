@@ -215,10 +215,10 @@ def _by_own_names(config: Config, facts: dict[str, KnownUnit]) -> Iterator[Unit]
     needed = {split[0] for split in enabled if split}
     for unit, installed in own:
         if installed.name != unit.name:
-            yield unit.but(name=installed.name)
+            yield unit.evolve(name=installed.name)
         split = instance_of(installed.name)
         if split and installed.is_default and not unit.enabled and split[0] not in needed:
-            yield unit.but(name=split[0])
+            yield unit.evolve(name=split[0])
 
 
 def _start_problem(name: str, known: KnownUnit) -> str | None:

@@ -227,11 +227,15 @@ def test_real_volume_is_created_and_reused(tmp_path: Path) -> None:
         first = real_apply(tmp_path, wanted)
         before = (tmp_path / "disk").read_bytes()
         assert real_apply(tmp_path, wanted) == first
-        for other in (wanted.but(label="b"), wanted.but(key_file=Resource()), wanted.but(discard=True)):
+        for other in (
+            wanted.evolve(label="b"),
+            wanted.evolve(key_file=Resource()),
+            wanted.evolve(discard=True),
+        ):
             with pytest.raises(Refused, match='as LUKS volume "vault"'):
                 real_apply(tmp_path, other)
         assert (tmp_path / "disk").read_bytes() == before
-        real_apply(tmp_path, wanted.but(key_file=Resource(), wipe_volume=True))
+        real_apply(tmp_path, wanted.evolve(key_file=Resource(), wipe_volume=True))
         assert (tmp_path / "disk").read_bytes() != before
 
 
@@ -253,7 +257,7 @@ def test_existing_contents_stay_unchanged_to_the_byte(
         with pytest.raises(Refused, match=found):
             real_apply(tmp_path, wanted)
         assert (tmp_path / "disk").read_bytes() == before
-        real_apply(tmp_path, wanted.but(wipe_volume=True))
+        real_apply(tmp_path, wanted.evolve(wipe_volume=True))
         assert real_apply(tmp_path, wanted).luks_keys
 
 

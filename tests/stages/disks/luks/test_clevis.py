@@ -119,7 +119,7 @@ def test_unlocked_by_describes_the_pins(wanted: Clevis, expected: str) -> None:
             ["$.c.threshold: the threshold is -1, expected 1 to 1 (the number of pins)"],
         ),
         (
-            Clevis(tang=(NEAR, FAR.but(advertisement="[1]"))),
+            Clevis(tang=(NEAR, FAR.evolve(advertisement="[1]"))),
             ["$.c.tang.1.advertisement: the Tang advertisement must be a JSON object"],
         ),
     ],
@@ -219,7 +219,7 @@ def prove(
     host: FakeHost, wanted: Clevis, tokens: str = '{"0": {"type": "clevis", "keyslots": ["2"]}}'
 ) -> None:
     host.run.answer("cryptsetup", stdout=f'{{"config": {{}}, "tokens": {tokens}}}', having="luksDump")
-    clevis.prove(host, "/a", VAULT.but(clevis=wanted), ("c",))
+    clevis.prove(host, "/a", VAULT.evolve(clevis=wanted), ("c",))
 
 
 def test_bind_passes_key_in_unnamed_file(host: FakeHost) -> None:
@@ -334,7 +334,7 @@ def test_tang_server_with_other_key_fails_before_any_write(tmp_path: Path, disk:
             (server(running), "has no key with this thumbprint"),
             (server(running, advertised=True), "did not sign the advertisement"),
         ):
-            unknown = wanted.but(thumbprint=other.thumbprint)
+            unknown = wanted.evolve(thumbprint=other.thumbprint)
             with pytest.raises(ActionFailed, match=says) as caught:
                 Boot(tmp_path).run(volume(disk, Clevis(tang=(unknown,)), wipe_volume=True))
             assert "thumbprint" in caught.value.hint
@@ -422,7 +422,7 @@ def test_volume_of_earlier_boot_is_not_resumed(tmp_path: Path, disk: str) -> Non
         with pytest.raises(IgnitionError, match="Clevis needs a newly created volume"):
             Boot(tmp_path).run(wanted)
         assert Path(disk).read_bytes() == before
-        Boot(tmp_path).run(wanted.but(wipe_volume=True))
+        Boot(tmp_path).run(wanted.evolve(wipe_volume=True))
         assert opens(disk, passphrase(disk))
 
 

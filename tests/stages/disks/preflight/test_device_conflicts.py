@@ -144,7 +144,7 @@ DISK = "as a disk with partitions ($.storage.disks.0)"
             ),
         ),
         (
-            {"disks": (B, B.but(device="/dev/vdb"))},
+            {"disks": (B, B.evolve(device="/dev/vdb"))},
             "$.storage.disks.1: /dev/vdb is the same device as /dev/disk/by-id/virtio-b ($.storage.disks.0)",
         ),
         # The config's own check warns of this only if both have the same name.
@@ -242,7 +242,7 @@ def test_other_paths_of_one_device_are_refused(host: FakeHost, sections: dict[st
         },
         # The label is on another partition when the disk has its new table.
         {
-            "disks": (B.but(wipe_table=True),),
+            "disks": (B.evolve(wipe_table=True),),
             "raid": (Raid(name="m", devices=("/dev/vdb1", "/dev/vdc")),),
             "luks": (Luks(name="v", device="/dev/disk/by-partlabel/one"),),
         },
@@ -253,7 +253,7 @@ def test_other_paths_of_one_device_are_refused(host: FakeHost, sections: dict[st
         },
         # A disk whose table goes has room for something else.
         {
-            "disks": (B.but(wipe_table=True, partitions=()),),
+            "disks": (B.evolve(wipe_table=True, partitions=()),),
             "filesystems": (Filesystem(device="/dev/vdb", format="ext4"),),
         },
     ],

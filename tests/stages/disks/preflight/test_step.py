@@ -98,7 +98,7 @@ def test_all_preflight_refusals_come_before_any_write(host: FakeHost, sysfs: Sys
         ({"disks": (Disk(device="/dev/vdb"),)}, set()),
         ({"disks": (Disk(device="/dev/vdb", wipe_table=True),)}, {"partx"}),
         ({"disks": (PARTITIONED,)}, {"blkid", "sfdisk", "partx"}),
-        ({"disks": (PARTITIONED.but(device="/dev/mapper/mpatha"),)}, {"blkid", "sfdisk", "dmsetup"}),
+        ({"disks": (PARTITIONED.evolve(device="/dev/mapper/mpatha"),)}, {"blkid", "sfdisk", "dmsetup"}),
         ({"raid": (Raid(name="a", level="raid1", devices=("/dev/vdb",)),)}, {"wipefs", "mdadm"}),
         ({"filesystems": (Filesystem(device="/dev/vdb"),)}, set()),
         ({"filesystems": (Filesystem(device="/dev/vdb", format="none"),)}, {"wipefs", "blkid"}),
@@ -147,7 +147,7 @@ KEPT = Luks(name="v", device="/dev/vdb")
         # Nobody can tell what is in a volume before it is open.
         ({"luks": (KEPT,), "filesystems": (fs("/dev/mapper/v"),)}, "", False),
         ({"luks": (KEPT,), "filesystems": (fs("/dev/mapper/v", wipe_filesystem=True),)}, "", True),
-        ({"luks": (KEPT.but(wipe_volume=True),), "filesystems": (fs("/dev/mapper/v"),)}, "", True),
+        ({"luks": (KEPT.evolve(wipe_volume=True),), "filesystems": (fs("/dev/mapper/v"),)}, "", True),
         ({"luks": (KEPT,), "filesystems": (fs("/dev/disk/by-partlabel/new"),)}, "", True),
     ],
 )

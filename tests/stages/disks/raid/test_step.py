@@ -57,10 +57,10 @@ def members(*superblocks: Superblock | None) -> list[MemberFacts]:
     "wanted",
     [
         WANTED,
-        WANTED.but(level="mirror"),
-        WANTED.but(level="1"),
-        WANTED.but(name="/dev/md/data"),
-        WANTED.but(devices=("/dev/a", "/dev/b", "/dev/c"), spares=1),
+        WANTED.evolve(level="mirror"),
+        WANTED.evolve(level="1"),
+        WANTED.evolve(name="/dev/md/data"),
+        WANTED.evolve(devices=("/dev/a", "/dev/b", "/dev/c"), spares=1),
     ],
 )
 def test_differences_of_matching_object_is_empty(wanted: Raid) -> None:
@@ -77,10 +77,10 @@ def test_differences_of_matching_object_is_empty(wanted: Raid) -> None:
             (FOUND, Superblock("raid1", 2, "data", "3:4")),
             ["the members belong to different arrays"],
         ),
-        (WANTED.but(level="raid5"), (FOUND, FOUND), ["level is raid1, want raid5"]),
-        (WANTED.but(spares=1), (FOUND, FOUND), ["it has 2 active devices, want 1"]),
-        (WANTED.but(name="other"), (FOUND, FOUND), ['name is "data", want "other"']),
-        (WANTED.but(name="/dev/md0"), (FOUND, FOUND), ['name is "data", want "0"']),
+        (WANTED.evolve(level="raid5"), (FOUND, FOUND), ["level is raid1, want raid5"]),
+        (WANTED.evolve(spares=1), (FOUND, FOUND), ["it has 2 active devices, want 1"]),
+        (WANTED.evolve(name="other"), (FOUND, FOUND), ['name is "data", want "other"']),
+        (WANTED.evolve(name="/dev/md0"), (FOUND, FOUND), ['name is "data", want "0"']),
         (WANTED, (Superblock("raid1", 2, "", "1:2"),) * 2, ['name is "", want "data"']),
     ],
 )
