@@ -1,11 +1,10 @@
-"""What is wrong with a config: collected, placed, printed.
+"""Reports on configs.
 
-A `Report` is one of the two channels for trouble. It lists everything that is
-wrong with a *config*, each entry with its severity, its path into the config
-and, when the text is at hand, its line and column. What is wrong with the
-*world* is an exception (`ignition.errors`).
+A `Report` lists the findings on a config, each with its severity, its path in the config
+and, if the text is known, its line and column. Everything else that goes wrong is an
+exception (`ignition.errors`).
 
-Format of the lines, words and order: config-spec section 3.2.
+Source of the format and order of the lines: docs/reference/config-language.md, "Reports".
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ __all__ = ["Entry", "Position", "Report", "Severity", "TypeMismatch"]
 
 
 class Severity(enum.Enum):
-    """How bad an entry is; only `ERROR` makes a config unusable."""
+    """Severity of an entry; only `ERROR` makes a config unusable."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -30,7 +29,7 @@ class Severity(enum.Enum):
 
 @dataclass(frozen=True)
 class Position:
-    """A place in the config's text; both numbers start at 1, columns count bytes."""
+    """Line and column in the text of a config, both from 1; columns count bytes."""
 
     line: int
     column: int
@@ -55,8 +54,7 @@ class TypeMismatch:
 class Entry:
     """One finding.
 
-    `code` is a stable identifier for tools; `hint` says what to try, and is
-    shown only where there is room for more than the reference's one line.
+    `code` is a stable identifier for tools. `hint` is not part of the reference's one line.
     `mismatch` is set for values of the wrong type, whose entries have no `path`.
     """
 
@@ -69,7 +67,7 @@ class Entry:
     mismatch: TypeMismatch | None = None
 
     def under(self, prefix: ConfigPath) -> Entry:
-        """The same finding, seen from further out."""
+        """Return the finding with its path below a prefix."""
         return replace(self, path=prefix + (self.path or ()))
 
     def __str__(self) -> str:
@@ -84,13 +82,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Report:
-    """Entries in the order in which they were found; joins with `+`."""
+    """Entries in the order in which they were found; `+` joins reports."""
 
     entries: tuple[Entry, ...] = ()
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Report:
-        """The report that lists `entries`."""
+        """Return a report with these entries."""
         return cls(tuple(entries))
 
     @property
@@ -99,11 +97,11 @@ class Report:
         return any(entry.severity is Severity.ERROR for entry in self.entries)
 
     def under(self, prefix: ConfigPath) -> Report:
-        """The same report, seen from further out."""
+        """Return the report with all paths below a prefix."""
         return Report(tuple(entry.under(prefix) for entry in self.entries))
 
     def placed(self, locate: Callable[[ConfigPath], Position | None]) -> Report:
-        """The same report with a position for each entry that has a path but none yet."""
+        """Return the report with positions for the entries that have a path but no position."""
         return Report(
             tuple(
                 replace(entry, position=locate(entry.path))
@@ -126,5 +124,5 @@ class Report:
         return bool(self.entries)
 
     def __str__(self) -> str:
-        """One line per entry, no newline at the end."""
+        """Return one line per entry, without a final newline."""
         return "\n".join(map(str, self.entries))

@@ -1,4 +1,4 @@
-"""URLs by the rules of Go's `net/url` (config-spec section 11.1)."""
+"""URLs by the rules of Go's `net/url`; docs/reference/config-language.md, "URLs"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ignition.url import MalformedUrl, Url, parse_url
+from ignition.schemas import sources
+from ignition.url import SCHEMES, MalformedUrl, Url, parse_url
+
+
+def test_schema_knows_first_version_of_each_scheme() -> None:
+    assert set(sources.SCHEMES) == SCHEMES
 
 
 @pytest.mark.parametrize(
@@ -55,7 +60,7 @@ from ignition.url import MalformedUrl, Url, parse_url
         ("http://a/?%zz", Url("http", host="a", path="/", query="%zz")),
     ],
 )
-def test_urls(text: str, url: Url | None) -> None:
+def test_parse_url_table(text: str, url: Url | None) -> None:
     if url is None:
         with pytest.raises(MalformedUrl):
             parse_url(text)
@@ -76,12 +81,12 @@ def test_urls(text: str, url: Url | None) -> None:
         ("versionid=a", None),
     ],
 )
-def test_the_first_value_of_a_parameter(query: str, value: str | None) -> None:
+def test_first_returns_the_first_decodable_value(query: str, value: str | None) -> None:
     assert parse_url(f"s3://b/k?{query}").first("versionId") == value
 
 
 @given(st.text(alphabet="ahtp:/?#%[]@ é\x01\\2c", max_size=15))
-def test_every_text_is_a_url_or_not_and_never_quoted(text: str) -> None:
+def test_parse_url_error_never_quotes_the_text(text: str) -> None:
     with contextlib.suppress(MalformedUrl):
         parse_url(text)
         return

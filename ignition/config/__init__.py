@@ -1,4 +1,4 @@
-"""From bytes to one merged config: decoding, judging, upgrading, merging, fetching references.
+"""The config language: decode, validate, upgrade, merge, and follow references.
 
-Needs no machine and no root: it is a library for other people's programs too.
+A library for other programs too: it needs neither a machine to provision nor root.
 """

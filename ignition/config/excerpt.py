@@ -1,12 +1,11 @@
-"""The line of a config that a finding is about, with a caret under the token.
+"""Excerpts of a config: the line of a finding, with a caret under the token.
 
     12 |       "contnts": {"source": "data:***"}
        |       ^~~~~~~~~
 
-Meant for the terminal of whoever has the config at hand. Even so nothing secret is
-shown: the values of secret fields are blanked wherever they stand on the line. Long
-lines are clipped around the caret, and what a terminal might obey is made visible.
-It works on text that is not JSON too, so it looks at tokens, never at structure.
+The values of secret fields are replaced by `***` anywhere on the line. Long lines are
+clipped around the caret, and control characters are replaced. The text need not be JSON, so
+only tokens are examined, never structure.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ from ignition.resource.redact import SHOWN_PARAMETERS
 __all__ = ["Excerpt", "Side", "Text"]
 
 WIDTH: Final = 100
-"""How many bytes of a line are shown at most."""
+"""Maximum number of bytes of a line that are shown."""
 
 BEFORE: Final = 40
-"""How many of them stand before the token where the line is clipped."""
+"""Bytes shown before the token in a clipped line."""
 
 BLANK: Final = b"***"
 
 SECRET_FIELDS: Final = frozenset({b"config", b"contents", b"passwordhash", b"value"})
-"""Fields, in lower case, whose text is not shown: those that the model marks as secret, except `source`,
-of which only what is secret in a URL is hidden."""
+"""Fields, in lower case, whose value is not shown: those that the model marks as secret, except
+`source`, where only the secret parts of the URL are hidden."""
 
 _STRING: Final = rb'"((?:[^"\\\r\n]++|\\[^\r\n])*+)"?'
 _STRING_OR_KEY: Final = re.compile(_STRING + rb"(\s*:)?")
@@ -52,18 +51,18 @@ _STRIDE: Final = 4096
 
 
 class Side(enum.Enum):
-    """How a position and the token that it is about lie to each other."""
+    """The location of the token relative to a position."""
 
     KEY = enum.auto()
     """The token starts at the position."""
     VALUE = enum.auto()
     """The same, but the position of an object or a list is the byte after its bracket."""
     ITEM = enum.auto()
-    """The same for what stands in a list, so that a `[` before the position is that list's own."""
+    """The same for an item of a list: a `[` before the position belongs to the list."""
     READ = enum.auto()
-    """The token ends right before the position: the reference had read it when it objected."""
-    AMISS = enum.auto()
-    """The byte before the position is the first that does not fit."""
+    """The token ends right before the position: the reference reports how far it has read."""
+    FAULT = enum.auto()
+    """The byte before the position is the first that is not valid JSON."""
 
 
 _BRACKETS: Final = {Side.VALUE: (b"{", b"["), Side.ITEM: (b"{",)}
@@ -71,13 +70,13 @@ _BRACKETS: Final = {Side.VALUE: (b"{", b"["), Side.ITEM: (b"{",)}
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A piece of one line.
+    """A part of one line.
 
     Attributes:
-        line: its number.
-        text: what is shown of it.
-        indent: how many terminal columns stand before the token.
-        width: how many the token takes.
+        line: line number, from 1.
+        text: the shown text.
+        indent: terminal columns before the token.
+        width: terminal columns of the token.
     """
 
     line: int
@@ -86,21 +85,21 @@ class Excerpt:
     width: int
 
     def __str__(self) -> str:
-        """Two lines, with the line's number before the first; no newline at the end."""
+        """Return two lines, the first with its line number; without a final newline."""
         number = str(self.line)
         marker = " " * self.indent + "^" + "~" * (self.width - 1)
         return f"{number} | {self.text}\n{' ' * len(number)} | {marker}"
 
 
 class Text:
-    """The text of a config, for looking at positions."""
+    """The text of a config, with lookups by position."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._starts = [0, *(match.end() for match in re.finditer(b"\n", data))]
 
     def character(self, position: Position) -> int:
-        """The position's column in characters instead of bytes; 0 if there is none."""
+        """Return the column of the position in characters instead of bytes; 0 if unknown."""
         if not position.line:
             return 0
         start = self._starts[position.line - 1]
@@ -108,14 +107,14 @@ class Text:
         return end - start - (self._continued(end) - self._continued(start)) + 1
 
     def token(self, position: Position, side: Side) -> bytes:
-        """The token that a position is about; empty if the position is not in the text."""
+        """Return the token at a position; empty if the position is not in the text."""
         if not position.line:
             return b""
         start, end = self._token(position, side)
         return self._data[start:end]
 
     def excerpt(self, position: Position, side: Side) -> Excerpt | None:
-        """What to show for a position; None if it is not in the text."""
+        """Return the excerpt for a position; None if it is not in the text."""
         if not position.line:
             return None
         start, end = self._token(position, side)
@@ -133,7 +132,7 @@ class Text:
         return Excerpt(number, f"{before}{token}{after}".rstrip(), _columns(before), max(1, _columns(token)))
 
     def _line(self, number: int) -> tuple[int, int]:
-        """Where a line starts and where it ends, without its newline."""
+        """Return the start and the end of a line, without its newline."""
         first = self._starts[number - 1]
         last = self._starts[number] - 1 if number < len(self._starts) else len(self._data)
         return first, last - self._data.endswith(b"\r", first, last)
@@ -142,13 +141,13 @@ class Text:
         data, offset = self._data, self._starts[position.line - 1] + position.column - 1
         if side is Side.READ:
             return self._start_of(offset), offset
-        if side is Side.AMISS or data[offset - 1 : offset] in _BRACKETS.get(side, ()):
+        if side is Side.FAULT or data[offset - 1 : offset] in _BRACKETS.get(side, ()):
             offset -= 1
         match = _TOKEN.match(data, offset)
         return match.span() if match else (offset, offset)
 
     def _start_of(self, end: int) -> int:
-        """Where the token starts that ends here."""
+        """Return the start of the token that ends here."""
         data, floor, start = self._data, max(0, end - _STRIDE), end - 1
         if data[start:end] == b'"':
             opening = data.rfind(b'"', floor, start)
@@ -160,13 +159,13 @@ class Text:
         return start
 
     def _whole(self, offset: int) -> int:
-        """The place itself or the one before it where no character is cut."""
+        """Return the offset, moved back to the start of its character."""
         while 0 < offset < len(self._data) and self._data[offset] in _CONTINUATION:
             offset -= 1
         return offset
 
     def _blanked(self, start: int, end: int) -> bytes:
-        """A piece of the text without the secrets in it."""
+        """Return a part of the text with its secrets replaced."""
         pieces, at = [], start
         for index in range(max(0, bisect_right(self._secrets, (start,)) - 1), len(self._secrets)):
             first, last = self._secrets[index]
@@ -182,13 +181,13 @@ class Text:
         return list(_secrets(self._data))
 
     def _continued(self, end: int) -> int:
-        """How many bytes before a place only continue a character."""
+        """Count the UTF-8 continuation bytes before an offset."""
         stride, rest = divmod(end, _STRIDE)
         return self._sums[stride] + _continuations(self._data[end - rest : end])
 
     @cached_property
     def _sums(self) -> list[int]:
-        """How many bytes continue a character, up to each stride of the text."""
+        """Numbers of UTF-8 continuation bytes before each stride of the text."""
         sums = [0]
         for start in range(0, len(self._data), _STRIDE):
             sums.append(sums[-1] + _continuations(self._data[start : start + _STRIDE]))
@@ -196,7 +195,7 @@ class Text:
 
 
 def _secrets(data: bytes) -> Iterator[tuple[int, ...]]:
-    """Extents of what is not shown, in order."""
+    """Yield the extents of secrets, in order."""
     field = b""
     for match in _STRING_OR_KEY.finditer(data):
         if match[2]:
@@ -220,7 +219,7 @@ def _shown(piece: bytes) -> str:
 
 
 def _columns(text: str) -> int:
-    """How many columns of a terminal the text takes."""
+    """Return the width of the text in terminal columns."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )

@@ -1,7 +1,6 @@
-"""Where a value of a merged config came from.
+"""Find the document that a value of a merged config comes from.
 
-Nothing is recorded while merging: the question is answered afterwards by the same
-rules that merged.
+Nothing is recorded while merging: the origin is derived afterwards from the merge rules.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ignition.config.merge import is_zero, pairing, prevails
-from ignition.config.walk import leads_somewhere
+from ignition.config.walk import is_path_of
 from ignition.configpath import ConfigPath
 from ignition.schemas.base import Node
 from ignition.schemas.config import Config
@@ -21,7 +20,7 @@ __all__ = ["Document", "Merged", "Origin", "Side", "Tree", "origins", "side_of"]
 
 
 class Side(enum.Enum):
-    """Which of two merged configs."""
+    """The parent or the child of a merge."""
 
     PARENT = "parent"
     CHILD = "child"
@@ -29,7 +28,7 @@ class Side(enum.Enum):
 
 @dataclass(frozen=True)
 class Document:
-    """One config as it was read."""
+    """A config before merging, with its name and text."""
 
     config: Config
     source: str
@@ -38,7 +37,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Merged:
-    """Two trees, merged."""
+    """The result of merging two trees."""
 
     config: Config
     parent: Tree
@@ -50,20 +49,20 @@ Tree: TypeAlias = "Document | Merged"
 
 @dataclass(frozen=True)
 class Origin:
-    """A place in a document that a value came from."""
+    """The document of a value, and the path of the value in it."""
 
     document: Document
     path: ConfigPath
 
 
 def origins(tree: Tree, path: ConfigPath) -> tuple[Origin, ...]:
-    """The places that a value of a config came from, parents first.
+    """Return the origins of a value of a merged config, parents first.
 
-    A plain value has one; an object or a list that several documents contributed to
-    has as many. Where the path leads nowhere, there is none.
+    A plain value has one origin. An object or a list has one for each document that
+    contributed to it. A path that does not exist has none.
     """
     if isinstance(tree, Document):
-        return (Origin(tree, path),) if leads_somewhere(tree.config, path) else ()
+        return (Origin(tree, path),) if is_path_of(tree.config, path) else ()
     found: list[Origin] = []
     for side, below in side_of(tree.parent.config, tree.child.config, path):
         found += origins(tree.parent if side is Side.PARENT else tree.child, below)
@@ -71,7 +70,7 @@ def origins(tree: Tree, path: ConfigPath) -> tuple[Origin, ...]:
 
 
 def side_of(parent: Node, child: Node, path: ConfigPath) -> tuple[tuple[Side, ConfigPath], ...]:
-    """Which of two merged objects a path of the result leads to, and where there."""
+    """Return the merged objects that a path of the result leads to, each with the path in it."""
     return tuple(_sides(parent, child, path, (), ()))
 
 

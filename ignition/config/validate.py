@@ -37,7 +37,9 @@ def check_merged(config: Config) -> Report:
     """
     report = Report.of(check_config(config))
     if report.is_fatal:
-        hint = "compare the configs that set these fields: a child config keeps the fields that it does not set"
+        hint = (
+            "compare the configs that set these fields: a child config keeps the fields that it does not set"
+        )
         raise ConfigError("merging resulted in an invalid config", report, hint=hint)
     return report
 

@@ -109,7 +109,7 @@ def _side(entry: Entry) -> Side:
     if entry.mismatch is not None:
         return Side.READ
     if entry.path is None:
-        return Side.AMISS
+        return Side.FAULT
     return Side.ITEM if entry.path and isinstance(entry.path[-1], int) else Side.VALUE
 
 

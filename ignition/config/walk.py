@@ -1,4 +1,4 @@
-"""All objects of a config with their paths."""
+"""Iterate over the objects of a config with their paths."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from ignition.configpath import ConfigPath
 from ignition.schemas.base import Node
 from ignition.schemas.fields import Field, fields_of
 
-__all__ = ["children", "leads_somewhere", "walk"]
+__all__ = ["children", "is_path_of", "walk"]
 
 
 def walk(node: Node, path: ConfigPath = ()) -> Iterator[tuple[ConfigPath, Node]]:
-    """An object and all that is below it, outer ones before inner ones."""
+    """Yield an object and all objects below it, outer objects first."""
     yield path, node
     for _, below, child in children(node, path):
         yield from walk(child, below)
 
 
 def children(node: Node, path: ConfigPath) -> Iterator[tuple[Field, ConfigPath, Node]]:
-    """The objects right below one, except those that are shared defaults and hold nothing."""
+    """Yield the direct children of an object, without those that are unset (shared defaults)."""
     for field in fields_of(node.__class__):
         if field.node is None:
             continue
@@ -31,8 +31,8 @@ def children(node: Node, path: ConfigPath) -> Iterator[tuple[Field, ConfigPath, 
             yield field, (*path, field.name), value
 
 
-def leads_somewhere(node: Node, path: ConfigPath) -> bool:
-    """Whether a path names a field of the object, or of what is below it, or an item of a list."""
+def is_path_of(node: Node, path: ConfigPath) -> bool:
+    """Return whether a path names a field or a list item in the object or below it."""
     value: object = node
     for step in path:
         if isinstance(step, int):

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Credentials", "Fetcher", "Request", "Response", "Settings", "redact"]
 
 HTTP: Final = frozenset({"http", "https"})
-SCHEMES: Final = frozenset({"data", "http", "https", "tftp", "s3", "arn", "gs"})
-"""What a source may be; config-spec section 11.1."""
 
 MOST_IN_MEMORY: Final = 256 * 2**20
 """Bytes of what is held whole, a config or a key: a few of gzip can stand for more than any machine has."""
@@ -98,7 +96,7 @@ class Fetcher:
         """
         if not source.url:
             return
-        scheme = self._admitted(source.url, SCHEMES)
+        scheme = self._admitted(source.url) if not source.url.startswith("data:") else "data"
         with Sink(source, into) as sink:
             self._bring(scheme, source, sink)
             sink.finish()
@@ -137,15 +135,18 @@ class Fetcher:
             sink.finish()
         return replace(answer, body=body.getvalue())
 
-    def _admitted(self, url: str, schemes: frozenset[str]) -> str:
-        """The URL's scheme, if this fetcher may and can use it."""
+    def _admitted(self, url: str, schemes: frozenset[str] | None = None) -> str:
+        """Return the scheme of the URL if this fetcher supports it; all schemes of sources by default."""
+        from ignition.url import SCHEMES
+
+        schemes = SCHEMES if schemes is None else schemes
         scheme = url.partition(":")[0].lower() if ":" in url else ""
         if self.offline and scheme != "data":
             raise NeedNetwork(f"{redact(url)} needs the network")
         if scheme in schemes:
             return scheme
         raise FetchError(
-            f"{redact(url)}: {f'{scheme}: is not a scheme that can be fetched' if scheme else 'not a URL'}",
+            f"{redact(url)}: {f'unsupported URL scheme {scheme}:' if scheme else 'not a URL'}",
             hint=f"use one of {', '.join(f'{each}:' for each in sorted(schemes))}",
         )
 
@@ -191,7 +192,7 @@ class _Memory(BytesIO):
         size = self.tell() + memoryview(data).nbytes
         if size > MOST_IN_MEMORY:
             raise FetchError(
-                f"{self._name}: it is larger than {MOST_IN_MEMORY // 2**20} MiB unpacked",
-                hint="what is no file has to fit into memory; is it the right URL?",
+                f"{self._name}: larger than {MOST_IN_MEMORY // 2**20} MiB after decompression",
+                hint="check the URL: configs, keys and certificates must fit into memory",
             )
         return super().write(data)

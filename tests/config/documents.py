@@ -1,7 +1,7 @@
-"""Random config documents: mostly sensible, with what goes wrong in the field mixed in.
+"""Random config documents: mostly valid, with common mistakes.
 
-Driven by the model's own fields, so that a new field is covered without a word here.
-An object is a list of pairs, so that keys can repeat.
+The documents are generated from the fields of the model, so that new fields are covered
+without changes here. An object is a list of pairs, so that keys can repeat.
 """
 
 from __future__ import annotations
@@ -166,13 +166,13 @@ STRINGS = ["", "a", "b", "é", "\U0001f600", "x\ty", '"q"', "\\", "a%b"]
 
 
 class Text:
-    """Writes one random document."""
+    """Generator of one random document."""
 
     def __init__(self, random: Random, spec: Spec) -> None:
         self.random = random
         self.spec = spec
         self.mess = random.choice((0.0, 0.0, 0.02, 0.1))
-        """How likely one thing is of the wrong type, misspelt or repeated."""
+        """Probability that a member is of the wrong type, misspelt or repeated."""
         self.fill = random.choice((0.2, 0.4, 0.7))
 
     def often(self, likelihood: float) -> bool:
@@ -254,12 +254,12 @@ class Text:
 
 
 def document(seed: int, spec: Spec) -> bytes:
-    """A random document that says this version."""
+    """Return a random document of this version."""
     return Text(Random(seed), spec).document()
 
 
 def broken(seed: int, data: bytes) -> bytes:
-    """The document with a few bytes changed, lost or doubled."""
+    """Return the document with a few bytes changed, removed or repeated."""
     random = Random(seed)
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 3))):

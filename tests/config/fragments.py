@@ -1,4 +1,4 @@
-"""Parts of configs that say one thing, and the paths at which they say it."""
+"""Fragments of configs with one object each, and the paths of these objects."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The distribution's packaged reference validator, asked for its verdict.
+"""Verdicts of the reference validator that the distribution packages.
 
-It is older than the language that is spoken here: it knows the spec up to 3.3.0, and
-three rules have changed since. `differs_on_purpose` names the documents where that
-shows; everything else must agree.
+It knows the spec up to 3.3.0. Rules that were added or dropped later are excluded from the
+comparison (`NEWER_RULES`, `is_dropped_rule`); everything else must agree.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ NEWER_RULES = (
     "unit-path",
     "template-install-missing",
 )
-"""What came after the packaged release."""
+"""Codes of rules that are newer than the packaged release."""
 
 
 @dataclass(frozen=True, order=True)
 class Line:
-    """One line of a report, without its words."""
+    """One line of a report, without its message."""
 
     severity: str
     path: str
@@ -43,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Exit status and report; what is said of unused keys has no order of its own."""
+    """Exit status and report; warnings of unused keys have no defined order and are sorted."""
 
     status: int
     lines: tuple[Line, ...]
@@ -54,7 +53,7 @@ def verdict_of_reference(data: bytes) -> Verdict:
     ran = subprocess.run([VALIDATOR, "-"], input=data, capture_output=True, check=False)
     lines: list[Line] = []
     keys: list[Line] = []
-    # A percent sign in a message can swallow the line's end: lines need not start where one does.
+    # A percent sign in a message can remove the newline, so findings do not always start a line.
     for match in _LINE.finditer(ran.stdout.decode(errors="replace")):
         severity, path, line, column, message = match.groups()
         found = Line(severity, path or "", int(line or 0), int(column or 0))
@@ -63,7 +62,7 @@ def verdict_of_reference(data: bytes) -> Verdict:
 
 
 def verdict_of(checked: Checked) -> Verdict:
-    """Our own verdict in the same terms, as far as the packaged release knows the rules."""
+    """Convert our verdict, without the rules that the packaged release does not know."""
     lines: list[Line] = []
     keys: list[Line] = []
     known = [entry for entry in checked.report if entry.code not in NEWER_RULES]
@@ -75,16 +74,16 @@ def verdict_of(checked: Checked) -> Verdict:
 
 
 def agree(ours: Verdict, theirs: Verdict) -> bool:
-    """Whether both say the same; of values of the wrong type the reference reports the first only."""
+    """Compare verdicts; the reference reports only the first value of the wrong type."""
     if len(theirs.lines) == 1 and not theirs.lines[0].path and ours.lines[1:]:
         ours = replace(ours, lines=ours.lines[:1])
     return ours == theirs
 
 
-def knew_more(ours: Verdict, theirs: Verdict) -> bool:
-    """Whether the packaged release used the one rule that later releases dropped.
+def is_dropped_rule(ours: Verdict, theirs: Verdict) -> bool:
+    """Whether the difference is the rule that later releases dropped.
 
-    It refused partitions of number 0 beside ones that must not exist.
+    The packaged release refuses partitions of number 0 beside partitions that must not exist.
     """
     return any(
         re.fullmatch(r"\$\.storage\.disks\.\d+\.partitions", line.path) for line in theirs.lines

@@ -1,4 +1,7 @@
-"""The rules of config-spec section 5, but for those on disks, arrays, volumes and filesystems."""
+"""Validation rules, except those for disks, RAID, filesystems and LUKS.
+
+Source: docs/reference/config-language.md, "Fields" and "Duplicates".
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ class Rule:
 
 CONFIG_LEVEL = [
     Rule(
-        f"5.2 a {kind} at the path of a unit",
+        f"config: a {kind} at the path of a unit",
         {
             "systemd": {"units": [{"name": "a.service", "contents": "[Unit]\n"}]},
             "storage": {kind: [{"path": "/etc/systemd/system/a.service", **more}]},
@@ -56,7 +59,7 @@ CONFIG_LEVEL = [
     for kind, more in (("files", {"mode": 420}), ("links", {"target": "/t"}))
 ] + [
     Rule(
-        "5.2 a directory at the path of a drop-in",
+        "config: a directory at the path of a drop-in",
         {
             "systemd": {
                 "units": [{"name": "a.service", "dropins": [{"name": "b.conf", "contents": "[X]\n"}]}]
@@ -66,7 +69,7 @@ CONFIG_LEVEL = [
         ("E $.storage.directories.0.path",),
     ),
     Rule(
-        "5.2 a unit without contents takes no path",
+        "config: a unit without contents takes no path",
         {
             "systemd": {"units": [{"name": "a.service", "contents": ""}, {"name": "b.service"}]},
             "storage": {
@@ -80,140 +83,180 @@ CONFIG_LEVEL = [
 ]
 
 IGNITION = [
-    Rule("5.3 merge without source", merge(), (f"E {MERGE}",), V.V3_1),
-    Rule("5.3 merge with an empty source", merge(source=""), (f"E {MERGE}",), V.V3_1),
-    Rule("5.3 merge of an invalid URL", merge(source="foo"), (f"E {MERGE}", f"E {MERGE}.source"), V.V3_1),
-    Rule("5.3 merge without source, before", merge(), (), last=V.V3_0),
-    Rule("5.3 merge of an invalid URL, before", merge(source="foo"), (f"E {MERGE}.source",), last=V.V3_0),
-    Rule("5.3 replace by an invalid URL", replace(source="foo"), (f"E {REPLACE}.source",)),
-    Rule("5.3 replace by an empty URL", replace(source="")),
-    Rule("5.3 authority without source", authority(), (f"E {AUTHORITY}",), V.V3_1),
+    Rule("ignition: merge without source", merge(), (f"E {MERGE}",), V.V3_1),
+    Rule("ignition: merge with an empty source", merge(source=""), (f"E {MERGE}",), V.V3_1),
     Rule(
-        "5.3 authority with an invalid URL",
+        "ignition: merge of an invalid URL", merge(source="foo"), (f"E {MERGE}", f"E {MERGE}.source"), V.V3_1
+    ),
+    Rule("ignition: merge without source, older versions", merge(), (), last=V.V3_0),
+    Rule(
+        "ignition: merge of an invalid URL, older versions",
+        merge(source="foo"),
+        (f"E {MERGE}.source",),
+        last=V.V3_0,
+    ),
+    Rule("ignition: replace by an invalid URL", replace(source="foo"), (f"E {REPLACE}.source",)),
+    Rule("ignition: replace by an empty URL", replace(source="")),
+    Rule("ignition: authority without source", authority(), (f"E {AUTHORITY}",), V.V3_1),
+    Rule(
+        "ignition: authority with an invalid URL",
         authority(source="foo"),
         (f"E {AUTHORITY}", f"E {AUTHORITY}.source"),
         V.V3_1,
     ),
-    Rule("5.3 authority without source, before", authority(), (f"E {AUTHORITY}.source",), last=V.V3_0),
-    Rule("5.3 authority, before", authority(source="foo"), (f"E {AUTHORITY}.source",), last=V.V3_0),
-    Rule("5.3 empty proxy", proxy(httpProxy=""), ("E $.ignition.proxy.httpProxy",), V.V3_1),
     Rule(
-        "5.3 proxy of another scheme", proxy(httpProxy="ftp://p"), ("E $.ignition.proxy.httpProxy",), V.V3_1
+        "ignition: authority without source, older versions",
+        authority(),
+        (f"E {AUTHORITY}.source",),
+        last=V.V3_0,
     ),
-    Rule("5.3 malformed proxy", proxy(httpsProxy="https://a b"), ("E $.ignition.proxy.httpsProxy",), V.V3_1),
-    Rule("5.3 proxies", proxy(httpProxy="http://p", httpsProxy="https://p:3128"), (), V.V3_1),
-    Rule("5.3 insecure proxy", proxy(httpsProxy="http://p"), ("W $.ignition.proxy.httpsProxy",), V.V3_1),
+    Rule(
+        "ignition: authority, older versions",
+        authority(source="foo"),
+        (f"E {AUTHORITY}.source",),
+        last=V.V3_0,
+    ),
+    Rule("ignition: empty proxy", proxy(httpProxy=""), ("E $.ignition.proxy.httpProxy",), V.V3_1),
+    Rule(
+        "ignition: proxy of another scheme",
+        proxy(httpProxy="ftp://p"),
+        ("E $.ignition.proxy.httpProxy",),
+        V.V3_1,
+    ),
+    Rule(
+        "ignition: malformed proxy",
+        proxy(httpsProxy="https://a b"),
+        ("E $.ignition.proxy.httpsProxy",),
+        V.V3_1,
+    ),
+    Rule("ignition: proxies", proxy(httpProxy="http://p", httpsProxy="https://p:3128"), (), V.V3_1),
+    Rule(
+        "ignition: insecure proxy", proxy(httpsProxy="http://p"), ("W $.ignition.proxy.httpsProxy",), V.V3_1
+    ),
 ]
 
 HEADER = {"name": "A", "value": "b"}
 RESOURCE = [
-    Rule("5.4 compression", contents(source="data:,", compression="xz"), (f"E {FILE}.contents.compression",)),
-    Rule("5.4 compression gzip", contents(source="data:,", compression="gzip")),
-    Rule("5.4 compression empty", contents(source="data:,", compression="")),
     Rule(
-        "5.4 reference's compression",
+        "resource: compression",
+        contents(source="data:,", compression="xz"),
+        (f"E {FILE}.contents.compression",),
+    ),
+    Rule("resource: compression gzip", contents(source="data:,", compression="gzip")),
+    Rule("resource: compression empty", contents(source="data:,", compression="")),
+    Rule(
+        "resource: reference's compression",
         replace(source="data:,", compression="xz"),
         (f"E {REPLACE}.compression",),
         V.V3_1,
     ),
     Rule(
-        "5.4 reference's compression, before",
+        "resource: reference's compression, older versions",
         replace(source="data:,", compression="xz"),
         (f"W {REPLACE}.compression",),
         last=V.V3_0,
     ),
     Rule(
-        "5.4 hash without source",
+        "resource: hash without source",
         contents(verification={"hash": SHA512}),
         (f"E {FILE}.contents.verification.hash",),
     ),
-    Rule("5.4 hash with an empty source", contents(source="", verification={"hash": SHA512})),
+    Rule("resource: hash with an empty source", contents(source="", verification={"hash": SHA512})),
     Rule(
-        "5.4 reference's hash",
+        "resource: reference's hash",
         replace(verification={"hash": SHA512}),
         (f"E {REPLACE}.verification.hash",),
         V.V3_1,
     ),
-    Rule("5.4 reference's hash, before", replace(verification={"hash": SHA512}), (), last=V.V3_0),
-    Rule("5.4 invalid source", contents(source="foo"), (f"E {FILE}.contents.source",)),
-    Rule("5.4 invalid source to append", file(append=[{"source": "data:"}]), (f"E {FILE}.append.0.source",)),
     Rule(
-        "5.4 headers without source",
+        "resource: reference's hash, older versions", replace(verification={"hash": SHA512}), (), last=V.V3_0
+    ),
+    Rule("resource: invalid source", contents(source="foo"), (f"E {FILE}.contents.source",)),
+    Rule(
+        "resource: invalid source to append",
+        file(append=[{"source": "data:"}]),
+        (f"E {FILE}.append.0.source",),
+    ),
+    Rule(
+        "resource: headers without source",
         contents(httpHeaders=[HEADER]),
         (f"E {FILE}.contents.httpHeaders",),
         V.V3_1,
     ),
     Rule(
-        "5.4 headers to data",
+        "resource: headers to data",
         contents(source="data:,", httpHeaders=[HEADER]),
         (f"E {FILE}.contents.httpHeaders",),
         V.V3_1,
     ),
-    Rule("5.4 headers to http", contents(source="http://a", httpHeaders=[HEADER]), (), V.V3_1),
+    Rule("resource: headers to http", contents(source="http://a", httpHeaders=[HEADER]), (), V.V3_1),
     Rule(
-        "5.4 headers, before",
+        "resource: headers, older versions",
         contents(source="data:,", httpHeaders=[HEADER]),
         (f"W {FILE}.contents.httpHeaders",),
         last=V.V3_0,
     ),
     Rule(
-        "5.4 header without name",
+        "resource: header without name",
         contents(source="http://a", httpHeaders=[{"value": "b"}]),
         (f"E {FILE}.contents.httpHeaders.0.name",),
         V.V3_1,
     ),
     Rule(
-        "5.4 header with empty value",
+        "resource: header with empty value",
         contents(source="http://a", httpHeaders=[{"name": "A", "value": ""}]),
         (f"E {FILE}.contents.httpHeaders.0.value",),
         V.V3_1,
     ),
-    Rule("5.4 header without value", contents(source="http://a", httpHeaders=[{"name": "A"}]), (), V.V3_1),
     Rule(
-        "5.4 hash without function",
+        "resource: header without value", contents(source="http://a", httpHeaders=[{"name": "A"}]), (), V.V3_1
+    ),
+    Rule(
+        "resource: hash without function",
         contents(source="data:,", verification={"hash": "abc"}),
         (f"E {FILE}.contents.verification.hash",),
     ),
     Rule(
-        "5.4 hash of another function",
+        "resource: hash of another function",
         contents(source="data:,", verification={"hash": "md5-abc"}),
         (f"E {FILE}.contents.verification.hash",),
     ),
-    Rule("5.4 sha256", contents(source="data:,", verification={"hash": SHA256}), (), V.V3_1),
+    Rule("resource: sha256", contents(source="data:,", verification={"hash": SHA256}), (), V.V3_1),
     Rule(
-        "5.4 sha256, before",
+        "resource: sha256, older versions",
         contents(source="data:,", verification={"hash": SHA256}),
         (f"E {FILE}.contents.verification.hash",),
         last=V.V3_0,
     ),
     Rule(
-        "5.4 hash too short",
+        "resource: hash too short",
         contents(source="data:,", verification={"hash": SHA512[:-1]}),
         (f"E {FILE}.contents.verification.hash",),
     ),
     Rule(
-        "5.4 hash is not looked into", contents(source="data:,", verification={"hash": "sha512-" + "z" * 128})
+        "resource: hash is not looked into",
+        contents(source="data:,", verification={"hash": "sha512-" + "z" * 128}),
     ),
 ]
 
 NODES = [
-    Rule("5.5 path missing", {"storage": {"directories": [{}]}}, (f"E {DIR}.path",)),
-    Rule("5.5 path relative", directory(path="d"), (f"E {DIR}.path",)),
-    Rule("5.5 path unclean", link(path="/l/."), (f"E {LINK}.path",)),
-    Rule("5.5 the root is a path", directory(path="/")),
-    Rule("5.5 user by id and name", file(user={"id": 0, "name": "root"}), (f"E {FILE}.user",)),
-    Rule("5.5 group by id and name", directory(group={"id": 0, "name": "root"}), (f"E {DIR}.group",)),
-    Rule("5.5 user by id and empty name", file(user={"id": 0, "name": ""})),
-    Rule("5.5 mode too large", directory(mode=0o10000), (f"E {DIR}.mode",)),
-    Rule("5.5 mode negative", file(mode=-1), (f"E {FILE}.mode",), V.V3_6),
-    Rule("5.5 special bits", file(mode=0o4755), (f"W {FILE}.mode",), last=V.V3_5),
-    Rule("5.5 special bits of a directory", directory(mode=0o1777), (f"W {DIR}.mode",), last=V.V3_5),
-    Rule("5.5 special bits honoured", file(mode=0o6755), (), V.V3_6),
-    Rule("5.5 overwrite without source", file(overwrite=True), (f"E {FILE}.overwrite",)),
-    Rule("5.5 overwrite with an empty source", file(overwrite=True, contents={"source": ""})),
-    Rule("5.5 overwrite of a directory", directory(overwrite=True)),
+    Rule("node: path missing", {"storage": {"directories": [{}]}}, (f"E {DIR}.path",)),
+    Rule("node: path relative", directory(path="d"), (f"E {DIR}.path",)),
+    Rule("node: path unclean", link(path="/l/."), (f"E {LINK}.path",)),
+    Rule("node: the root is a path", directory(path="/")),
+    Rule("node: user by id and name", file(user={"id": 0, "name": "root"}), (f"E {FILE}.user",)),
+    Rule("node: group by id and name", directory(group={"id": 0, "name": "root"}), (f"E {DIR}.group",)),
+    Rule("node: user by id and empty name", file(user={"id": 0, "name": ""})),
+    Rule("node: mode too large", directory(mode=0o10000), (f"E {DIR}.mode",)),
+    Rule("node: mode negative", file(mode=-1), (f"E {FILE}.mode",), V.V3_6),
+    Rule("node: special bits", file(mode=0o4755), (f"W {FILE}.mode",), last=V.V3_5),
+    Rule("node: special bits of a directory", directory(mode=0o1777), (f"W {DIR}.mode",), last=V.V3_5),
+    Rule("node: special bits honoured", file(mode=0o6755), (), V.V3_6),
+    Rule("node: overwrite without source", file(overwrite=True), (f"E {FILE}.overwrite",)),
+    Rule("node: overwrite with an empty source", file(overwrite=True, contents={"source": ""})),
+    Rule("node: overwrite of a directory", directory(overwrite=True)),
     Rule(
-        "5.5 below two links",
+        "node: below two links",
         {
             "storage": {
                 "links": [{"path": "/a", "target": "/t"}, {"path": "/a/b", "target": "/t"}],
@@ -228,11 +271,11 @@ NODES = [
             "E $.storage.links.1",
         ),
     ),
-    Rule("5.5 link without target", link(target=None), (f"E {LINK}.target",), V.V3_3),
-    Rule("5.5 link with empty target", link(target=""), (f"E {LINK}.target",), V.V3_3),
-    Rule("5.5 link without target, before", link(target=None), (), last=V.V3_2),
+    Rule("node: link without target", link(target=None), (f"E {LINK}.target",), V.V3_3),
+    Rule("node: link with empty target", link(target=""), (f"E {LINK}.target",), V.V3_3),
+    Rule("node: link without target, older versions", link(target=None), (), last=V.V3_2),
     Rule(
-        "5.5 hard link to a directory",
+        "node: hard link to a directory",
         {
             "storage": {
                 "links": [{"path": "/l", "target": "/x/../d", "hard": True}],
@@ -242,7 +285,7 @@ NODES = [
         (f"E {LINK}",),
     ),
     Rule(
-        "5.5 relative hard link to a directory starts at the link itself",
+        "node: relative hard link to a directory starts at the link itself",
         {
             "storage": {
                 "links": [{"path": "/l/m", "target": "../d", "hard": True}],
@@ -252,15 +295,15 @@ NODES = [
         (f"E {LINK}",),
     ),
     Rule(
-        "5.5 symbolic link to a directory",
+        "node: symbolic link to a directory",
         {"storage": {"links": [{"path": "/l", "target": "/d"}], "directories": [{"path": "/d"}]}},
     ),
     Rule(
-        "5.5 hard link with owners",
+        "node: hard link with owners",
         link(hard=True, user={"id": 0}, group={"name": "g"}),
         (f"W {LINK}.user.id", f"W {LINK}.group.name"),
     ),
-    Rule("5.5 symbolic link with owners", link(user={"id": 0}, group={"name": "g"})),
+    Rule("node: symbolic link with owners", link(user={"id": 0}, group={"name": "g"})),
 ]
 
 TWICE = [
@@ -293,14 +336,17 @@ TWICE = [
     ({"kernelArguments": {"shouldExist": ["a"] * 2}}, "$.kernelArguments.shouldExist.1", V.V3_3),
 ]
 DUPLICATES = [
-    *(Rule(f"5.10 twice at {path}", fragment, (f"E {path}",), first) for fragment, path, first in TWICE),
-    Rule("5.10 appended twice", file(append=[{"source": "data:,x"}] * 2)),
-    Rule("5.10 options twice", filesystem(format="ext4", options=["x"] * 2)),
-    Rule("5.10 mount options twice", filesystem(format="ext4", mountOptions=["x"] * 2), (), V.V3_1),
-    Rule("5.10 RAID options twice", raid(options=["x"] * 2)),
-    Rule("5.10 LUKS options twice", luks(options=["x"] * 2), (), V.V3_2),
+    *(
+        Rule(f"duplicate: twice at {path}", fragment, (f"E {path}",), first)
+        for fragment, path, first in TWICE
+    ),
+    Rule("duplicate: appended twice", file(append=[{"source": "data:,x"}] * 2)),
+    Rule("duplicate: options twice", filesystem(format="ext4", options=["x"] * 2)),
+    Rule("duplicate: mount options twice", filesystem(format="ext4", mountOptions=["x"] * 2), (), V.V3_1),
+    Rule("duplicate: RAID options twice", raid(options=["x"] * 2)),
+    Rule("duplicate: LUKS options twice", luks(options=["x"] * 2), (), V.V3_2),
     Rule(
-        "5.10 one path in three lists",
+        "duplicate: one path in three lists",
         {
             "storage": {
                 "directories": [{"path": "/a"}],
@@ -311,7 +357,7 @@ DUPLICATES = [
         ("E $.storage.files.0", "E $.storage.links.0"),
     ),
     Rule(
-        "5.10 header names differ by case",
+        "duplicate: header names differ by case",
         contents(source="http://a", httpHeaders=[HEADER, {"name": "a", "value": "c"}]),
         (),
         V.V3_1,
@@ -334,30 +380,30 @@ TYPES = [
     "scope",
 ]
 UNITS = [
-    *(Rule(f"5.11 type {kind}", unit(name=f"a.b.{kind}")) for kind in TYPES),
-    Rule("5.11 no type", unit(name="a"), (f"E {UNIT}.name",)),
-    Rule("5.11 the type without its dot", unit(name="xservice"), (f"E {UNIT}.name",)),
-    Rule("5.11 another type", unit(name="a.conf"), (f"E {UNIT}.name",)),
-    Rule("5.11 the type is that of the last element", unit(name="a.service/b"), (f"E {UNIT}.name",)),
-    Rule("5.11 contents", unit(contents="[Unit"), (f"E {UNIT}.contents",)),
-    Rule("5.11 enabled without Install", unit(contents=GOOD, enabled=True), (f"W {UNIT}.contents",)),
+    *(Rule(f"unit: type {kind}", unit(name=f"a.b.{kind}")) for kind in TYPES),
+    Rule("unit: no type", unit(name="a"), (f"E {UNIT}.name",)),
+    Rule("unit: the type without its dot", unit(name="xservice"), (f"E {UNIT}.name",)),
+    Rule("unit: another type", unit(name="a.conf"), (f"E {UNIT}.name",)),
+    Rule("unit: the type is that of the last element", unit(name="a.service/b"), (f"E {UNIT}.name",)),
+    Rule("unit: contents", unit(contents="[Unit"), (f"E {UNIT}.contents",)),
+    Rule("unit: enabled without Install", unit(contents=GOOD, enabled=True), (f"W {UNIT}.contents",)),
     Rule(
-        "5.11 enabled with empty Install",
+        "unit: enabled with empty Install",
         unit(contents=GOOD + "[Install]\n#A=b\n", enabled=True),
         (f"W {UNIT}.contents",),
     ),
-    Rule("5.11 enabled with Install", unit(contents=GOOD + "[Install]\nWantedBy=x\n", enabled=True)),
-    Rule("5.11 enabled without contents", unit(enabled=True)),
-    Rule("5.11 enabled with broken contents", unit(contents="[", enabled=True), (f"E {UNIT}.contents",)),
-    Rule("5.11 disabled without Install", unit(contents=GOOD, enabled=False)),
+    Rule("unit: enabled with Install", unit(contents=GOOD + "[Install]\nWantedBy=x\n", enabled=True)),
+    Rule("unit: enabled without contents", unit(enabled=True)),
+    Rule("unit: enabled with broken contents", unit(contents="[", enabled=True), (f"E {UNIT}.contents",)),
+    Rule("unit: disabled without Install", unit(contents=GOOD, enabled=False)),
     Rule(
-        "5.11 drop-in contents",
+        "unit: drop-in contents",
         unit(dropins=[{"name": "a.conf", "contents": "[X]\ny"}]),
         (f"E {UNIT}.dropins.0.contents",),
     ),
-    Rule("5.11 drop-in name", unit(dropins=[{"name": "a.service"}]), (f"E {UNIT}.dropins.0.name",)),
+    Rule("unit: drop-in name", unit(dropins=[{"name": "a.service"}]), (f"E {UNIT}.dropins.0.name",)),
     Rule(
-        "5.11 instance of a template without Install",
+        "unit: instance of a template without Install",
         {
             "systemd": {
                 "units": [{"name": "a@.service", "contents": GOOD}, {"name": "a@b.service", "enabled": True}]
@@ -366,7 +412,7 @@ UNITS = [
         ("W $.systemd.units.1.contents",),
     ),
     Rule(
-        "5.11 instance of a template that is not a service",
+        "unit: instance of a template that is not a service",
         {
             "systemd": {
                 "units": [{"name": "a@.timer", "contents": GOOD}, {"name": "a@b.timer", "enabled": True}]
@@ -374,7 +420,7 @@ UNITS = [
         },
     ),
     Rule(
-        "5.11 instance of a broken template",
+        "unit: instance of a broken template",
         {
             "systemd": {
                 "units": [{"name": "a@.service", "contents": "["}, {"name": "a@b.service", "enabled": True}]
@@ -383,7 +429,7 @@ UNITS = [
         ("E $.systemd.units.0.contents",),
     ),
     Rule(
-        "5.11 the template itself is no instance",
+        "unit: the template itself is no instance",
         {
             "systemd": {
                 "units": [{"name": "a@.service", "contents": GOOD}, {"name": "@b.service", "enabled": True}]

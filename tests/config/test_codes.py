@@ -1,4 +1,4 @@
-"""Every code that an entry can have has a page, and every page is true."""
+"""Codes of report entries: each has an explanation whose examples are correct."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CODES = list(codes().values())
 
 
 def first_word_arguments(tree: ast.AST) -> Iterator[str]:
-    """What `error("code", …)`, `warning("code", …)` and `code="code"` name."""
+    """Yield the codes in `error("code", …)`, `warning("code", …)` and `code="code"`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Name) and node.func.id in {"error", "warning"} and node.args:
@@ -27,7 +27,7 @@ def first_word_arguments(tree: ast.AST) -> Iterator[str]:
 
 
 def faults(tree: ast.AST) -> Iterator[str]:
-    """What functions that return a `Fault` put first."""
+    """Yield the first elements of the tuples that functions returning `Fault` return."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.returns and "Fault" in ast.unparse(node.returns):
             for statement in ast.walk(node):
@@ -40,8 +40,8 @@ def texts(value: ast.expr) -> Iterator[str]:
         yield value.value
 
 
-def used() -> set[str]:
-    found = {"newer-key", "unused-key", "spec-version"}  # chosen by an expression or given by place
+def used_codes() -> set[str]:
+    found = {"newer-key", "unused-key", "spec-version"}  # set by expressions that the search does not see
     for folder in ("schemas", "ignition/config"):
         for file in (PROJECT / folder).rglob("*.py"):
             tree = ast.parse(file.read_text())
@@ -49,12 +49,12 @@ def used() -> set[str]:
     return found
 
 
-def test_every_code_has_a_page_and_every_page_a_code() -> None:
-    assert used() == set(codes())
+def test_used_codes_are_exactly_the_explained_codes() -> None:
+    assert used_codes() == set(codes())
 
 
 @pytest.mark.parametrize("code", CODES, ids=lambda code: code.name)
-def test_the_page_is_whole(code: Code) -> None:
+def test_explanation_is_complete(code: Code) -> None:
     assert code.title
     assert not code.title.endswith(".")
     assert code.cause.endswith(".")
@@ -65,7 +65,7 @@ def test_the_page_is_whole(code: Code) -> None:
 @pytest.mark.parametrize(
     "code", [code for code in CODES if code.wrong is not None], ids=lambda code: code.name
 )
-def test_the_wrong_example_draws_the_entry(code: Code) -> None:
+def test_wrong_example_yields_the_code(code: Code) -> None:
     assert code.wrong is not None
     entries = [finding.entry for finding in judge(code.document(code.wrong).encode(), "wrong.ign").findings]
     assert {entry.severity for entry in entries if entry.code == code.name} == {code.severity}
@@ -74,6 +74,6 @@ def test_the_wrong_example_draws_the_entry(code: Code) -> None:
 @pytest.mark.parametrize(
     "code", [code for code in CODES if code.right is not None], ids=lambda code: code.name
 )
-def test_the_right_example_draws_nothing(code: Code) -> None:
+def test_right_example_yields_no_finding(code: Code) -> None:
     assert code.right is not None
     assert judge(code.document(code.right).encode(), "right.ign").findings == ()

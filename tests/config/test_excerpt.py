@@ -1,4 +1,4 @@
-"""The excerpt shows the right token, fits a terminal, and keeps secrets."""
+"""Excerpts: the caret, clipping to a terminal line, and hidden secrets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ignition.schemas.marks import secret
 
 
 def marked(data: bytes, line: int, column: int, side: Side) -> str:
-    """The part of the shown line that the caret and its tail are under."""
+    """Return the part of the shown line that is marked."""
     excerpt = Text(data).excerpt(Position(line, column), side)
     assert excerpt is not None
     return excerpt.text[excerpt.indent : excerpt.indent + excerpt.width]
@@ -37,30 +37,30 @@ def marked(data: bytes, line: int, column: int, side: Side) -> str:
         (b'{"mode": "a \\"b\\" c"}', 21, Side.READ, '"a \\"b\\" c"'),
         (b'{"mode": 12.5}', 14, Side.READ, "12.5"),
         (b'{"mode": [1]}', 11, Side.READ, "["),
-        (b'{"a": tru}', 11, Side.AMISS, "}"),
-        (b'{"a": 1 "b": 2}', 10, Side.AMISS, '"b"'),
+        (b'{"a": tru}', 11, Side.FAULT, "}"),
+        (b'{"a": 1 "b": 2}', 10, Side.FAULT, '"b"'),
         (b'{"key": "unclosed', 9, Side.VALUE, '"unclosed'),
         (b'{"k\\"ey": 1}', 2, Side.KEY, '"k\\"ey"'),
     ],
 )  # fmt: skip
-def test_the_caret_is_under_the_token(data: bytes, column: int, side: Side, token: str) -> None:
+def test_caret_is_under_token(data: bytes, column: int, side: Side, token: str) -> None:
     assert marked(data, 1, column, side) == token
 
 
-def test_two_lines_are_shown() -> None:
+def test_excerpt_prints_line_and_marker() -> None:
     excerpt = Text(b'{\n  "a": {\r\n    "b": 7\n}}').excerpt(Position(3, 10), Side.VALUE)
     assert str(excerpt) == '3 |     "b": 7\n  |          ^'
 
 
-def test_a_fault_at_a_line_break_is_shown_on_the_line_that_it_ends() -> None:
-    excerpt = Text(b'{"a\n": 1}').excerpt(Position(2, 1), Side.AMISS)
+def test_fault_at_newline_is_shown_on_line_before_it() -> None:
+    excerpt = Text(b'{"a\n": 1}').excerpt(Position(2, 1), Side.FAULT)
     assert excerpt == Excerpt(1, '{"a', 3, 1)
 
 
-def test_nothing_is_shown_for_the_end_of_the_text() -> None:
+def test_position_at_end_of_text_has_no_excerpt() -> None:
     text = Text(b"{")
-    assert text.excerpt(Position(0, 0), Side.AMISS) is None
-    assert text.token(Position(0, 0), Side.AMISS) == b""
+    assert text.excerpt(Position(0, 0), Side.FAULT) is None
+    assert text.token(Position(0, 0), Side.FAULT) == b""
     assert text.character(Position(0, 0)) == 0
 
 
@@ -68,9 +68,7 @@ def test_nothing_is_shown_for_the_end_of_the_text() -> None:
     ("before", "character", "indent"),
     [("", 2, 1), ("é", 3, 2), ("漢字", 4, 5), ("e\N{COMBINING ACUTE ACCENT}", 4, 2), ("\t", 3, 2)],
 )
-def test_columns_are_characters_and_carets_are_terminal_columns(
-    before: str, character: int, indent: int
-) -> None:
+def test_wide_characters_move_caret_by_terminal_columns(before: str, character: int, indent: int) -> None:
     data = f'"{before}","x"'.replace('"', "", 2).encode()
     position = Position(1, data.index(b'"') + 1)
     assert Text(data).character(position) == character
@@ -79,12 +77,12 @@ def test_columns_are_characters_and_carets_are_terminal_columns(
     assert excerpt.indent == indent
 
 
-def test_characters_are_counted_across_long_lines() -> None:
+def test_character_column_in_long_line_is_exact() -> None:
     data = ("é" * 10_000 + '"x"').encode()
     assert Text(data).character(Position(1, 20_001)) == 10_001
 
 
-def test_a_long_line_is_clipped_around_the_token() -> None:
+def test_long_line_is_clipped_around_token() -> None:
     data = b'{"a": "' + b"x" * 500 + b'", "culprit": 1, "b": "' + b"y" * 500 + b'"}'
     excerpt = Text(data).excerpt(Position(1, data.index(b'"culprit"') + 1), Side.KEY)
     assert excerpt is not None
@@ -94,7 +92,7 @@ def test_a_long_line_is_clipped_around_the_token() -> None:
     assert excerpt.text[excerpt.indent : excerpt.indent + excerpt.width] == '"culprit"'
 
 
-def test_what_a_terminal_might_obey_is_made_visible() -> None:
+def test_control_characters_are_replaced() -> None:
     excerpt = Text(b'{"\x1b[2J": \xff\x9b}').excerpt(Position(1, 2), Side.KEY)
     assert excerpt is not None
     assert excerpt.text == '{"\ufffd[2J": \ufffd\ufffd}'
@@ -123,10 +121,10 @@ SECRET = "5ecr3t"
     ],
 )
 @given(data=st.data())
-def test_secrets_are_blanked_wherever_the_caret_is(line: str, data: st.DataObject) -> None:
+def test_secrets_are_hidden_for_any_caret_position(line: str, data: st.DataObject) -> None:
     column = data.draw(st.integers(1, len(line) + 1))
     side = data.draw(st.sampled_from(Side))
-    if side in (Side.READ, Side.AMISS):
+    if side in (Side.READ, Side.FAULT):
         column = max(column, 2)
     excerpt = Text(line.encode()).excerpt(Position(1, column), side)
     assert SECRET not in str(excerpt)
@@ -138,7 +136,7 @@ def classes(node: type[Node]) -> Iterator[type[Node]]:
         yield from classes(one)
 
 
-def test_all_secret_fields_of_the_model_are_known() -> None:
+def test_secret_fields_are_those_of_the_model() -> None:
     assert issubclass(Config, Node)  # and its module has loaded all others
     marked = {
         json_name(attribute).lower().encode()
@@ -150,7 +148,7 @@ def test_all_secret_fields_of_the_model_are_known() -> None:
     assert marked == SECRET_FIELDS | {b"source"}
 
 
-def test_what_is_no_secret_stays() -> None:
+def test_values_that_are_not_secret_are_shown() -> None:
     line = '{"source": "https://user@host/a?versionId=c", "name": "passwordHash", "hash": "sha512-0"}'
     excerpt = Text(line.encode()).excerpt(Position(1, 2), Side.KEY)
     assert excerpt is not None
@@ -158,10 +156,10 @@ def test_what_is_no_secret_stays() -> None:
 
 
 @given(st.binary(max_size=300), st.data())
-def test_any_place_of_any_text_can_be_shown(data: bytes, draw: st.DataObject) -> None:
+def test_excerpt_of_any_position_in_any_text_fits(data: bytes, draw: st.DataObject) -> None:
     offset = draw.draw(st.integers(0, len(data)))
     side = draw.draw(st.sampled_from(Side))
-    if side in (Side.READ, Side.AMISS):
+    if side in (Side.READ, Side.FAULT):
         offset = max(offset, min(1, len(data)))
     line = data.count(b"\n", 0, offset) + 1
     position = Position(line, offset - data.rfind(b"\n", 0, offset))

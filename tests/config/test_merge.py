@@ -1,4 +1,4 @@
-"""Merging: each consequence that config-spec section 8 lists, and the laws that hold for all configs."""
+"""Merging: the rules of docs/reference/config-language.md, "Merging", and general laws."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def storage(parent: dict[str, Any], child: dict[str, Any]) -> Storage:
     return merged({"storage": parent}, {"storage": child}).storage
 
 
-def test_a_childs_source_leaves_the_parents_hash_compression_and_headers() -> None:
+def test_source_of_child_keeps_hash_compression_and_headers_of_parent() -> None:
     theirs = {
         "source": "http://old",
         "compression": "gzip",
@@ -67,7 +67,7 @@ def test_a_childs_source_leaves_the_parents_hash_compression_and_headers() -> No
 
 
 @pytest.mark.parametrize(("value", "result"), [(None, "/home/x"), ("", ""), ("/y", "/y")])
-def test_a_child_cannot_take_a_value_back_but_can_set_it_empty(value: str | None, result: str) -> None:
+def test_null_in_child_keeps_value_and_empty_string_replaces_it(value: str | None, result: str) -> None:
     both = merged(
         {"passwd": {"users": [{"name": "u", "homeDir": "/home/x"}]}},
         {"passwd": {"users": [{"name": "u", "homeDir": value}]}},
@@ -76,7 +76,7 @@ def test_a_child_cannot_take_a_value_back_but_can_set_it_empty(value: str | None
 
 
 @pytest.mark.parametrize("value", [0, 5])
-def test_zero_and_false_are_values(value: int) -> None:
+def test_zero_and_false_in_child_replace_value(value: int) -> None:
     both = merged(
         {"passwd": {"users": [{"name": "u", "uid": 7, "system": True}]}},
         {"passwd": {"users": [{"name": "u", "uid": value, "system": False}]}},
@@ -84,7 +84,7 @@ def test_zero_and_false_are_values(value: int) -> None:
     assert (both.passwd.users[0].uid, both.passwd.users[0].system) == (value, False)
 
 
-def test_an_id_of_the_parent_and_a_name_of_the_child_do_not_go_together() -> None:
+def test_owner_id_of_parent_and_name_of_child_conflict() -> None:
     both = merged(
         {"storage": {"files": [{"path": "/a", "user": {"id": 5}}]}},
         {"storage": {"files": [{"path": "/a", "user": {"name": "u"}}]}},
@@ -93,7 +93,7 @@ def test_an_id_of_the_parent_and_a_name_of_the_child_do_not_go_together() -> Non
     assert [entry.code for entry in check_config(both)] == ["id-and-name"]
 
 
-def test_partitions_by_label_and_by_number_are_not_the_same() -> None:
+def test_partition_with_number_does_not_merge_with_label_only() -> None:
     both = merged(
         {"storage": {"disks": [{"device": "/d", "partitions": [{"label": "y"}]}]}},
         {"storage": {"disks": [{"device": "/d", "partitions": [{"number": 3, "label": "y"}]}]}},
@@ -125,7 +125,7 @@ def test_partitions_merge_by_number_and_by_label() -> None:
 
 
 @pytest.mark.parametrize("kind", ["files", "directories"])
-def test_a_childs_link_takes_the_place_of_the_parents_node(kind: str) -> None:
+def test_link_of_child_replaces_node_of_parent(kind: str) -> None:
     result = storage(
         {kind: [{"path": "/a"}], "links": [{"path": "/l", "target": "/t"}]},
         {"links": [{"path": "/a", "target": "/b"}, {"path": "/l", "target": "/u"}]},
@@ -134,12 +134,12 @@ def test_a_childs_link_takes_the_place_of_the_parents_node(kind: str) -> None:
     assert result.links == (Link(path="/l", target="/u"), Link(path="/a", target="/b"))
 
 
-def test_a_childs_file_takes_the_place_of_the_parents_directory() -> None:
+def test_file_of_child_replaces_directory_of_parent() -> None:
     result = storage({"directories": [{"path": "/a"}, {"path": "/b"}]}, {"files": [{"path": "/a"}]})
     assert (result.directories, result.files) == ((Directory(path="/b"),), (File(path="/a"),))
 
 
-def test_kernel_arguments_share_one_key_space() -> None:
+def test_kernel_argument_of_child_moves_between_lists() -> None:
     both = merged(
         {"kernelArguments": {"shouldExist": ["a", "b", "c"], "shouldNotExist": ["x", "y"]}},
         {"kernelArguments": {"shouldExist": ["x", "d", "a"], "shouldNotExist": ["b", "z"]}},
@@ -149,7 +149,7 @@ def test_kernel_arguments_share_one_key_space() -> None:
     )
 
 
-def test_keys_and_groups_of_users_are_united_parents_first() -> None:
+def test_ssh_keys_and_groups_merge_without_duplicates_parent_first() -> None:
     both = merged(
         {"passwd": {"users": [{"name": "u", "groups": ["b", "a"], "sshAuthorizedKeys": ["k"]}]}},
         {"passwd": {"users": [{"name": "u", "groups": ["c", "a"], "sshAuthorizedKeys": ["l", "k"]}]}},
@@ -158,7 +158,7 @@ def test_keys_and_groups_of_users_are_united_parents_first() -> None:
     assert both.passwd.users[0].ssh_authorized_keys == ("k", "l")
 
 
-def test_options_are_concatenated_and_open_options_united() -> None:
+def test_options_are_appended_and_open_options_merge_without_duplicates() -> None:
     luks = {"name": "l", "device": "/d", "options": ["x"], "openOptions": ["x"]}
     raid = {"name": "r", "level": "raid1", "devices": ["/d"], "options": ["x"]}
     filesystem = {"device": "/d", "format": "xfs", "options": ["x"], "mountOptions": ["x"]}
@@ -171,12 +171,12 @@ def test_options_are_concatenated_and_open_options_united() -> None:
     )
 
 
-def test_what_is_appended_to_a_file_adds_up() -> None:
+def test_append_lists_are_concatenated() -> None:
     one = {"files": [{"path": "/a", "append": [{"source": "data:,x"}]}]}
     assert [resource.source for resource in storage(one, one).files[0].append] == ["data:,x", "data:,x"]
 
 
-def test_drop_ins_merge_by_name_within_their_unit() -> None:
+def test_dropins_merge_by_name_within_unit() -> None:
     both = merged(
         {"systemd": {"units": [{"name": "u.service", "dropins": [{"name": "a.conf", "contents": "[A]\n"}]}]}},
         {
@@ -209,32 +209,32 @@ class TestHeaders:
         )
         return [(header.name, header.value) for header in result.files[0].contents.http_headers]
 
-    def test_names_are_compared_with_their_case(self) -> None:
+    def test_header_names_are_case_sensitive(self) -> None:
         assert self.merged([{"name": "A", "value": "1"}], [{"name": "a", "value": "2"}]) == [
             ("A", "1"),
             ("a", "2"),
         ]
 
-    def test_a_value_replaces(self) -> None:
+    def test_header_value_of_child_replaces_value(self) -> None:
         assert self.merged([{"name": "A", "value": "1"}], [{"name": "A", "value": "2"}]) == [("A", "2")]
 
-    def test_no_value_removes(self) -> None:
+    def test_header_without_value_removes_header_of_parent(self) -> None:
         assert self.merged([{"name": "A", "value": "1"}, {"name": "B", "value": "1"}], [{"name": "A"}]) == [
             ("B", "1")
         ]
 
-    def test_no_value_stays_when_the_parent_says_nothing_at_all(self) -> None:
+    def test_header_without_value_remains_if_parent_is_empty(self) -> None:
         result = storage(
             {"files": [{"path": "/a", "mode": 5}]},
             {"files": [{"path": "/a", "contents": {"source": "http://a", "httpHeaders": [{"name": "A"}]}}]},
         )
         assert result.files[0].contents.http_headers == (HttpHeader(name="A"),)
 
-    def test_no_value_stays_when_there_is_nothing_to_remove(self) -> None:
+    def test_header_without_value_remains_if_parent_lacks_header(self) -> None:
         assert self.merged([{"name": "A", "value": "1"}], [{"name": "B"}]) == [("A", "1"), ("B", None)]
 
 
-def test_the_list_of_what_is_merged_adds_up_by_source() -> None:
+def test_merge_lists_merge_by_source() -> None:
     both = merge(
         parse(b'{"ignition":{"version":"3.6.0","config":{"merge":[{"source":"data:,a"}]}}}').config,
         parse(
@@ -247,22 +247,22 @@ def test_the_list_of_what_is_merged_adds_up_by_source() -> None:
 class TestLaws:
     @given(configs())
     @settings(deadline=None, max_examples=60)
-    def test_nothing_merged_over_a_config_leaves_it(self, one: Config) -> None:
+    def test_empty_child_leaves_config_unchanged(self, one: Config) -> None:
         assert merge(one, Config.empty()) == one
 
     @given(configs())
     @settings(deadline=None, max_examples=60)
-    def test_a_config_merged_over_nothing_is_itself(self, one: Config) -> None:
+    def test_config_merged_over_empty_parent_is_unchanged(self, one: Config) -> None:
         assert merge(Config.empty(), one) == one
 
     @given(configs(), configs())
     @settings(deadline=None, max_examples=60)
-    def test_keys_stay_unique(self, parent: Config, child: Config) -> None:
+    def test_merged_lists_have_unique_keys(self, parent: Config, child: Config) -> None:
         assert not [entry.path for entry in duplicates(merge(parent, child)) if not _is_node(entry.path)]
 
     @given(configs(), configs())
     @settings(deadline=None, max_examples=60)
-    def test_the_parents_order_comes_first_and_nothing_is_lost(self, parent: Config, child: Config) -> None:
+    def test_merged_list_has_parent_order_first_and_all_items(self, parent: Config, child: Config) -> None:
         both = merge(parent, child)
         names = [user.name for user in both.passwd.users]
         ours = [user.name for user in parent.passwd.users]
@@ -271,8 +271,8 @@ class TestLaws:
 
     @given(configs(), configs(), configs())
     @settings(deadline=None, max_examples=60)
-    def test_it_does_not_matter_which_two_are_merged_first(self, a: Config, b: Config, c: Config) -> None:
-        """True where a child's item neither moves between lists nor removes a header."""
+    def test_merge_is_associative(self, a: Config, b: Config, c: Config) -> None:
+        """Holds where no item of a child moves between lists or removes a header."""
         left, right = merge(merge(a, b), c), merge(a, merge(b, c))
         assert left.passwd == right.passwd
         assert left.systemd == right.systemd
@@ -282,7 +282,7 @@ class TestLaws:
 
     @given(configs(), configs())
     @settings(deadline=None, max_examples=60)
-    def test_a_childs_plain_values_win(self, parent: Config, child: Config) -> None:
+    def test_plain_values_of_child_win(self, parent: Config, child: Config) -> None:
         both = merge(parent, child)
         for field in fields_of(type(child.ignition.timeouts)):
             theirs = getattr(child.ignition.timeouts, field.attribute)
@@ -291,11 +291,11 @@ class TestLaws:
 
 
 def _is_node(path: Any) -> bool:
-    """Files, directories and links can meet when each document had one of two lists."""
+    """Nodes of different kinds can have the same path after merging."""
     return path[:2] in (("storage", "files"), ("storage", "directories"), ("storage", "links"))
 
 
-def test_an_object_is_zero_only_when_it_says_nothing() -> None:
+def test_object_is_zero_only_without_set_fields() -> None:
     assert is_zero(File(path=""))
     assert is_zero(Owner(id=None))
     assert not is_zero(Owner(id=0))

@@ -1,4 +1,4 @@
-"""Which fields need the network."""
+"""Detection of the config fields that need the network."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ LUKS = "$.storage.luks.0"
         ({"ignition": {"proxy": {"httpProxy": "http://p"}}}, []),
     ],
 )
-def test_fields(fragment: dict[str, Any], paths: list[str]) -> None:
+def test_fields_that_need_network_are_found(fragment: dict[str, Any], paths: list[str]) -> None:
     fragment = {**fragment, "ignition": {"version": "3.6.0", **fragment.get("ignition", {})}}
     assert [format_path(path) for path in needs_network(config(**fragment))] == paths
 
 
-def test_nobody_can_tell_of_a_malformed_source() -> None:
+def test_malformed_source_is_error_with_path_and_without_url() -> None:
     broken = Config(storage=Storage(files=(File(path="/a", contents=Resource(source="http://a b")),)))
     with pytest.raises(ConfigError) as raised:
         needs_network(broken)

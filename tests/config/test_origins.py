@@ -1,4 +1,4 @@
-"""Origins follow the merge: for every value of a merged config, the place that is named holds it."""
+"""Origins of the values of merged configs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.config.configs import configs
 
 
 def values(node: Node, path: ConfigPath = ()) -> Iterator[tuple[ConfigPath, Any]]:
-    """All plain values that a config holds, with their paths."""
+    """Yield all plain values that a config sets, with their paths."""
     for field in fields_of(type(node)):
         value = getattr(node, field.attribute)
         for below, one in (
@@ -32,7 +32,7 @@ def values(node: Node, path: ConfigPath = ()) -> Iterator[tuple[ConfigPath, Any]
 
 
 def at(node: Node, path: ConfigPath) -> Any:
-    """The value at a path."""
+    """Return the value at a path."""
     value: Any = node
     for step in path:
         if isinstance(step, int):
@@ -45,7 +45,7 @@ def at(node: Node, path: ConfigPath) -> Any:
 
 @given(configs(), configs(), configs())
 @settings(deadline=None, max_examples=60)
-def test_every_value_is_found_where_it_came_from(a: Config, b: Config, c: Config) -> None:
+def test_origin_of_each_value_holds_that_value(a: Config, b: Config, c: Config) -> None:
     first = Merged(merge(a, b), Document(a, "a"), Document(b, "b"))
     tree = Merged(merge(first.config, c), first, Document(c, "c"))
     for path, value in values(tree.config):
@@ -53,7 +53,7 @@ def test_every_value_is_found_where_it_came_from(a: Config, b: Config, c: Config
         assert at(origin.document.config, origin.path) == value
 
 
-def test_a_path_that_leads_nowhere_has_none() -> None:
+def test_unknown_path_has_no_origin() -> None:
     tree = Merged(Config.empty(), Document(Config.empty(), "a"), Document(Config.empty(), "b"))
     assert origins(tree, ("nothing",)) == ()
     assert origins(tree, ("passwd", "users", 5)) == ()

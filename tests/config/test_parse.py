@@ -1,4 +1,7 @@
-"""The way in: what is accepted, what is raised, and that nothing else ever is (config-spec 1 and 3)."""
+"""Parsing: accepted documents, reports and errors.
+
+Source: docs/reference/config-language.md, "Accepting a document" and "Reports".
+"""
 
 from __future__ import annotations
 
@@ -17,21 +20,21 @@ from tests.config.documents import broken, document
 
 
 @pytest.mark.parametrize("spec", list(Spec))
-def test_each_known_version_is_brought_to_the_newest(spec: Spec) -> None:
+def test_parse_upgrades_each_version_to_newest(spec: Spec) -> None:
     parsed = parse(b'{"ignition":{"version":"%s"}}' % spec.version.encode(), source="x")
     assert (parsed.spec, parsed.source, len(parsed.report)) == (spec, "x", 0)
     assert parsed.config.ignition.version == LATEST.version
 
 
 @pytest.mark.parametrize("version", ["03.0.0", "3.00.0", "3.0.0-", "3.0.0+", "3.007.0-experimental"])
-def test_versions_are_compared_as_versions(version: str) -> None:
+def test_version_with_leading_zeros_is_accepted(version: str) -> None:
     assert (
         parse(json.dumps({"ignition": {"version": version}}).encode()).config.ignition.version
         == LATEST.version
     )
 
 
-def test_no_bytes_are_an_empty_config_and_nothing_else_is() -> None:
+def test_only_zero_bytes_are_empty_config() -> None:
     with pytest.raises(EmptyConfig):
         parse(b"")
     with pytest.raises(ConfigError):
@@ -55,7 +58,7 @@ def test_no_bytes_are_an_empty_config_and_nothing_else_is() -> None:
         b"// x\n{}",
     ],
 )
-def test_what_is_no_config_gets_a_report_without_a_path(data: bytes) -> None:
+def test_document_that_is_no_config_has_one_error_without_path(data: bytes) -> None:
     with pytest.raises(ConfigError) as raised:
         parse(data)
     assert [entry.path for entry in raised.value.report] == [None]
@@ -94,20 +97,20 @@ def test_what_is_no_config_gets_a_report_without_a_path(data: bytes) -> None:
         ),
     ],
 )
-def test_what_has_no_known_version_gets_no_report(document: str) -> None:
+def test_unknown_version_fails_without_report(document: str) -> None:
     with pytest.raises(ConfigError, match="version") as raised:
         parse(document.encode())
     assert not raised.value.report
     assert "3.6.0" in raised.value.hint
 
 
-def test_older_specs_have_to_be_translated() -> None:
+def test_spec_2_hint_says_to_translate() -> None:
     with pytest.raises(ConfigError) as raised:
         parse(b'{"ignition":{"version":"2.3.0"}}')
     assert raised.value.hint.startswith("translate the config")
 
 
-def test_errors_are_collected_in_the_references_order() -> None:
+def test_entries_are_in_order_of_reference() -> None:
     checked = check(
         b'{"ignition":{"version":"3.3.0","config":{"merge":[{},{}]}},"storage":{"files":[{"path":"a","x":1}],'
         b'"directories":[{"path":"b"}]},"passwd":{"groups":[{"name":"g"},{"name":"g"}]}}'
@@ -123,7 +126,7 @@ def test_errors_are_collected_in_the_references_order() -> None:
     ]
 
 
-def test_warnings_keep_the_config() -> None:
+def test_config_with_warnings_is_accepted() -> None:
     parsed = parse(b'{"ignition":{"version":"3.3.0"},"storage":{"files":[{"path":"/a","mode":2541,"x":0}]}}')
     assert [entry.code for entry in parsed.report] == ["mode-special-bits", "unused-key"]
     assert parsed.config.storage.files[0].mode == 0o755
@@ -140,18 +143,18 @@ def test_warnings_keep_the_config() -> None:
         (b"<html>", "HTML"),
     ],
 )
-def test_what_people_hand_over_by_mistake_is_recognised(data: bytes, hint: str) -> None:
+def test_common_wrong_input_gets_hint(data: bytes, hint: str) -> None:
     (entry,) = check(data).report
     assert hint in entry.hint
 
 
-def test_the_source_is_named() -> None:
+def test_error_names_source() -> None:
     with pytest.raises(ConfigError, match=r"^the config from user\.ign is invalid$"):
         parse(b'{"ignition":{"version":"3.0.0"},"storage":{"files":[{}]}}', source="user.ign")
 
 
 @pytest.mark.parametrize("spec", list(Spec))
-def test_nothing_secret_is_in_a_report(spec: Spec) -> None:
+def test_report_contains_no_secrets(spec: Spec) -> None:
     secret = "geheim"
     document = {
         "ignition": {"version": spec.version, "proxy": {"httpProxy": f"ftp://u:{secret}@p"}},
@@ -178,8 +181,8 @@ def test_nothing_secret_is_in_a_report(spec: Spec) -> None:
 class TestAnything:
     @given(st.binary(max_size=200))
     @settings(deadline=None)
-    def test_bytes(self, data: bytes) -> None:
-        self.assert_judged(data)
+    def test_check_of_any_bytes_never_raises(self, data: bytes) -> None:
+        self.assert_checked(data)
 
     @given(
         st.recursive(
@@ -191,19 +194,19 @@ class TestAnything:
         )
     )
     @settings(deadline=None)
-    def test_json(self, value: Any) -> None:
-        self.assert_judged(json.dumps(value).encode())
-        self.assert_judged(json.dumps({"ignition": {"version": "3.6.0"}, "storage": value}).encode())
+    def test_check_of_any_json_never_raises(self, value: Any) -> None:
+        self.assert_checked(json.dumps(value).encode())
+        self.assert_checked(json.dumps({"ignition": {"version": "3.6.0"}, "storage": value}).encode())
 
     @given(st.integers(0, 10**9), st.sampled_from(list(Spec)))
     @settings(deadline=None)
-    def test_configs(self, seed: int, spec: Spec) -> None:
+    def test_check_of_random_configs_never_raises(self, seed: int, spec: Spec) -> None:
         data = document(seed, spec)
-        self.assert_judged(data)
-        self.assert_judged(broken(seed, data))
+        self.assert_checked(data)
+        self.assert_checked(broken(seed, data))
 
-    def assert_judged(self, data: bytes) -> None:
-        """Valid or not, and nothing but the two errors; every entry of a document has a position."""
+    def assert_checked(self, data: bytes) -> None:
+        """Assert that only the documented errors are raised and each entry has a position."""
         checked = check(data)
         assert all(entry.position is not None for entry in checked.report)
         if checked.failure is None:
@@ -216,14 +219,14 @@ class TestAnything:
 
 
 class TestSize:
-    """Time and memory grow with the input and no faster; limits are generous for busy machines."""
+    """Time grows linearly with the input; the limits leave room for busy machines."""
 
     def seconds(self, data: bytes) -> float:
         start = time.process_time()
         check(data)
         return time.process_time() - start
 
-    def test_ten_thousand_files(self) -> None:
+    def test_ten_thousand_files_are_checked_in_time(self) -> None:
         files = [
             {"path": f"/f{index}", "mode": 420, "contents": {"source": "data:,hello"}}
             for index in range(10_000)
@@ -231,7 +234,7 @@ class TestSize:
         data = json.dumps({"ignition": {"version": "3.6.0"}, "storage": {"files": files}}).encode()
         assert self.seconds(data) < 2
 
-    def test_links_and_what_could_lie_below_them(self) -> None:
+    def test_many_links_and_files_are_checked_in_time(self) -> None:
         storage = {
             "links": [{"path": f"/l{index}", "target": "t", "hard": True} for index in range(5_000)],
             "files": [{"path": f"/f{index}/x"} for index in range(5_000)],
@@ -259,10 +262,10 @@ class TestSize:
         ],
         ids=lambda data: data[:8].decode(),
     )
-    def test_much_of_one_thing(self, data: bytes) -> None:
+    def test_long_run_of_one_token_is_checked_in_time(self, data: bytes) -> None:
         assert self.seconds(data) < 2
 
-    def test_ten_thousand_levels_are_read_and_one_more_is_an_error(self) -> None:
+    def test_nesting_limit_is_ten_thousand_levels(self) -> None:
         def nested(levels: int) -> bytes:
             return b'{"ignition":{"version":"3.6.0"},"x":' + b"[" * levels + b"]" * levels + b"}"
 

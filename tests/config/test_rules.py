@@ -1,7 +1,7 @@
-"""Every rule of config-spec section 5, in every version that has it.
+"""Every validation rule, in every version of the spec that has it.
 
-A row says what a fragment gets from its first version on, and until which one. In
-earlier versions of the spec it must not get that entry.
+A row has the findings on a fragment in the versions from `first` to `last`. In versions
+before `first` the findings must differ.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import pytest
 
 from ignition.schemas.spec import Spec
 from tests.config.rules import CONFIG_LEVEL, DUPLICATES, IGNITION, NODES, RESOURCE, UNITS, Rule
-from tests.config.spoken import verdict
-from tests.config.storage_rules import ARRAYS, DISKS, FILESYSTEMS, VOLUMES
+from tests.config.shorthand import verdict
+from tests.config.storage_rules import DISKS, FILESYSTEMS, RAIDS, VOLUMES
 
 RULES = [
     *CONFIG_LEVEL,
@@ -19,7 +19,7 @@ RULES = [
     *RESOURCE,
     *NODES,
     *DISKS,
-    *ARRAYS,
+    *RAIDS,
     *FILESYSTEMS,
     *VOLUMES,
     *DUPLICATES,
@@ -35,18 +35,18 @@ CASES = [
 
 
 @pytest.mark.parametrize(("rule", "spec"), CASES)
-def test_rule(rule: Rule, spec: Spec) -> None:
+def test_rule_in_its_versions_yields_expected_findings(rule: Rule, spec: Spec) -> None:
     assert tuple(verdict(rule.fragment, spec)) == rule.expected
 
 
 @pytest.mark.parametrize(
     ("rule", "spec"),
     [
-        pytest.param(rule, spec, id=f"{rule.name} before it, in {spec.version}")
+        pytest.param(rule, spec, id=f"{rule.name} too early, in {spec.version}")
         for rule in RULES
         for spec in Spec
         if spec < rule.first and rule.expected
     ],
 )
-def test_rule_does_not_hold_before(rule: Rule, spec: Spec) -> None:
+def test_rule_before_its_first_version_yields_other_findings(rule: Rule, spec: Spec) -> None:
     assert tuple(verdict(rule.fragment, spec)) != rule.expected

@@ -1,4 +1,4 @@
-"""What older versions meant, in the newest form (config-spec section 7)."""
+"""Upgrades; docs/reference/config-language.md, "Translation between versions"."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ignition.errors import ConfigError
 from ignition.schemas.config import Config
 from ignition.schemas.spec import LATEST, Spec
 from tests.config.fragments import authority, clevis, link, luks, raid, replace, tang
-from tests.config.spoken import text
+from tests.config.shorthand import text
 
 ADVERTISEMENT = json.dumps({"payload": "x"})
 
@@ -32,14 +32,14 @@ def test_special_bits_have_no_effect_before_3_6_0(kind: str, spec: Spec) -> None
 
 
 @pytest.mark.parametrize("spec", [spec for spec in Spec if spec >= Spec.V3_4])
-def test_an_advertisement_is_kept(spec: Spec) -> None:
-    """A deliberate difference: the reference loses the one of 3.4.0 on the way to 3.5.0."""
+def test_upgrade_keeps_tang_advertisement(spec: Spec) -> None:
+    """A deliberate difference: the reference drops it when it translates 3.4.0 to 3.5.0."""
     (volume,) = upgraded(tang(advertisement=ADVERTISEMENT), spec).storage.luks
     assert volume.clevis.tang[0].advertisement == ADVERTISEMENT
 
 
 @pytest.mark.parametrize("spec", [Spec.V3_0, Spec.V3_1, Spec.V3_2])
-def test_plain_texts_of_old_are_empty_and_not_null(spec: Spec) -> None:
+def test_absent_strings_of_old_versions_become_empty_strings(spec: Spec) -> None:
     assert upgraded(link(target=None), spec).storage.links[0].target == ""
     config = parse(b'{"ignition":{"version":"3.2.0"},"storage":{"luks":[{"name":"l","device":"/d"}]}}').config
     assert config.storage.luks[0].clevis.custom.pin is None
@@ -47,7 +47,7 @@ def test_plain_texts_of_old_are_empty_and_not_null(spec: Spec) -> None:
     assert (volume.clevis.custom.pin, volume.clevis.custom.config) == ("", "")
 
 
-def test_fields_that_a_version_lacks_have_no_effect() -> None:
+def test_fields_of_later_versions_have_no_effect() -> None:
     fragment = {**luks(), **raid(), "kernelArguments": {"shouldExist": ["a"]}}
     config = upgraded(fragment, Spec.V3_0)
     assert config.kernel_arguments.should_exist == ()
@@ -69,7 +69,7 @@ def test_fields_that_a_version_lacks_have_no_effect() -> None:
         ),
     ],
 )
-def test_what_was_valid_for_itself_can_still_fail_when_merged(
+def test_config_valid_in_old_version_can_fail_after_merging(
     fragment: dict[str, Any], spec: Spec, codes: list[str]
 ) -> None:
     config = upgraded(fragment, spec)
@@ -80,6 +80,6 @@ def test_what_was_valid_for_itself_can_still_fail_when_merged(
     assert all(entry.position is None for entry in raised.value.report)
 
 
-def test_a_merged_config_without_errors_gets_its_warnings() -> None:
+def test_merged_config_keeps_warnings() -> None:
     report = check_merged(upgraded(link(hard=True, user={"id": 0}), Spec.V3_6))
     assert [entry.code for entry in report] == ["hard-link-owner"]

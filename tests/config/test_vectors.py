@@ -1,4 +1,4 @@
-"""The verified vectors of config-spec section 12: path, severity, and where a column is given, that."""
+"""Verified examples; docs/reference/config-language.md, "Test vectors"."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from ignition.config.parse import check
 from ignition.schemas.spec import Spec
-from tests.config.spoken import findings, verdict
+from tests.config.shorthand import findings, verdict
 
 
 def files(*files: dict[str, Any] | None) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def units(*units: dict[str, Any]) -> dict[str, Any]:
         ),
     ],
 )
-def test_documents(document: bytes, status: int, printed: str) -> None:
+def test_document_prints_lines_of_reference(document: bytes, status: int, printed: str) -> None:
     checked = check(document)
     assert (1 if checked.failure else 0, str(checked.report)) == (status, printed)
 
@@ -168,11 +168,13 @@ def test_documents(document: bytes, status: int, printed: str) -> None:
         ),
     ],
 )
-def test_fragments(fragment: dict[str, Any], spec: Spec, expected: list[str]) -> None:
+def test_fragment_yields_findings_of_reference(
+    fragment: dict[str, Any], spec: Spec, expected: list[str]
+) -> None:
     assert verdict(fragment, spec) == expected
 
 
-def test_a_percent_sign_in_a_key_is_printed_as_it_stands() -> None:
+def test_percent_sign_in_key_is_printed_verbatim() -> None:
     checked = check(json.dumps({"ignition": {"version": "3.6.0"}, "a%b%d": 1}).encode())
     assert str(checked.report).endswith("unused key a%b%d")
     assert findings(checked) == ["W $.a%b%d"]

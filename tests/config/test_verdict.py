@@ -1,4 +1,4 @@
-"""Every reason against a document is a finding with a code, a place and advice."""
+"""Verdicts: each finding has a code, a position and a hint."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.corpus import ALL, GOOD
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_good_document_is_valid_without_a_word(name: str) -> None:
+def test_valid_document_has_no_findings(name: str) -> None:
     verdict = judge(GOOD[name], name)
     assert (verdict.valid, verdict.findings) == (True, ())
     assert verdict.version
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_verdict_is_that_of_the_report(name: str) -> None:
+def test_verdict_matches_report_of_check(name: str) -> None:
     checked, verdict = check(ALL[name]), judge(ALL[name], name)
     assert verdict.valid == (checked.failure is None)
     shown = [(f.entry.severity, f.entry.path, f.entry.position, f.entry.message) for f in verdict.findings]
@@ -41,7 +41,7 @@ def test_the_verdict_is_that_of_the_report(name: str) -> None:
         (b'{"ignition": {"version": "3"}}', "spec-version", 26, "three numbers", "3.0.0"),
     ],
 )
-def test_a_document_that_cannot_be_judged_has_a_finding(
+def test_rejected_document_has_one_finding(
     data: bytes, code: str, column: int, message: str, hint: str
 ) -> None:
     verdict = judge(data, "x.ign")
@@ -66,13 +66,13 @@ def test_a_document_that_cannot_be_judged_has_a_finding(
         ('"contents": "1"', ""),
     ],
 )
-def test_what_to_write_instead_of_a_value_of_the_wrong_type(value: str, hint: str) -> None:
+def test_wrong_type_hint_shows_intended_value(value: str, hint: str) -> None:
     data = f'{{"ignition": {{"version": "3.4.0"}}, "storage": {{"files": [{{"path": "/a", {value}}}]}}}}'
     (finding,) = judge(data.encode(), "x.ign").findings
     assert (finding.entry.code, finding.entry.hint) == ("wrong-type", hint)
 
 
-def test_what_cannot_be_read_is_not_valid() -> None:
+def test_unreadable_file_is_invalid() -> None:
     verdict = unreadable("x.ign", "No such file or directory")
     assert not verdict.valid
     assert [finding.entry.code for finding in verdict.findings] == ["unreadable"]
@@ -93,7 +93,7 @@ def mutated(data: bytes, start: int, length: int, instead: bytes) -> bytes:
         ),
     )
 )
-def test_no_document_is_too_broken_to_be_judged(data: bytes) -> None:
+def test_judge_of_damaged_document_never_raises(data: bytes) -> None:
     verdict = judge(data, "x.ign")
     assert isinstance(verdict, Verdict)
     assert verdict.valid == (verdict.count(Severity.ERROR) == 0)

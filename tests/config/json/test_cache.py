@@ -1,4 +1,4 @@
-"""The merged config on its way to the later stages."""
+"""The config cache."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tests.config.configs import configs
 
 @given(configs())
 @settings(deadline=None, max_examples=60)
-def test_what_was_written_is_read(config: Config) -> None:
+def test_load_returns_dumped_config(config: Config) -> None:
     assert load(dump(config)) == config
 
 
 @given(configs())
 @settings(deadline=None, max_examples=60)
-def test_any_reader_of_configs_can_read_it(config: Config) -> None:
+def test_dumped_config_can_be_parsed(config: Config) -> None:
     assert check(dump(config)).config == config
 
 
-def test_it_has_the_references_shape() -> None:
+def test_dump_has_format_of_reference() -> None:
     config = parse(b'{"ignition":{"version":"3.0.0"},"storage":{"files":[{"path":"/a","mode":420}]}}').config
     assert dump(config) == (
         b'{"ignition":{"config":{"replace":{"verification":{}}},"proxy":{},"security":{"tls":{}},'
@@ -36,7 +36,7 @@ def test_it_has_the_references_shape() -> None:
     )
 
 
-def test_an_empty_config_says_its_version() -> None:
+def test_dump_of_empty_config_has_version() -> None:
     assert json.loads(dump(Config.empty()))["ignition"]["version"] == "3.7.0-experimental"
 
 
@@ -54,6 +54,6 @@ def test_an_empty_config_says_its_version() -> None:
         b"\xff",
     ],
 )
-def test_what_cannot_be_read_is_an_error(data: bytes) -> None:
+def test_load_of_other_data_fails(data: bytes) -> None:
     with pytest.raises(StateError):
         load(data)

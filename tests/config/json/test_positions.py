@@ -1,4 +1,4 @@
-"""Lines and columns, as config-spec section 3.2 counts them."""
+"""Lines and columns; docs/reference/config-language.md, "Reports"."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ TEXT = """{
         (("ignition", 0), 2, 16),
     ],
 )
-def test_values(path: ConfigPath, line: int, column: int) -> None:
-    """Plain values start at their first byte, objects and lists behind the bracket."""
+def test_position_of_value(path: ConfigPath, line: int, column: int) -> None:
+    """Plain values start at their first byte, objects and lists after the bracket."""
     assert Places(TEXT).of(path) == Position(line, column)
 
 
@@ -53,7 +53,7 @@ def test_values(path: ConfigPath, line: int, column: int) -> None:
     ("path", "line", "column"),
     [(("ignition",), 2, 3), (("ignition", "version"), 2, 16), (("é",), 3, 2), (("twice",), 5, 15)],
 )
-def test_keys(path: ConfigPath, line: int, column: int) -> None:
+def test_position_of_key(path: ConfigPath, line: int, column: int) -> None:
     assert Places(TEXT).of_key(path) == Position(line, column)
 
 
@@ -69,9 +69,7 @@ def test_keys(path: ConfigPath, line: int, column: int) -> None:
         (b"5", (), NOWHERE),
     ],
 )
-def test_how_far_was_read_when_a_type_was_judged(
-    text: bytes, steps: tuple[int, ...], where: Position
-) -> None:
+def test_position_after_value_for_type_errors(text: bytes, steps: tuple[int, ...], where: Position) -> None:
     assert Places(text).after(steps) == where
 
 
@@ -102,7 +100,7 @@ def test_how_far_was_read_when_a_type_was_judged(
         ("\ufeff{}".encode(), Position(1, 2)),
     ],
 )
-def test_where_text_stops_to_be_json(text: bytes, where: Position) -> None:
+def test_position_of_fault_in_malformed_text(text: bytes, where: Position) -> None:
     with pytest.raises(Malformed) as raised:
         load(text)
     assert position_of_fault(text, raised.value) == where
@@ -118,17 +116,15 @@ def test_where_text_stops_to_be_json(text: bytes, where: Position) -> None:
     st.booleans(),
 )
 @settings(deadline=None)
-def test_the_scanner_reads_what_the_standard_library_reads(
-    value: object, indent: int | None, plain: bool
-) -> None:
+def test_scanner_and_standard_library_read_same_value(value: object, indent: int | None, plain: bool) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=plain).encode()
     assert scan(text).value == load(text) == value
 
 
 @given(st.text(alphabet='{}[],:"\\u0a1e+-. \ntrfn', max_size=12))
 @settings(deadline=None, max_examples=500)
-def test_the_scanner_accepts_what_the_standard_library_accepts(text: str) -> None:
-    """Except for its three words that are not JSON, which the alphabet cannot spell."""
+def test_scanner_and_standard_library_accept_same_text(text: str) -> None:
+    """The alphabet has no NaN and Infinity, which only the standard library accepts."""
     try:
         json.loads(text)
     except ValueError:

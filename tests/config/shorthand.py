@@ -1,4 +1,4 @@
-"""Short ways to say a config and to read a verdict, for tables."""
+"""Short notations for configs and findings in test tables."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ LETTERS = {"error": "E", "warning": "W"}
 
 
 def text(fragment: dict[str, Any], spec: Spec = Spec.V3_6) -> bytes:
-    """The document that says this beside its version."""
+    """Return the document with this fragment and version."""
     ignition = {**fragment.get("ignition", {}), "version": spec.version}
     return json.dumps({**fragment, "ignition": ignition}, ensure_ascii=False).encode()
 
 
 def verdict(fragment: dict[str, Any], spec: Spec = Spec.V3_6) -> list[str]:
-    """The findings on a fragment, each as `E $.path` or `W $.path`."""
+    """Return the findings on a fragment, each as `E $.path` or `W $.path`."""
     return findings(check(text(fragment, spec)))
 
 
@@ -30,10 +30,10 @@ def findings(checked: Checked) -> list[str]:
 
 
 def since(spec: Spec) -> list[Spec]:
-    """All versions from this one on."""
+    """Return this version and all later ones."""
     return [one for one in Spec if one >= spec]
 
 
 def before(spec: Spec) -> list[Spec]:
-    """All versions up to, but not with, this one."""
+    """Return all versions before this one."""
     return [one for one in Spec if one < spec]
