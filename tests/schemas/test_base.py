@@ -1,4 +1,4 @@
-"""The nodes: names, values, and what they show of themselves."""
+"""Nodes: JSON names, equality, immutability, and `repr` without secrets."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from ignition.schemas.systemd import Dropin, Unit
         ("tpm2", "tpm2"),
     ],
 )
-def test_json_names_follow_by_one_rule(attribute: str, name: str) -> None:
+def test_json_name_of_attribute(attribute: str, name: str) -> None:
     assert json_name(attribute) == name
 
 
-def test_nodes_are_values() -> None:
+def test_nodes_compare_by_value() -> None:
     one, other = File.of({"path": "/a", "mode": None}), File.of({"path": "/a"})
     assert one == other
     assert hash(one) == hash(other)
@@ -44,7 +44,7 @@ def test_nodes_are_values() -> None:
     assert one.given != other.given
 
 
-def test_nodes_do_not_change() -> None:
+def test_nodes_are_frozen() -> None:
     file = File.of({"path": "/a"})
     with pytest.raises(AttributeError):
         file.path = "/b"  # type: ignore[misc]
@@ -52,14 +52,14 @@ def test_nodes_do_not_change() -> None:
     assert file.mode is None
 
 
-def test_what_is_not_said_has_its_default() -> None:
+def test_attribute_not_given_has_its_default() -> None:
     config = Config.empty()
     assert config.storage.files == ()
     assert config.ignition.config.replace.source is None
     assert config is Config.empty()
 
 
-def test_secrets_are_not_shown() -> None:
+def test_repr_hides_secrets() -> None:
     secret = "geheim"
     config = Storage.of({"files": (File.of({"path": "/a", "contents": Resource.of({"source": secret})}),)})
     for node in (

@@ -1,4 +1,4 @@
-"""Who builds a config in Python gets pydantic's check, and the boot path does not pay for it."""
+"""Constructors check with pydantic; parsing does not import it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ignition.schemas.passwd import PasswdUser
 EXAMPLE = Path(__file__).parents[2] / "examples" / "demo.ign"
 
 
-def test_a_right_node_is_the_one_that_the_decoder_makes() -> None:
+def test_constructor_makes_same_node_as_decoder() -> None:
     made = Disk(device="/dev/a", partitions=(Partition(number=1, size_mib=5),))
     assert made == Disk.of({"device": "/dev/a", "partitions": (Partition.of({"number": 1, "size_mib": 5}),)})
     assert made.given == {"device", "partitions"}
@@ -36,7 +36,7 @@ def test_a_right_node_is_the_one_that_the_decoder_makes() -> None:
         ({"partitions": (Disk.of({}),)}, ("partitions", 0), "dict_type"),
     ],
 )
-def test_a_wrong_one_is_refused_with_its_place(
+def test_constructor_with_invalid_attribute_names_its_place(
     attributes: dict[str, Any], where: tuple[Any, ...], what: str
 ) -> None:
     with pytest.raises(ValidationError) as caught:
@@ -46,17 +46,17 @@ def test_a_wrong_one_is_refused_with_its_place(
     assert error["loc"][: len(where)] == where or error["loc"][-1:] == where[-1:]
 
 
-def test_json_names_and_python_names_are_both_fine() -> None:
+def test_type_adapter_accepts_json_and_python_names() -> None:
     assert TypeAdapter(Partition).validate_python({"sizeMiB": 5}) == Partition(size_mib=5)
 
 
-def test_values_are_not_shown() -> None:
+def test_validation_error_hides_values() -> None:
     with pytest.raises(ValidationError) as caught:
         PasswdUser(password_hash=["$6$s3cret"])  # type: ignore[arg-type]
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_config_is_a_type_that_pydantic_knows() -> None:
+def test_config_is_usable_in_pydantic_models() -> None:
     data = EXAMPLE.read_bytes()
     config = TypeAdapter(Config).validate_json(data)
     assert config == parse(data).config.evolve(ignition=config.ignition)
@@ -71,7 +71,7 @@ def test_a_config_is_a_type_that_pydantic_knows() -> None:
 
 
 @pytest.mark.real_commands
-def test_reading_a_config_does_not_import_pydantic() -> None:
+def test_parse_does_not_import_pydantic() -> None:
     script = f"""
 import sys
 from ignition.config.parse import parse

@@ -1,4 +1,4 @@
-"""The model holds together: every list says how it merges, every mark makes sense where it stands."""
+"""The model is consistent: every list has a merge rule, and every mark fits its field."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIELDS = [
 
 
 @pytest.mark.parametrize(("node", "field"), FIELDS)
-def test_a_field(node: type[Node], field: Field) -> None:
+def test_field_marks_are_consistent(node: type[Node], field: Field) -> None:
     default = getattr(node.empty(), field.attribute)
     assert default == field.default
     if field.many:
@@ -51,8 +51,8 @@ def test_a_field(node: type[Node], field: Field) -> None:
 
 
 @pytest.mark.parametrize("node", list(dict.fromkeys(classes(Config))))
-def test_fields_stand_in_the_order_in_which_they_are_visited(node: type[Node]) -> None:
-    """Alphabetical, with the case of acronyms as the reference's; what is inherited comes first."""
+def test_fields_are_in_order_of_the_reference(node: type[Node]) -> None:
+    """Inherited fields first, then alphabetical order with the acronyms of the reference."""
     own = [field.name for field in fields_of(node)]
     inherited = [field.name for base in node.__bases__ if base is not Node for field in fields_of(base)]
     acronyms = {"sshAuthorizedKeys": "SSHAuthorizedKeys"}

@@ -1,4 +1,4 @@
-"""The published schemas are current, say something about every field, and agree with the engine."""
+"""The published schemas of configs are current, describe every field, and agree with the engine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHAPE_CODES = {
     "newer-key", "not-an-object", "raid-devices-missing", "raid-level-missing", "source-missing",
     "spec-version", "tang-thumbprint-missing", "unused-key", "wrong-type",
 }  # fmt: skip
-"""What the engine says of one place alone, so that a schema says it too."""
+"""Codes of findings about a single place, which a schema reports too."""
 
 
 @cache
@@ -44,28 +44,28 @@ def accepts(document: Any, version: str) -> bool:
 
 
 @EACH_SPEC
-def test_what_is_published_is_current(spec: Spec) -> None:
+def test_published_schema_is_current(spec: Spec) -> None:
     hint = "run python -m ignition.schemas.jsonschema"
     assert published(spec.version) == schema_for(spec), hint
     file = PROJECT / "schemas" / "published" / f"ignition-{spec}.json"
     assert file.read_text() == json.dumps(schema_for(spec), indent=2, ensure_ascii=False) + "\n", hint
 
 
-def test_nothing_else_is_published() -> None:
+def test_published_folder_has_only_known_schemas() -> None:
     names = [path.name for path in (PROJECT / "schemas" / "published").iterdir()]
     expected = [f"ignition-{spec}.json" for spec in Spec] + [f"{name}.json" for name in DOCUMENTS]
     assert sorted(names) == sorted(expected)
 
 
 @EACH_SPEC
-def test_it_is_a_schema(spec: Spec) -> None:
+def test_published_schema_is_valid(spec: Spec) -> None:
     schema = published(spec.version)
     assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
     Draft202012Validator.check_schema(schema)
 
 
 def objects(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """All objects that a schema describes, with their fields."""
+    """Yield all objects that a schema describes."""
     for part in (schema, *schema["$defs"].values()):
         yield part
         for field in part["properties"].values():
@@ -75,7 +75,7 @@ def objects(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @EACH_SPEC
-def test_every_field_is_described(spec: Spec) -> None:
+def test_schema_describes_every_field(spec: Spec) -> None:
     for part in objects(published(spec.version)):
         assert part["title"]
         assert part["description"].endswith(".")
@@ -97,33 +97,33 @@ def test_every_field_is_described(spec: Spec) -> None:
         ("ClevisCustom", "pin", "Pin", "Any string since spec 3.6.0."),
     ],
 )
-def test_fields_say_since_when(place: str, name: str, title: str, since: str) -> None:
+def test_description_names_first_version(place: str, name: str, title: str, since: str) -> None:
     field = published(STABLE.version)["$defs"][place]["properties"][name]
     assert field["title"] == title
     assert field["description"].endswith(since)
     assert since or "Since" not in field["description"]
 
 
-def test_an_unknown_version_is_refused() -> None:
+def test_unknown_schema_name_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"no schema 3\.8\.0, expected one of 3\.0\.0"):
         published("3.8.0")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_good_documents_are_accepted(name: str) -> None:
+def test_schema_accepts_good_documents(name: str) -> None:
     document = json.loads(GOOD[name])
     jsonschema.validate(document, published(document["ignition"]["version"]))
 
 
 def about_shape(entry: Entry) -> bool:
-    """Whether the entry is about one place alone; of paths only that they are missing, and not in lists."""
+    """Whether the entry is about a single place; a missing path counts unless it is in a list."""
     if entry.code == "path-missing":
         return not isinstance((entry.path or ("",))[-1], int)
     return entry.code in SHAPE_CODES
 
 
 def agree(document: dict[str, Any], spec: Spec) -> None:
-    """The schema takes what the engine takes without a word, and nothing of the wrong shape."""
+    """Check that the schema accepts documents without findings and no document of the wrong shape."""
     entries = [finding.entry for finding in judge(json.dumps(document).encode(), "x.ign").findings]
     if accepts(document, spec.version):
         assert not [entry for entry in entries if about_shape(entry)]
@@ -132,7 +132,7 @@ def agree(document: dict[str, Any], spec: Spec) -> None:
 
 
 def versions_of(data: bytes) -> Iterator[dict[str, Any]]:
-    """A document under the name of each version."""
+    """Yield a document with each spec version."""
     try:
         document = json.loads(data)
     except ValueError:
@@ -164,7 +164,7 @@ KEYS = st.sampled_from(
 
 
 def places(value: Any) -> Iterator[tuple[dict[str, Any] | list[Any], Any]]:
-    """Every container with each of its keys or indices."""
+    """Yield every container with each of its keys or indices."""
     keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))
     for key in keys:
         yield value, key
@@ -174,7 +174,7 @@ def places(value: Any) -> Iterator[tuple[dict[str, Any] | list[Any], Any]]:
 
 @st.composite
 def changed(draw: Callable[..., Any]) -> tuple[dict[str, Any], Spec]:
-    """A good document, of any version, with up to three changes."""
+    """Return a good document of any version with up to three changes."""
     spec = draw(st.sampled_from(Spec))
     document = copy.deepcopy(draw(st.sampled_from(CONFIGS)))
     document["ignition"]["version"] = spec.version
@@ -199,14 +199,14 @@ def test_schema_and_engine_agree_on_changed_documents(case: tuple[dict[str, Any]
     agree(*case)
 
 
-def test_the_version_is_the_schema_s_own() -> None:
+def test_schema_accepts_only_its_version() -> None:
     assert accepts({"ignition": {"version": "3.4.0"}}, "3.4.0")
     assert not accepts({"ignition": {"version": "3.3.0"}}, "3.4.0")
     assert not accepts({"ignition": {}}, "3.4.0")
     assert not accepts({}, "3.4.0")
 
 
-def test_the_texts_come_from_the_model() -> None:
+def test_descriptions_come_from_the_model() -> None:
     from ignition.schemas.filesystems import Filesystem
 
     source = (PROJECT / "schemas" / "filesystems.py").read_text()
@@ -214,7 +214,7 @@ def test_the_texts_come_from_the_model() -> None:
     assert f'"""{field["description"]}"""' in source
 
 
-def test_the_engine_is_what_the_schema_is_measured_by() -> None:
-    """`agree` would notice if the engine stopped to speak: it has all codes that are about shape."""
+def test_corpus_leads_to_all_shape_codes() -> None:
+    """The corpus makes the engine report every code in SHAPE_CODES, so `agree` tests each of them."""
     spoken = {entry.code for data in ALL.values() for entry in check(data).report}
     assert spoken | {"spec-version"} >= SHAPE_CODES

@@ -1,4 +1,4 @@
-"""Paths: what is clean, and what stands above what."""
+"""Rules for paths, and counting the parents of a path."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ignition.schemas.paths import Prefixes, check_path, clean, extension
         ("../a", "../a"),
     ],
 )
-def test_clean(path: str, cleaned: str) -> None:
+def test_clean_simplifies_path(path: str, cleaned: str) -> None:
     assert clean(path) == cleaned
 
 
@@ -45,7 +45,7 @@ def test_clean(path: str, cleaned: str) -> None:
         ("/..", "path-unclean"),
     ],
 )
-def test_the_path_rule(path: str, code: str | None) -> None:
+def test_check_path_reports_code(path: str, code: str | None) -> None:
     assert [entry.code for entry in check_path(path, "p")] == ([code] if code else [])
 
 
@@ -61,7 +61,7 @@ def test_the_path_rule(path: str, code: str | None) -> None:
         ("", ""),
     ],
 )
-def test_extension(name: str, result: str) -> None:
+def test_extension_is_suffix_of_last_element(name: str, result: str) -> None:
     assert extension(name) == result
 
 
@@ -69,5 +69,5 @@ PATHS = st.lists(st.sampled_from(["a", "b", ""]), max_size=4).map("/".join)
 
 
 @given(st.lists(PATHS, max_size=6), PATHS)
-def test_prefixes_count_like_comparing_with_each(paths: list[str], path: str) -> None:
+def test_prefixes_count_all_parents(paths: list[str], path: str) -> None:
     assert Prefixes(paths).above(path) == sum(path.startswith(f"{one}/") for one in paths)

@@ -32,7 +32,7 @@ from ignition.schemas.unitfile import MalformedUnit, Option, parse_unit
         ("[A]\nÄ=ö\u2003", [("A", "Ä")]),
     ],
 )
-def test_grammar(text: str, options: list[tuple[str, str]] | None) -> None:
+def test_parse_unit_returns_options_or_fails(text: str, options: list[tuple[str, str]] | None) -> None:
     if options is None:
         with pytest.raises(MalformedUnit):
             parse_unit(text)
@@ -50,7 +50,7 @@ def test_grammar(text: str, options: list[tuple[str, str]] | None) -> None:
         ("[A]\n" + "B=c\n" * 3000, True),
     ],
 )
-def test_a_long_line_is_an_error_where_the_reference_notices_it(text: str, *, fine: bool) -> None:
+def test_long_line_is_an_error_like_in_reference(text: str, *, fine: bool) -> None:
     if fine:
         parse_unit(text)
     else:
@@ -58,14 +58,14 @@ def test_a_long_line_is_an_error_where_the_reference_notices_it(text: str, *, fi
             parse_unit(text)
 
 
-def test_the_message_names_the_line_and_quotes_nothing() -> None:
+def test_message_names_line_and_quotes_no_contents() -> None:
     with pytest.raises(MalformedUnit, match=r"^line 3: ") as raised:
         parse_unit("[A]\nB=c\ngeheim\n")
     assert "geheim" not in str(raised.value)
 
 
 @given(st.text(alphabet="[]=#;\\\n\r aé", max_size=30))
-def test_every_text_is_judged(text: str) -> None:
+def test_parse_unit_accepts_or_refuses_any_text(text: str) -> None:
     try:
         options = parse_unit(text)
     except MalformedUnit:

@@ -1,4 +1,4 @@
-"""Command lines are read as Go's flag package reads them."""
+"""Command lines follow the rules of Go's packages flag and pflag."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ FLAGS = (
         ["-stage", "fetch", "-stage", "disks", "-root", "/x", "-log-to-stdout=1"],
     ],
 )
-def test_one_or_two_dashes_equals_or_space(words: list[str]) -> None:
+def test_flag_forms_are_equivalent(words: list[str]) -> None:
     values, rest = parse(FLAGS, words)
     assert values == {"root": "/x", "stage": "disks", "log-to-stdout": "true"}
     assert rest == []
 
 
-def test_defaults_are_filled_in() -> None:
+def test_missing_flags_have_defaults() -> None:
     assert parse(FLAGS, [])[0] == {"root": "/", "stage": "", "log-to-stdout": "false"}
 
 
-def test_a_value_may_be_empty_or_look_like_a_flag() -> None:
+def test_value_may_be_empty_or_start_with_dash() -> None:
     assert parse(FLAGS, ["-root", "", "-stage", "--x"])[0] == {
         "root": "",
         "stage": "--x",
@@ -41,7 +41,7 @@ def test_a_value_may_be_empty_or_look_like_a_flag() -> None:
     }
 
 
-def test_flags_end_at_the_first_word_and_at_two_dashes() -> None:
+def test_flags_end_at_first_word_or_two_dashes() -> None:
     assert parse(FLAGS, ["-root", "/x", "word", "-stage=y"])[1] == ["word", "-stage=y"]
     assert parse(FLAGS, ["--", "-stage=y"])[1] == ["-stage=y"]
     assert parse(FLAGS, ["-"])[1] == ["-"]
@@ -61,18 +61,18 @@ def test_flags_end_at_the_first_word_and_at_two_dashes() -> None:
         (["--=x"], "bad flag syntax: --=x"),
     ],
 )
-def test_bad_flags_are_usage_errors(words: list[str], message: str) -> None:
+def test_invalid_flag_is_usage_error(words: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=f"^{message}$"):
         parse(FLAGS, words)
 
 
 @pytest.mark.parametrize("word", ["-h", "--help", "-help"])
-def test_help_is_no_error(word: str) -> None:
+def test_help_flag_raises_help_wanted(word: str) -> None:
     with pytest.raises(HelpWanted):
         parse(FLAGS, [word])
 
 
-def test_the_usage_names_every_flag_with_its_default() -> None:
+def test_usage_names_flags_with_defaults() -> None:
     text = usage("ignition", FLAGS)
     assert "-root value\n" in text
     assert "the root (default /)" in text
@@ -83,33 +83,31 @@ def test_the_usage_names_every_flag_with_its_default() -> None:
     ("text", "seconds"),
     [("2m0s", 120), ("0", 0), ("1.5h", 5400), ("300ms", 0.3), ("1h2m3s", 3723), ("-5s", -5), (".5s", 0.5)],
 )
-def test_go_durations(text: str, seconds: float) -> None:
+def test_duration_in_seconds(text: str, seconds: float) -> None:
     assert duration(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("text", ["", "2", "s", "2 m", "2m0", "1d", "--1s"])
-def test_what_is_no_go_duration_is_refused(text: str) -> None:
+def test_invalid_duration_is_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="invalid duration"):
         duration(text)
 
 
 class TestGnu:
-    """As the package `pflag` reads them."""
-
-    def test_flags_may_follow_words(self) -> None:
+    def test_gnu_flags_may_follow_words(self) -> None:
         values, words = parse_gnu(FLAGS, ["a", "--root", "/x", "-", "--log-to-stdout", "--stage=y", "b"])
         assert values == {"root": "/x", "stage": "y", "log-to-stdout": "true"}
         assert words == ["a", "-", "b"]
 
-    def test_two_dashes_end_the_flags(self) -> None:
+    def test_gnu_flags_end_at_two_dashes(self) -> None:
         assert parse_gnu(FLAGS, ["a", "--", "--root=/x"]) == (parse(FLAGS, [])[0], ["a", "--root=/x"])
 
     @pytest.mark.parametrize("word", ["-root=/x", "-r", "--nope", "--stage", "--=x"])
-    def test_one_dash_is_none(self, word: str) -> None:
+    def test_gnu_flag_with_one_dash_is_usage_error(self, word: str) -> None:
         with pytest.raises(UsageError):
             parse_gnu(FLAGS, [word])
 
     @pytest.mark.parametrize("word", ["-h", "--help"])
-    def test_help(self, word: str) -> None:
+    def test_gnu_help_raises_help_wanted(self, word: str) -> None:
         with pytest.raises(HelpWanted):
             parse_gnu(FLAGS, ["a", word])

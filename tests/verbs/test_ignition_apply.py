@@ -1,4 +1,4 @@
-"""`ignition-apply` and `ignition apply`: a tree as the config says, without a boot."""
+"""`ignition-apply` and `ignition apply`: provision a root directory without a boot."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def given(directory: Path, **sections: Any) -> str:
 
 class TestImages:
     @pytest.mark.real_commands("systemctl")
-    def test_files_and_units(self, tmp_path: Path, root: Path, capsys: Capture) -> None:
+    def test_apply_writes_files_and_units(self, tmp_path: Path, root: Path, capsys: Capture) -> None:
         units = [{"name": "a.service", "enabled": True, "contents": UNIT}]
         config = given(tmp_path, storage=FILES, systemd={"units": units})
         assert apply.main(["--root", str(root), config]) == 0
@@ -69,7 +69,7 @@ class TestImages:
         assert tree_of(str(root)) == before
 
     @pytest.mark.real_commands("systemctl")
-    def test_the_tree_may_be_named_by_a_link(self, tmp_path: Path, root: Path) -> None:
+    def test_apply_accepts_symlink_as_root(self, tmp_path: Path, root: Path) -> None:
         (tmp_path / "link").symlink_to(root)
         dropins = [{"name": "a.conf", "contents": "[Service]\nNice=1\n"}]
         units = [{"name": "a.service", "enabled": True, "contents": UNIT, "dropins": dropins}]
@@ -78,7 +78,7 @@ class TestImages:
         assert (root / "etc/systemd/system/multi-user.target.wants/a.service").is_symlink()
 
     @pytest.mark.real_commands("useradd", "groupadd")
-    def test_users_and_groups_when_asked_for(self, tmp_path: Path) -> None:
+    def test_apply_with_users_creates_users_and_groups(self, tmp_path: Path) -> None:
         host = FakeHost(tmp_path)
         accounts(host)
         passwd = {
@@ -95,7 +95,7 @@ class TestImages:
         keys = tmp_path / "root/home/new/.ssh/authorized_keys.d/ignition"
         assert keys.read_text() == "ssh-ed25519 AAAA\n"
 
-    def test_all_that_a_tree_cannot_have_is_refused_at_once(
+    def test_apply_refuses_all_unsupported_sections_at_once(
         self, tmp_path: Path, root: Path, capsys: Capture
     ) -> None:
         assert apply.main(["--root", str(root), given(tmp_path, **UNSUPPORTED)]) == 1
@@ -112,13 +112,15 @@ class TestImages:
         assert "--ignore-unsupported" in said
         assert os.listdir(root) == []
 
-    def test_or_left_out(self, tmp_path: Path, root: Path, capsys: Capture) -> None:
+    def test_ignore_unsupported_skips_unsupported_sections(
+        self, tmp_path: Path, root: Path, capsys: Capture
+    ) -> None:
         arguments = ["--root", str(root), "--ignore-unsupported", given(tmp_path, **UNSUPPORTED)]
         assert apply.main(arguments) == 0
         assert list(tree_of(str(root))) == ["/etc", "/etc/a"]
         assert "left out: $.storage.disks: " in capsys.readouterr().out
 
-    def test_references_are_followed(self, tmp_path: Path, root: Path, server: HttpServer) -> None:
+    def test_apply_follows_references(self, tmp_path: Path, root: Path, server: HttpServer) -> None:
         server.answer("/child.ign", Answer(Path(given(tmp_path, storage=FILES)).read_bytes()))
         merge = {"merge": [{"source": server.url("/child.ign")}]}
         (tmp_path / "my.ign").write_text(json.dumps({"ignition": {"version": "3.4.0", "config": merge}}))
@@ -126,7 +128,7 @@ class TestImages:
         assert (root / "etc/a").read_text() == "hello"
 
     @pytest.mark.parametrize("section", ["files", "config"])
-    def test_offline_nothing_is_asked_for_nor_written(
+    def test_offline_fails_without_requests_and_writes(
         self, tmp_path: Path, root: Path, server: HttpServer, capsys: Capture, section: str
     ) -> None:
         resource = {"source": server.url("/x")}
@@ -144,7 +146,7 @@ class TestImages:
         assert server.requests == []
         assert os.listdir(root) == []
 
-    def test_the_settings_of_the_config_itself_hold(
+    def test_apply_uses_network_settings_of_the_config(
         self, tmp_path: Path, root: Path, server: HttpServer
     ) -> None:
         server.answer("http://files.example/a", Answer(b"by proxy"))
@@ -157,7 +159,7 @@ class TestImages:
         assert apply.main(["--root", str(root), str(tmp_path / "my.ign")]) == 0
         assert (root / "a").read_bytes() == b"by proxy"
 
-    def test_what_systemctl_would_do_is_left_to_presets_where_it_is_not(
+    def test_apply_without_systemctl_writes_presets(
         self, tmp_path: Path, root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("PATH", "/nonexistent")
@@ -170,7 +172,7 @@ class TestImages:
         assert apply.main(["--root", str(root), given(tmp_path, storage=FILES)]) == 0
         assert "NOTICE" not in capsys.readouterr().out
 
-    def test_without_proc_it_says_what_to_do(
+    def test_apply_without_proc_hints_at_mounting_it(
         self, tmp_path: Path, root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(image_root, "OPEN_FILES", "/nonexistent")
@@ -182,7 +184,7 @@ class TestImages:
 
     @pytest.mark.parametrize("number", [errno.EPERM, errno.EINVAL])
     @pytest.mark.parametrize(("ids", "told"), [("0 1000 1", True), ("0 0 4294967295", False)])
-    def test_who_cannot_give_files_away_is_told_how_to_build(
+    def test_chown_without_permission_hints_at_user_namespace(
         self, tmp_path: Path, root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch,
         number: int, ids: str, told: bool,
     ) -> None:  # fmt: skip
@@ -198,7 +200,7 @@ class TestImages:
         assert apply.main(["--root", str(root), given(tmp_path, storage=files)]) == 1
         assert ("hint: run it as root, or in a user namespace" in capsys.readouterr().out) is told
 
-    def test_a_failure_is_told_once_and_a_fault_without_its_text(
+    def test_failure_is_logged_once_and_internal_error_without_text(
         self, tmp_path: Path, root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def broken(*_: object, **__: object) -> None:
@@ -210,7 +212,7 @@ class TestImages:
         assert "CRITICAL : internal error: KeyError in " in shown.out
         assert "s3cr3t" not in shown.out + shown.err
 
-    def test_the_merged_config_is_judged_as_in_a_boot(
+    def test_apply_checks_merged_config_like_a_boot(
         self, tmp_path: Path, root: Path, server: HttpServer, capsys: Capture
     ) -> None:
         child = {"files": [{"path": "/a", "user": {"name": "x"}}]}
@@ -225,7 +227,7 @@ class TestImages:
         assert "$.storage.files.0.user" in capsys.readouterr().out
         assert os.listdir(root) == []
 
-    def test_a_conflict_ends_it(self, tmp_path: Path, root: Path, capsys: Capture) -> None:
+    def test_conflict_of_configs_fails(self, tmp_path: Path, root: Path, capsys: Capture) -> None:
         (root / "etc").mkdir()
         (root / "etc/a").write_text("other")
         assert apply.main(["--root", str(root), given(tmp_path, storage=FILES)]) == 1
@@ -244,13 +246,15 @@ class TestImages:
             ),
         ],
     )
-    def test_a_bad_config(self, tmp_path: Path, root: Path, capsys: Capture, text: str, says: str) -> None:
+    def test_invalid_config_is_exit_status_1(
+        self, tmp_path: Path, root: Path, capsys: Capture, text: str, says: str
+    ) -> None:
         (tmp_path / "my.ign").write_text(text)
         assert apply.main(["--root", str(root), str(tmp_path / "my.ign")]) == 1
         assert says in capsys.readouterr().out
 
     @pytest.mark.parametrize("arguments", [[], ["x.ign"], ["--root", "/nowhere", "x.ign"], ["--root", "/"]])
-    def test_usage(self, arguments: list[str], capsys: Capture) -> None:
+    def test_wrong_command_line_is_exit_status_2(self, arguments: list[str], capsys: Capture) -> None:
         with pytest.raises(SystemExit) as ended:
             apply.main(arguments)
         assert ended.value.code == 2
@@ -261,14 +265,14 @@ class TestContainers:
     """The reference's command line and exit codes."""
 
     @pytest.mark.usefixtures("container")
-    def test_a_tree(self, tmp_path: Path, root: Path) -> None:
+    def test_ignition_apply_writes_files(self, tmp_path: Path, root: Path) -> None:
         config = given(tmp_path, storage=FILES)
         assert ignition_apply.main([config, "--root", str(root)]) == 0
         assert (root / "etc/a").read_text() == "hello"
 
     @pytest.mark.usefixtures("container")
     @pytest.mark.parametrize("given_root", ["new/tree", ""])
-    def test_the_root_is_made_and_seen_from_here(
+    def test_ignition_apply_creates_root_relative_to_working_directory(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_root: str
     ) -> None:
         config = given(tmp_path, storage=FILES)
@@ -278,13 +282,13 @@ class TestContainers:
         assert (tmp_path / "here" / given_root / "etc/a").read_text() == "hello"
 
     @pytest.mark.usefixtures("container")
-    def test_users_are_unsupported(self, tmp_path: Path, root: Path, capsys: Capture) -> None:
+    def test_ignition_apply_refuses_users(self, tmp_path: Path, root: Path, capsys: Capture) -> None:
         config = given(tmp_path, passwd={"users": [{"name": "core"}]})
         assert ignition_apply.main(["--root", str(root), config]) == 1
         assert "$.passwd.users: " in capsys.readouterr().out
         assert ignition_apply.main(["--root", str(root), "--ignore-unsupported", config]) == 0
 
-    def test_not_on_a_host(
+    def test_ignition_apply_on_a_host_is_exit_status_1(
         self, tmp_path: Path, root: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(ignition_apply, "CONTAINERS", ())
@@ -294,7 +298,7 @@ class TestContainers:
         assert os.listdir(root) == []
 
     @pytest.mark.parametrize("file", ["run/.containerenv", ".dockerenv"])
-    def test_how_a_container_is_known(
+    def test_in_container_by_variable_or_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
     ) -> None:
         monkeypatch.setenv("container", "")
@@ -314,7 +318,7 @@ class TestContainers:
             (["--version"], 0, "out", "Ignition "),
         ],
     )
-    def test_command_line(
+    def test_ignition_apply_command_line(
         self, capsys: Capture, arguments: list[str], status: int, stream: str, says: str
     ) -> None:
         assert ignition_apply.main(arguments) == status
@@ -323,12 +327,12 @@ class TestContainers:
         assert getattr(shown, "out" if stream == "err" else "err") == ""
 
     @pytest.mark.usefixtures("container")
-    def test_a_file_that_is_not_there(self, capsys: Capture) -> None:
+    def test_missing_config_is_exit_status_1(self, capsys: Capture) -> None:
         assert ignition_apply.main(["/nowhere/my.ign"]) == 1
         assert "no such file" in capsys.readouterr().out
 
 
-def test_no_device_and_no_network_is_touched(
+def test_apply_touches_no_device_and_no_network(
     tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Root, "sync", lambda self, paths: pytest.fail("a build is not a boot"))

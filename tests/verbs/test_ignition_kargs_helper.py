@@ -1,4 +1,4 @@
-"""`ignition-kargs-helper`: the protocol's command line, and how it ends."""
+"""`ignition-kargs-helper`: command line, exit status and messages."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ from tests.stages.files.lab import config_of
         (["--should-exist", "--should-exist", "--should-not-exist", "-x"], (("--should-exist",), ("-x",))),
     ],
 )
-def test_what_is_asked_for(words: list[str], expected: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
+def test_parsed_returns_arguments_in_order(
+    words: list[str], expected: tuple[tuple[str, ...], tuple[str, ...]]
+) -> None:
     assert parsed(words) == expected
 
 
-def test_it_understands_what_the_engine_says() -> None:
+def test_helper_parses_command_of_engine() -> None:
     config = config_of(kernelArguments={"shouldExist": ["a=b c", "-x"], "shouldNotExist": ["q"]})
     (action,) = KernelArguments().plan(config, None).actions
     assert isinstance(action, SetKernelArguments)
@@ -38,7 +40,7 @@ def test_it_understands_what_the_engine_says() -> None:
 
 
 @pytest.mark.parametrize("words", [["a"], ["--should-exist"], ["--delete", "a"], ["-h"]])
-def test_what_is_not_understood(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_command_line_is_exit_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError):
         parsed(words)
     assert main(words) == 2
@@ -47,7 +49,7 @@ def test_what_is_not_understood(words: list[str], capsys: pytest.CaptureFixture[
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What the helper was asked for, with its settings; it ends with the exception that stands in it."""
+    """Record the settings and requests of the helper; raise the exception in it, if any."""
     asked: list[object] = []
 
     def set_arguments(self: helper.Helper, wish: Wish) -> None:
@@ -59,7 +61,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return asked
 
 
-def test_the_environment_says_which_boot_loader_and_where(
+def test_environment_selects_boot_loader_and_device(
     asked: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["--should-exist", "a"]) == 0
@@ -78,7 +80,7 @@ def test_the_environment_says_which_boot_loader_and_where(
         (OSError(28, "No space left on device"), "no space left on device\n"),
     ],
 )
-def test_a_failure_says_why(
+def test_failure_prints_reason(
     asked: list[object], error: Exception, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked.append(error)
@@ -86,7 +88,7 @@ def test_a_failure_says_why(
     assert capsys.readouterr().err == said
 
 
-def test_it_goes_by_its_name(asked: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_program_name_selects_helper(asked: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/libexec/ignition-kargs-helper", "--should-exist", "a"])
     assert cli.main() == 0
     assert asked == [("auto", "", Wish(("a",)))]

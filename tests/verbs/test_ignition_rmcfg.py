@@ -24,19 +24,19 @@ Capture = pytest.CaptureFixture[str]
         (["-help"], 0, "Usage of ignition-rmcfg:"),
     ],
 )
-def test_command_line(capsys: Capture, arguments: list[str], status: int, says: str) -> None:
+def test_command_line_exit_statuses(capsys: Capture, arguments: list[str], status: int, says: str) -> None:
     assert main(arguments) == status
     shown = capsys.readouterr()
     assert says in shown.err
     assert shown.out == ""
 
 
-def test_version(capsys: Capture) -> None:
+def test_version_is_printed(capsys: Capture) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("Ignition ")
 
 
-def test_a_platform_that_cannot_delete(capsys: Capture) -> None:
+def test_platform_without_delete_is_exit_status_1(capsys: Capture) -> None:
     assert main(["-platform", "qemu", "-log-to-stdout"]) == 1
     assert "the platform qemu has no way to delete it" in capsys.readouterr().out
 
@@ -47,14 +47,14 @@ def asked(delete: Callable[[ProviderContext], None], monkeypatch: pytest.MonkeyP
     return main(["--platform=some", "--log-to-stdout"])
 
 
-def test_a_platform_that_can(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_platform_with_delete_deletes_config(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[ProviderContext] = []
     assert asked(calls.append, monkeypatch) == 0
     assert len(calls) == 1
     assert "deleted config" in capsys.readouterr().out
 
 
-def test_a_deletion_that_fails(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_delete_is_exit_status_1(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: ProviderContext) -> None:
         raise IgnitionError("the hypervisor says no")
 

@@ -1,4 +1,4 @@
-"""`ignition-validate` is the reference's program: same streams, same lines, same exit codes."""
+"""`ignition-validate` matches the reference: streams, lines, exit status."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def lines(text: str) -> list[str]:
-    """What of each line the reference and we have in common: severity, path and position."""
+    """Return the parts of each line that match the reference: severity, path and position."""
     return [match[1] if (match := PLACE.match(line)) else line for line in text.splitlines()]
 
 
 def start(text: str) -> str:
-    """How the first line starts; what follows is worded freely."""
+    """Return the start of the first line; the rest differs from the reference."""
     return re.split("[:\n]", text)[0]
 
 
 @pytest.mark.real_commands("ignition-validate")
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_the_reference_says_the_same(
+def test_output_matches_reference(
     name: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
@@ -78,7 +78,7 @@ def test_the_reference_says_the_same(
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_the_command_line_is_the_reference_s(
+def test_command_line_matches_reference(
     arguments: list[str], folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
@@ -91,12 +91,12 @@ def test_the_command_line_is_the_reference_s(
     assert start(ours.err) == start(theirs.stderr)
 
 
-def test_the_version_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-version"]) == 0
     assert capsys.readouterr() == (f"Ignition {VERSION}\n", "")
 
 
-def test_help_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_is_exit_status_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-h"]) == 0
     assert capsys.readouterr() == ("", USAGE)
 
@@ -105,13 +105,13 @@ def stdin(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
-def test_a_dash_is_stdin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dash_reads_stdin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     stdin(DOCUMENTS["warning"], monkeypatch)
     assert main(["-"]) == 0
     assert capsys.readouterr() == ("warning at $.storag, line 1 col 36: unused key storag\n", "")
 
 
-def test_a_percent_sign_stays_one(
+def test_percent_sign_in_key_is_printed_unchanged(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stdin(b'{"ignition": {"version": "3.3.0"}, "a%b%s%%": 1}', monkeypatch)
@@ -121,7 +121,7 @@ def test_a_percent_sign_stays_one(
 
 @pytest.mark.real_commands("ignition-validate")
 @pytest.mark.parametrize("locale", ["C", "POSIX", "de_DE.ISO-8859-1"])
-def test_any_locale_can_print_any_key(locale: str, tmp_path: Path) -> None:
+def test_c_locale_prints_any_key(locale: str, tmp_path: Path) -> None:
     (tmp_path / "x.ign").write_bytes('{"ignition": {"version": "3.3.0"}, "schlüssel→": 1}'.encode())
     ran = subprocess.run(
         [PROGRAM, tmp_path / "x.ign"],
@@ -134,7 +134,7 @@ def test_any_locale_can_print_any_key(locale: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.real_commands("ignition-validate")
-def test_a_reader_that_has_seen_enough_is_no_fault(tmp_path: Path) -> None:
+def test_closed_stdout_prints_no_traceback(tmp_path: Path) -> None:
     keys = ", ".join(f'"key{number}": 1' for number in range(10_000))
     (tmp_path / "x.ign").write_text(f'{{"ignition": {{"version": "3.3.0"}}, {keys}}}')
     reading, writing = os.pipe()
@@ -145,7 +145,7 @@ def test_a_reader_that_has_seen_enough_is_no_fault(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_commands("python")
-def test_a_start_imports_only_what_it_needs(tmp_path: Path) -> None:
+def test_validation_does_not_import_heavy_modules(tmp_path: Path) -> None:
     (tmp_path / "x.ign").write_bytes(DOCUMENTS["clean"])
     script = (
         "import sys; from ignition.verbs.ignition_validate import main; main(sys.argv[1:]);"
@@ -169,7 +169,7 @@ def test_a_start_imports_only_what_it_needs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_position_lies_in_the_text(name: str) -> None:
+def test_positions_are_inside_the_text(name: str) -> None:
     from ignition.config.parse import check
 
     text = Text(ALL[name])

@@ -1,4 +1,4 @@
-"""`ignition resolve` ends up with what a machine would apply, and says how it came about."""
+"""`ignition resolve` prints the config that a machine would apply, and the tree of its documents."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def given(folder: Path, data: bytes) -> str:
     return str(folder / "user.ign")
 
 
-def test_what_is_referred_to_is_merged_and_told(tmp_path: Path, server: HttpServer, capsys: Capture) -> None:
+def test_references_are_merged_and_printed_as_tree(
+    tmp_path: Path, server: HttpServer, capsys: Capture
+) -> None:
     grandchild = config("3.0.0", storage=LINK)
     child = config("3.2.0", storage=FILE, config=merging({"source": server.url("/grandchild.ign")}))
     server.answer("/grandchild.ign", Answer(grandchild))
@@ -73,7 +75,7 @@ def test_what_is_referred_to_is_merged_and_told(tmp_path: Path, server: HttpServ
     assert final["passwd"] == {"users": [{"name": "core"}]}
 
 
-def test_warnings_stand_beside_the_document_that_draws_them(
+def test_warnings_are_printed_below_their_document(
     tmp_path: Path, server: HttpServer, capsys: Capture
 ) -> None:
     server.answer("/child.ign", Answer(config("3.2.0", storag={})))
@@ -81,7 +83,7 @@ def test_warnings_stand_beside_the_document_that_draws_them(
     assert capsys.readouterr().err.endswith("\n    warning at $.storag, line 1 col 36: unused key storag\n")
 
 
-def test_a_hash_is_verified(tmp_path: Path, server: HttpServer, capsys: Capture) -> None:
+def test_hash_mismatch_is_an_error(tmp_path: Path, server: HttpServer, capsys: Capture) -> None:
     server.answer("/child.ign", Answer(config()))
     reference = {"source": server.url("/child.ign"), "verification": {"hash": sha256(b"another")}}
     assert main([given(tmp_path, config(config=merging(reference)))]) == 1
@@ -90,7 +92,7 @@ def test_a_hash_is_verified(tmp_path: Path, server: HttpServer, capsys: Capture)
     assert "($.ignition.config.merge.0)" in shown.err
 
 
-def test_offline_the_reference_that_needs_the_network_is_named(
+def test_offline_names_reference_that_needs_network(
     tmp_path: Path, server: HttpServer, capsys: Capture
 ) -> None:
     file = given(tmp_path, config(config={"replace": {"source": server.url("/child.ign")}}))
@@ -101,7 +103,7 @@ def test_offline_the_reference_that_needs_the_network_is_named(
     assert server.requests == []
 
 
-def test_what_does_not_go_together_is_an_error(tmp_path: Path, server: HttpServer, capsys: Capture) -> None:
+def test_conflict_of_configs_is_an_error(tmp_path: Path, server: HttpServer, capsys: Capture) -> None:
     server.answer("/c", Answer(config(storage={"files": [{"path": "/a", "user": {"name": "core"}}]})))
     user = config(
         config=merging({"source": server.url("/c")}), storage={"files": [{"path": "/a", "user": {"id": 1}}]}
@@ -112,14 +114,14 @@ def test_what_does_not_go_together_is_an_error(tmp_path: Path, server: HttpServe
     assert "\n  error at $.storage.files.0.user: " in shown.err
 
 
-def test_a_config_that_is_wrong_is_reported_with_places(tmp_path: Path, capsys: Capture) -> None:
+def test_invalid_config_is_reported_with_positions(tmp_path: Path, capsys: Capture) -> None:
     assert main([given(tmp_path, config(storage={"files": [{"path": "a"}]}))]) == 1
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "\n  error at $.storage.files.0.path, line 1 col 67: " in shown.err
 
 
-def test_the_image_s_own_configs_lie_underneath(tmp_path: Path, capsys: Capture) -> None:
+def test_root_merges_over_base_configs(tmp_path: Path, capsys: Capture) -> None:
     for folder, path in (("base.d", "/base"), ("base.platform.d/qemu", "/qemu")):
         directory = tmp_path / "usr/lib/ignition" / folder
         directory.mkdir(parents=True)
@@ -136,19 +138,19 @@ def test_the_image_s_own_configs_lie_underneath(tmp_path: Path, capsys: Capture)
     assert paths("--root", root, "--platform", "qemu") == ["/base", "/qemu", "/a"]
 
 
-def test_stdin_can_be_resolved(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dash_reads_stdin(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(config(storage=FILE))))
     assert main(["-"]) == 0
     assert json.loads(capsys.readouterr().out)["storage"] == FILE
 
 
-def test_a_file_that_is_not_there(tmp_path: Path, capsys: Capture) -> None:
+def test_missing_file_is_exit_status_1(tmp_path: Path, capsys: Capture) -> None:
     assert main([str(tmp_path / "absent")]) == 1
     expected = f"ignition resolve: cannot read {tmp_path}/absent: no such file or directory\n"
     assert capsys.readouterr() == ("", expected)
 
 
-def test_a_platform_needs_its_image(capsys: Capture) -> None:
+def test_platform_without_root_is_exit_status_2(capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--platform", "qemu", "x.ign"])
     assert ended.value.code == 2

@@ -1,4 +1,4 @@
-"""`ignition validate`: what it looks at, how it says it, and how it ends."""
+"""`ignition validate`: files, output formats, exit status."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 Capture = pytest.CaptureFixture[str]
 
 
-def test_text_shows_the_place_and_advice(folder: Path, capsys: Capture) -> None:
+def test_text_output_shows_place_and_hint(folder: Path, capsys: Capture) -> None:
     assert main(["clean.ign", "warns.ign", "wrong.ign", "spoilt.ign"]) == 1
     assert capsys.readouterr() == (
         """\
@@ -75,12 +75,12 @@ spoilt.ign:2:40: warning: unused key é [unused-key]
         (["warns.ign"], "valid; 1 warning\n"),
     ],
 )
-def test_text_ends_with_the_sum(files: list[str], summary: str, folder: Path, capsys: Capture) -> None:
+def test_text_output_ends_with_summary(files: list[str], summary: str, folder: Path, capsys: Capture) -> None:
     assert main(files) == 0
     assert capsys.readouterr().out.endswith(summary)
 
 
-def test_json_is_one_object_a_file(folder: Path, capsys: Capture) -> None:
+def test_json_output_is_one_object_per_file(folder: Path, capsys: Capture) -> None:
     assert main(["--output", "json", "clean.ign", "spoilt.ign"]) == 1
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
         {"file": "clean.ign", "valid": True, "version": "3.4.0", "entries": []},
@@ -120,7 +120,7 @@ def test_json_is_one_object_a_file(folder: Path, capsys: Capture) -> None:
         (b"{}", {"code": "spec-version", "path": "$.ignition.version", "line": 1, "column": 2}),
     ],
 )
-def test_json_has_zeros_for_what_is_not_known(
+def test_json_output_has_zero_for_unknown_position(
     data: bytes, entry: dict[str, Any], tmp_path: Path, capsys: Capture
 ) -> None:
     (tmp_path / "x.ign").write_bytes(data)
@@ -131,7 +131,7 @@ def test_json_has_zeros_for_what_is_not_known(
     assert only | entry == only
 
 
-def test_github_annotations_are_escaped(tmp_path: Path, capsys: Capture) -> None:
+def test_github_output_is_escaped(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "a,b:c%d.ign"
     file.write_text('{"ignition": {"version": "3.4.0"}, "ä\\n::error::100%\\r": 1}')
     assert main(["--output", "github", str(file)]) == 0
@@ -143,7 +143,7 @@ def test_github_annotations_are_escaped(tmp_path: Path, capsys: Capture) -> None
 
 
 def closed(properties: dict[str, Any], *optional: str) -> dict[str, Any]:
-    """A schema of an object with these members and no others."""
+    """Return the schema of an object with these members and no others."""
     return {
         "type": "object",
         "properties": properties,
@@ -198,10 +198,10 @@ RUN = closed(
     }
 )
 SARIF = closed({"$schema": TEXT, "version": {"const": "2.1.0"}, "runs": {"type": "array", "items": RUN}})
-"""What of SARIF 2.1.0 (its sections 3.13 to 3.49) is used here; nothing else is written."""
+"""The part of SARIF 2.1.0 (sections 3.13 to 3.49) that the output uses."""
 
 
-def test_sarif_is_sarif(tmp_path: Path, capsys: Capture) -> None:
+def test_sarif_output_follows_its_schema(tmp_path: Path, capsys: Capture) -> None:
     for number, data in enumerate(ALL.values()):
         (tmp_path / f"{number} é.ign").write_bytes(data)
     assert main(["--output", "sarif", str(tmp_path)]) == 1
@@ -216,7 +216,7 @@ def test_sarif_is_sarif(tmp_path: Path, capsys: Capture) -> None:
         assert re.fullmatch(r"file:///[\w./%-]+%20%C3%A9\.ign", uri)
 
 
-def test_sarif_names_files_and_places(folder: Path, capsys: Capture) -> None:
+def test_sarif_output_names_files_and_positions(folder: Path, capsys: Capture) -> None:
     assert main(["--output", "sarif", "spoilt.ign"]) == 1
     (run,) = json.loads(capsys.readouterr().out)["runs"]
     assert [result["ruleId"] for result in run["results"]] == ["path-relative", "unused-key"]
@@ -232,7 +232,7 @@ def test_sarif_names_files_and_places(folder: Path, capsys: Capture) -> None:
     ]
 
 
-def test_warnings_count_only_when_strict(folder: Path) -> None:
+def test_warnings_are_exit_status_1_only_with_strict(folder: Path) -> None:
     assert main(["warns.ign"]) == 0
     assert main(["--strict", "warns.ign"]) == 1
     assert main(["--strict", "clean.ign"]) == 0
@@ -242,7 +242,7 @@ def files_in(output: str) -> list[str]:
     return [json.loads(line)["file"] for line in output.splitlines()]
 
 
-def test_directories_are_searched_in_order(folder: Path, capsys: Capture) -> None:
+def test_directory_is_searched_in_order_of_names(folder: Path, capsys: Capture) -> None:
     for name in ("d/b.ign", "d/a/z.json", "d/readme.txt", "d/.hidden/c.ign"):
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_text(CLEAN)
@@ -250,13 +250,13 @@ def test_directories_are_searched_in_order(folder: Path, capsys: Capture) -> Non
     assert files_in(capsys.readouterr().out) == ["clean.ign", "d/.hidden/c.ign", "d/a/z.json", "d/b.ign"]
 
 
-def test_a_dash_is_stdin(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dash_reads_stdin(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(WARNS.encode())))
     assert main(["-"]) == 0
     assert capsys.readouterr().out.startswith("<stdin>:2:2: warning")
 
 
-def test_a_file_that_cannot_be_read_is_not_valid(folder: Path, capsys: Capture) -> None:
+def test_unreadable_file_is_invalid(folder: Path, capsys: Capture) -> None:
     assert main(["clean.ign", "absent.ign"]) == 1
     assert capsys.readouterr().out == (
         "absent.ign: error: cannot read the file: no such file or directory [unreadable]\n\n"
@@ -264,7 +264,7 @@ def test_a_file_that_cannot_be_read_is_not_valid(folder: Path, capsys: Capture) 
     )
 
 
-def test_a_directory_without_configs_is_a_mistake(tmp_path: Path, capsys: Capture) -> None:
+def test_directory_without_configs_is_exit_status_2(tmp_path: Path, capsys: Capture) -> None:
     assert main([str(tmp_path)]) == 2
     assert capsys.readouterr() == (
         "",
@@ -273,7 +273,7 @@ def test_a_directory_without_configs_is_a_mistake(tmp_path: Path, capsys: Captur
 
 
 @pytest.mark.parametrize("arguments", [[], ["--output", "yaml", "x"], ["--stric", "x"], ["--unknown", "x"]])
-def test_a_wrong_command_line_ends_with_2(arguments: list[str], capsys: Capture) -> None:
+def test_wrong_command_line_is_exit_status_2(arguments: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
@@ -281,7 +281,7 @@ def test_a_wrong_command_line_ends_with_2(arguments: list[str], capsys: Capture)
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_many_files_in_several_processes_say_the_same(
+def test_several_processes_print_the_same_as_one(
     output: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number, data in enumerate(ALL.values()):
@@ -313,7 +313,7 @@ SECRETS = """{
 
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("cut", [None, -2])
-def test_no_output_holds_a_secret(output: str, cut: int | None, tmp_path: Path, capsys: Capture) -> None:
+def test_output_holds_no_secret(output: str, cut: int | None, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "x.ign").write_text(SECRETS[:cut])
     assert main(["--output", output, str(tmp_path / "x.ign")]) == 1
     shown = capsys.readouterr().out
@@ -321,7 +321,7 @@ def test_no_output_holds_a_secret(output: str, cut: int | None, tmp_path: Path, 
     assert "5ecr3t" not in shown
 
 
-def test_a_terminal_obeys_nothing_of_a_config(tmp_path: Path, capsys: Capture) -> None:
+def test_text_output_escapes_control_characters(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "x.ign").write_text('{"ignition": {"version": "3.4.0"}, "\\u001b[2J\\u202e": 1}')
     assert main([str(tmp_path / "x.ign")]) == 0
     assert capsys.readouterr().out.replace("\n", "").isprintable()
