@@ -1,7 +1,7 @@
-"""What a distributor may want to change: paths, names, and the switches for them.
+"""Settings of the distribution: paths, package names, and environment variables.
 
-Each constant of engine.md section 2 that the reference lets the environment
-override is a function here, read when asked for; an empty value counts as unset.
+Settings that the reference takes from the environment are functions, evaluated at each call; an empty
+variable counts as unset. Source: docs/reference/stages.md, "Environment".
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BLOCK_DEVICE_ALIASES: Final = "/run/ignition/dev_aliases"
 LUKS_KEY_DIRECTORY: Final = "/etc/luks"
 CEX_KEY_REPOSITORY: Final = "/etc/zkey/repository"
 MDADM_CONFS: Final = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
-"""Where the target system lists its arrays; the first of these that it has."""
+"""Configuration files of mdadm in the target root; the first existing one is used."""
 RESULT_FILE: Final = "/etc/.ignition-result.json"
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -84,44 +84,44 @@ PACKAGES: Final = {
     "zkey": "s390-tools",
     "zkey-cryptsetup": "s390-tools",
 }
-"""Program → Debian package that brings it, for the message when it is missing."""
+"""Program → Debian package that contains it."""
 
 
 def kernel_command_line_path() -> str:
-    """The file that holds the kernel command line."""
+    """Path of the kernel command line."""
     return _environment("KERNEL_CMDLINE_PATH", "/proc/cmdline")
 
 
 def boot_id_path() -> str:
-    """The file that holds this boot's id."""
+    """Path of the id of this boot."""
     return _environment("BOOT_ID_PATH", "/proc/sys/kernel/random/boot_id")
 
 
 def boot_loader() -> str:
-    """Whose files hold the kernel's arguments: `grub`, `systemd-boot`, or `auto` for what is found."""
+    """The boot loader: `grub`, `systemd-boot`, or `auto` to detect it."""
     return _environment("BOOT_LOADER", "auto")
 
 
 def boot_device() -> str:
-    """The device or `TAG=value` of the filesystem with the boot loader's files; "" to look for it."""
+    """The device or `TAG=value` of the filesystem with the boot loader's files; "" to search for it."""
     return _environment("BOOT_DEVICE", "")
 
 
 def record_directory() -> str:
-    """Where in the target the record of its provisioning is kept."""
+    """Directory of the provisioning record in the target root."""
     return _environment("RECORD_DIRECTORY", "/var/log/ignition")
 
 
 def downloads() -> int:
-    """How many files are downloaded side by side."""
+    """The number of parallel downloads."""
     word = _environment("DOWNLOADS", "8")
     if not (word.isascii() and word.isdecimal() and int(word)):
-        raise UsageError("IGNITION_DOWNLOADS must be a number, 1 or more")
+        raise UsageError("invalid IGNITION_DOWNLOADS, expected a number of 1 or more")
     return int(word)
 
 
 def system_config_directories() -> tuple[str, str, str]:
-    """Where base configs and `user.ign` are looked for, most important first."""
+    """Directories of base configs and `user.ign`, highest priority first."""
     return (
         _environment("SYSTEM_RUNTIME_CONFIG_DIR", "/run/ignition"),
         _environment("SYSTEM_LOCAL_CONFIG_DIR", "/etc/ignition"),
@@ -141,5 +141,5 @@ def _environment(name: str, default: str) -> str:
 def _boolean(name: str, *, default: bool) -> bool:
     word = _environment(name, str(default).lower())
     if word not in {"true", "1", "false", "0"}:
-        raise UsageError(f"IGNITION_{name} must be true, 1, false or 0")
+        raise UsageError(f"invalid IGNITION_{name}, expected true, 1, false or 0")
     return word in {"true", "1"}

@@ -1,8 +1,8 @@
 """Parse URLs by the rules of Go's `net/url`.
 
-The reference validates configs by these rules, which differ from `urllib.parse`: an invalid percent escape, a
-space in the host or a port that is not a number makes a URL invalid, while `http:` and a space in the path are
-valid. Source: docs/reference/config-language.md, "URLs".
+The reference validates configs by these rules, which differ from `urllib.parse`: an invalid percent escape,
+a space in the host or a port that is not a number makes a URL invalid, while `http:` and a space in the path
+are valid. Source: docs/reference/config-language.md, "URLs".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`data:` URLs by the reference's grammar (config-spec section 11.2)."""
+"""data URLs by the reference's grammar; docs/reference/config-language.md, "data URLs"."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from ignition.dataurl import MalformedDataUrl, decode, encode
         ("data:,%C3%A9%00", b"\xc3\xa9\x00"),
     ],
 )
-def test_contents(url: str, contents: bytes) -> None:
+def test_decode_table(url: str, contents: bytes) -> None:
     assert decode(url) == contents
 
 
@@ -72,18 +72,18 @@ def test_contents(url: str, contents: bytes) -> None:
         "data:;base64,Zm9v====",
     ],
 )
-def test_what_is_none(url: str) -> None:
+def test_decode_malformed_url_is_an_error(url: str) -> None:
     with pytest.raises(MalformedDataUrl):
         decode(url)
 
 
 @given(st.binary())
-def test_what_was_encoded_is_decoded(contents: bytes) -> None:
+def test_encoded_contents_are_decoded(contents: bytes) -> None:
     assert decode(encode(contents)) == contents
 
 
 @given(st.text(alphabet='data:,;=base64"%\\text/pl Zm9v', max_size=20))
-def test_every_text_is_one_or_not_and_never_quoted(text: str) -> None:
+def test_decode_error_never_quotes_the_text(text: str) -> None:
     with contextlib.suppress(MalformedDataUrl):
         decode(f"data:{text}")
         return
@@ -93,7 +93,7 @@ def test_every_text_is_one_or_not_and_never_quoted(text: str) -> None:
 
 
 @given(st.text(alphabet="Az09+/=-_ \n", max_size=12))
-def test_base64_is_complete_and_of_the_standard_alphabet(text: str) -> None:
+def test_base64_needs_padding_and_standard_alphabet(text: str) -> None:
     if len(text) % 4 == 0 and re.fullmatch("[A-Za-z0-9+/]*={0,2}", text):
         assert decode(f"data:;base64,{text}") == b64decode(text)
     else:
@@ -102,7 +102,7 @@ def test_base64_is_complete_and_of_the_standard_alphabet(text: str) -> None:
 
 
 @given(st.text(alphabet="%%=0aAfFgz3D", max_size=20))
-def test_after_a_percent_sign_come_two_digits(text: str) -> None:
+def test_percent_sign_needs_two_digits(text: str) -> None:
     if re.search("%(?![0-9A-Fa-f]{2})", text):
         with pytest.raises(MalformedDataUrl):
             decode(f"data:,{text}")
@@ -111,6 +111,6 @@ def test_after_a_percent_sign_come_two_digits(text: str) -> None:
 
 
 @given(st.binary(), st.booleans())
-def test_every_byte_can_be_percent_encoded(contents: bytes, upper: bool) -> None:
+def test_percent_encoded_bytes_are_decoded(contents: bytes, upper: bool) -> None:
     spelled = "".join(f"%{byte:02X}" if upper else f"%{byte:02x}" for byte in contents)
     assert decode(f"data:,{spelled}") == contents

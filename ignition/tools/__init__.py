@@ -1,1 +1,1 @@
-"""One module for each external program: typed options to a `Command`, its text to values."""
+"""External programs, one module each: build a `Command`, and parse the output."""

@@ -1,8 +1,8 @@
-r"""blkid: what is on a device, as libblkid's superblock probe sees it, the reference's eye (engine.md 9.3.4).
+r"""blkid: probe the signatures on a device with libblkid, like the reference.
 
-One call for one device: given several, blkid 2.38 stops silently at the first with
-nothing on it. The output format is udev's, the only one in which texts can be read
-back exactly (`\x20` for what is not plain).
+One call per device: with several devices, blkid 2.38 stops silently at the first one without a signature. The
+output format is udev's, the only one that escapes texts reversibly (`\x20`).
+Source: docs/reference/stages.md, "disks stage: filesystems".
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from ignition.host.command import Command, CommandFailed, Ran
 __all__ = ["NOTHING", "Probe", "parse", "probe"]
 
 NOTHING, AMBIVALENT = 2, 8
-"""Statuses for a device with nothing on it, and with several signatures. Source: blkid(8)."""
+"""Exit statuses for no signature and for several signatures. Source: blkid(8)."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What is on a device; "" for what is not.
+    """The signature on a device; "" for missing values.
 
     Attributes:
-        format: type of the filesystem or other signature, as libblkid calls it.
+        format: libblkid's name of the filesystem or other signature.
         label: its label.
         uuid: its UUID.
         table: type of the partition table.
-        is_ambivalent: whether there are several signatures; blkid then says nothing else,
-            and `ignition.tools.wipefs` has to be asked.
+        is_ambivalent: whether there are several signatures. blkid then prints nothing else;
+            `ignition.tools.wipefs` lists them.
     """
 
     format: str = ""
@@ -39,24 +39,23 @@ class Probe:
 
 
 def probe(device: str, *, within: tuple[int, int] | None = None) -> Command:
-    """Look at the device itself, without blkid's cache; only at a part of it with `within` (offset, size).
+    """Probe a device without blkid's cache, or only the range `within` (offset, size; in bytes).
 
-    A device that cannot be opened is to blkid like one with nothing on it: whoever
-    asks makes sure that it can.
+    blkid reports a device that cannot be opened like one without a signature; the caller checks that.
     """
     part = ("--offset", str(within[0]), "--size", str(within[1])) if within else ()
     return Command(
         ("blkid", "-p", "-o", "udev", *part, device),
-        f"looking for what is on {device}",
+        f"probing signatures on {device}",
         ok=(0, NOTHING, AMBIVALENT),
     )
 
 
 def parse(command: Command, ran: Ran) -> Probe:
-    """The answer.
+    """Parse the output of `probe`.
 
     Raises:
-        CommandFailed: blkid complained about the device.
+        CommandFailed: blkid printed an error message.
     """
     if ran.status == AMBIVALENT:
         return Probe(is_ambivalent=True)
@@ -65,12 +64,12 @@ def parse(command: Command, ran: Ran) -> Probe:
     values = dict(line.split("=", 1) for line in ran.stdout.splitlines() if "=" in line)
     return Probe(
         format=values.get("ID_FS_TYPE", ""),
-        label=_plain(values.get("ID_FS_LABEL_ENC", "")),
-        uuid=_plain(values.get("ID_FS_UUID_ENC", "")),
+        label=_unescape(values.get("ID_FS_LABEL_ENC", "")),
+        uuid=_unescape(values.get("ID_FS_UUID_ENC", "")),
         table=values.get("ID_PART_TABLE_TYPE", ""),
     )
 
 
-def _plain(text: str) -> str:
+def _unescape(text: str) -> str:
     raw = re.sub(rb"\\x([0-9a-f]{2})", lambda code: bytes.fromhex(code[1].decode()), text.encode())
     return raw.decode("utf-8", "replace")

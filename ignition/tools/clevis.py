@@ -1,11 +1,11 @@
-"""clevis: lets servers and chips unlock encrypted volumes.
+"""clevis: bind LUKS volumes to Tang servers and TPMs, and unlock them.
 
-Source: clevis(1), clevis-luks-bind(1), clevis-luks-unlock(1), engine.md 9.3.3.
+Source: clevis(1), clevis-luks-bind(1), clevis-luks-unlock(1), and docs/reference/stages.md,
+"disks stage: LUKS".
 
-What a pin is configured with may hold passwords, and clevis takes it as an argument only: it is hidden
-wherever it would be shown. clevis is made of shell scripts, which in an initramfs show all that they
-handle, keys too, when the kernel's command line has `rd.debug`; so that is turned off for them. Without the
-plainest of all locales each of them would complain that an initramfs has no other.
+The config of a pin may contain passwords, and clevis takes it only as an argument: it is hidden in all
+output. clevis consists of shell scripts. With `rd.debug` on the kernel command line, dracut's shell library
+would trace them, keys included, so tracing is disabled for them.
 """
 
 from __future__ import annotations
@@ -20,63 +20,63 @@ from ignition.host.command import Command, Secret
 __all__ = ["PROGRAM", "bind", "encrypt", "hint_for", "unlock", "unlock_slot"]
 
 PROGRAM: Final = "clevis"
-SURROUNDINGS: Final = (("LC_ALL", "C"), ("RD_DEBUG", "no"), ("TMPDIR", "/run"))
-"""The second keeps dracut's shell library, which clevis loads, from tracing; `/run` is in memory anywhere."""
+ENVIRONMENT: Final = (("LC_ALL", "C"), ("RD_DEBUG", "no"), ("TMPDIR", "/run"))
+"""The C locale, the only one of an initramfs; no tracing; and a temporary directory in memory."""
 
-SAMPLE: Final = b"a text of no value"
+SAMPLE: Final = b"sample"
 
 HINTS: Final[Mapping[str, str]] = {
     "did not sign the advertisement": "correct the thumbprint; `tang-show-keys` on the server prints it",
-    "Unable to fetch advertisement": "check the server's URL and thumbprint, and that it can be reached",
-    "Error communicating with server": "check that the Tang server can be reached",
-    "kernel resource manager is needed": "the machine has no TPM 2, or the kernel no module for it",
-    "Unable to validate combination of PCR": "the TPM has no such PCR bank; `tpm2_pcrread` lists its own",
+    "Unable to fetch advertisement": "correct the server's URL and thumbprint, or make the server reachable",
+    "Error communicating with server": "make the Tang server reachable",
+    "kernel resource manager is needed": "add a TPM 2 to the machine, or its kernel module to the initramfs",
+    "Unable to validate combination of PCR": "use a PCR bank that `tpm2_pcrread` lists",
 }
-"""What clevis says → what to try."""
+"""Part of clevis's error message → hint."""
 
 
 def encrypt(pin: str, config: str, *, why: str) -> Command:
-    """Encrypt a text of no value: what keeps a pin from being used is known before anything is at stake."""
-    return Command(("clevis", "encrypt", pin, Secret(config)), why, stdin=SAMPLE, environment=SURROUNDINGS)
+    """Encrypt a sample, to find faults of a pin before anything is written."""
+    return Command(("clevis", "encrypt", pin, Secret(config)), why, stdin=SAMPLE, environment=ENVIRONMENT)
 
 
 def bind(device: str, pin: str, config: str, key_file: str, *, name: str) -> Command:
-    """Give a volume a further key that the pin knows; `key_file` has one that opens it."""
+    """Add a key that the pin unlocks to a volume; `key_file` contains an existing key."""
     return Command(
         ("clevis", "luks", "bind", "-f", "-k", key_file, "-d", device, pin, Secret(config)),
-        f"binding the encrypted volume {name} to the Clevis pin {pin}",
-        environment=SURROUNDINGS,
+        f"binding LUKS volume {name} to the Clevis pin {pin}",
+        environment=ENVIRONMENT,
     )
 
 
 def unlock_slot(device: str, slot: int, *, name: str) -> Command:
-    """Try to unlock a key slot, without opening anything."""
+    """Test that a key slot can be unlocked, without opening the volume."""
     return Command(
         ("clevis", "luks", "unlock", "-d", device, "-t", str(slot)),
-        f"trying whether Clevis unlocks the encrypted volume {name}",
-        environment=SURROUNDINGS,
+        f"testing that Clevis unlocks LUKS volume {name}",
+        environment=ENVIRONMENT,
     )
 
 
 def unlock(device: str, name: str) -> Command:
-    """Open a volume with what it is bound to."""
+    """Open a volume with its bindings."""
     return Command(
         ("clevis", "luks", "unlock", "-d", device, "-n", name),
-        f"opening the encrypted volume {name} with Clevis",
-        environment=SURROUNDINGS,
+        f"opening LUKS volume {name} with Clevis",
+        environment=ENVIRONMENT,
     )
 
 
 def hint_for(stderr: str) -> str:
-    """What to try, or "" if what clevis says tells it already."""
+    """Return a hint for an error message of clevis, or ""."""
     if missing := re.search(r"(\S+): command not found", stderr):
-        return _comes_with(missing[1])
+        return _add_program(missing[1])
     if pin := re.search(r"'(\S+)' is not a valid pin", stderr):
-        return _comes_with(f"clevis-encrypt-{pin[1]}")
+        return _add_program(f"clevis-encrypt-{pin[1]}")
     return next((hint for text, hint in HINTS.items() if text in stderr), "")
 
 
-def _comes_with(program: str) -> str:
+def _add_program(program: str) -> str:
     package = distro.PACKAGES.get(program)
-    where = f"; it comes with the package {package}" if package else ""
-    return f"the program {program} is not here{where}"
+    where = f" (package {package})" if package else ""
+    return f'add the program "{program}"{where} to the initramfs'

@@ -1,7 +1,7 @@
-"""cryptsetup: makes, opens and recognises encrypted volumes (LUKS).
+"""cryptsetup: create, open and inspect LUKS volumes.
 
-Order and spelling of the options: engine.md 9.3.3. Keys are handed over on standard input, where the
-reference writes them to files: a key lies in no file before the one that the config asks for.
+Order and spelling of the options: docs/reference/stages.md, "disks stage: LUKS". Keys are passed on standard
+input, and not in temporary files like the reference does.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ WRONG_KEY: Final = 2
 
 FROM_STDIN: Final = ("--key-file", "-")
 BINDING: Final = "clevis"
-"""The type of the tokens in which Clevis keeps what unlocks a key slot."""
+"""Type of the LUKS tokens of Clevis."""
 
 
 @dataclass(frozen=True)
 class VolumeKey:
-    """A key that the volume is encrypted with, instead of one of cryptsetup's own.
+    """A volume key that cryptsetup uses instead of generating one.
 
     Attributes:
-        file: where it is; what is in it is of use only to the machine's own crypto card.
-        size: its bytes.
-        cipher: what it is for.
+        file: path of the key, which only this machine's crypto card can use.
+        size: in bytes.
+        cipher: the cipher specification.
     """
 
     file: str
@@ -58,40 +58,40 @@ class VolumeKey:
 
 
 def device_of(name: str) -> str:
-    """The device of an open volume."""
+    """Return the device path of an open volume."""
     return f"/dev/mapper/{name}"
 
 
 def is_luks2(device: str) -> Command:
-    """Ask whether there is a volume of version 2: status 0 or 1."""
+    """Check whether a device is a LUKS 2 volume: exit status 0 or 1."""
     return Command(
         ("cryptsetup", "isLuks", device, "--type", "luks2"),
-        f"asking whether {device} is a LUKS 2 volume",
+        f"checking whether {device} is a LUKS 2 volume",
         ok=(0, NOT_LUKS2),
     )
 
 
 def uuid(device: str) -> Command:
-    """Print the volume's UUID."""
-    return Command(("cryptsetup", "luksUUID", device), f"reading the UUID of the volume on {device}")
+    """Print the UUID of a volume."""
+    return Command(("cryptsetup", "luksUUID", device), f"reading the UUID of the LUKS volume on {device}")
 
 
 def metadata(device: str) -> Command:
-    """Print the metadata of a volume of version 2 as JSON; it holds no key."""
+    """Print the metadata of a LUKS 2 volume as JSON, without keys."""
     return Command(
         ("cryptsetup", "luksDump", "--dump-json-metadata", device),
-        f"reading the metadata of the volume on {device}",
+        f"reading the metadata of the LUKS volume on {device}",
     )
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a volume says of itself.
+    """The metadata of a LUKS 2 volume.
 
     Attributes:
-        flags: how it is to be opened, such as `allow-discards`.
-        bindings: the key slots that Clevis unlocks, the last one made last.
-        is_void: it has no key slot, so nothing opens it: it was not made to its end.
+        flags: persistent flags such as `allow-discards`.
+        bindings: key slots that Clevis unlocks, the newest last.
+        is_void: whether it has no key slot, because its creation was interrupted.
     """
 
     flags: frozenset[str] = frozenset()
@@ -100,10 +100,10 @@ class Metadata:
 
 
 def parse_metadata(text: str) -> Metadata:
-    """What `metadata` has printed.
+    """Parse the output of `metadata`.
 
     Raises:
-        IgnitionError: it cannot be understood.
+        IgnitionError: the output is invalid.
     """
     try:
         found = json.loads(text)
@@ -117,7 +117,7 @@ def parse_metadata(text: str) -> Metadata:
             is_void=found.get("keyslots") == {},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise IgnitionError("the metadata that cryptsetup printed cannot be understood") from error
+        raise IgnitionError("cannot parse the metadata that cryptsetup printed") from error
 
 
 def format_luks2(
@@ -130,7 +130,7 @@ def format_luks2(
     volume_key: VolumeKey | None = None,
     shown_as: str = "",
 ) -> Command:
-    """Make a volume, whatever is on the device."""
+    """Create a volume; existing data on the device is lost."""
     argv = ["cryptsetup", "luksFormat", "--type", "luks2", *FROM_STDIN]
     if label is not None:
         argv += ["--label", label]
@@ -140,39 +140,38 @@ def format_luks2(
     if volume_key is not None:
         argv += ["--volume-key-file", volume_key.file, "--cipher", volume_key.cipher]
         argv += ["--key-size", str(volume_key.size * 8)]
-    return Command(tuple(argv), f"creating an encrypted volume on {shown_as or device}", stdin=key)
+    return Command(tuple(argv), f"creating a LUKS volume on {shown_as or device}", stdin=key)
 
 
 def open_volume(
     device: str, name: str, key: bytes, *, discard: bool = False, options: Sequence[str] = ()
 ) -> Command:
-    """Open a volume under its name (`device_of`); the options are kept in it."""
+    """Open a volume under its name (`device_of`); the options become persistent flags."""
     discards = ("--allow-discards",) if discard else ()
     return Command(
         ("cryptsetup", "luksOpen", device, name, *FROM_STDIN, "--persistent", *discards, *options),
-        f"opening the encrypted volume {name}",
+        f"opening LUKS volume {name}",
         stdin=key,
     )
 
 
 def try_key(device: str, name: str, key: bytes) -> Command:
-    """Try a key without opening anything."""
+    """Test a key without opening the volume."""
     return Command(
         ("cryptsetup", "luksOpen", "--test-passphrase", device, *FROM_STDIN),
-        f"trying the key of the encrypted volume {name}",
+        f"testing the key of LUKS volume {name}",
         stdin=key,
     )
 
 
 def close(name: str) -> Command:
-    """Close an open volume."""
-    return Command(("cryptsetup", "luksClose", name), f"closing the encrypted volume {name}")
+    return Command(("cryptsetup", "luksClose", name), f"closing LUKS volume {name}")
 
 
 def remove_key(device: str, name: str, key: bytes) -> Command:
-    """Take a key away from a volume; never the last one, since nobody is there to confirm that."""
+    """Remove a key from a volume; cryptsetup would ask before removing the last one."""
     return Command(
         ("cryptsetup", "luksRemoveKey", device, *FROM_STDIN),
-        f"taking the generated key away from the encrypted volume {name}",
+        f"removing the generated key of LUKS volume {name}",
         stdin=key,
     )

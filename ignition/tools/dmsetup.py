@@ -1,4 +1,4 @@
-"""dmsetup: what device-mapper devices are made of."""
+"""dmsetup: tables of device-mapper devices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def table(name: str) -> Command:
 
 
 def parse_linear(text: str, name: str) -> tuple[int, int]:
-    """Start and size of a partition on a device-mapper disk, in 512-byte sectors.
+    """Parse the table of a partition on a device-mapper disk; return start and size in 512-byte sectors.
 
     The table of such a partition is one line, `<0> <size> linear <major:minor> <start>`.
 
@@ -24,4 +24,7 @@ def parse_linear(text: str, name: str) -> tuple[int, int]:
     words = text.split()
     if len(words) == 5 and words[2] == "linear" and words[1].isdecimal() and words[4].isdecimal():
         return int(words[4]), int(words[1])
-    raise IgnitionError(f"the device-mapper device {name} is not a partition: its table is {text.strip()!r}")
+    raise IgnitionError(
+        f"the device-mapper device {name} is not a partition: found the table {text.strip()!r},"
+        " expected one linear segment"
+    )

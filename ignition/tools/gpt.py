@@ -1,9 +1,8 @@
-"""The GUID partition table as it stands on a disk: bytes → values. Reads only; sfdisk writes.
+"""Read a GUID partition table (GPT); `ignition.tools.sfdisk` writes it.
 
-Reading it here costs no process, and shows all that a decision needs (the usable
-sectors and the room for entries too, which no program prints completely).
-Source: UEFI specification 2.10, chapter 5. What counts as valid: as libblkid has
-it, which is the reference's eye (engine.md 9.3.1 point 5).
+Reading it without a program also gives values that no program prints completely: the usable sectors and the
+number of entries. Source: UEFI specification 2.10, chapter 5. The checks are those of libblkid, which the
+reference uses (docs/reference/stages.md, "disks stage: partitions").
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Entry", "ReadAt", "Table", "backup", "is_blank", "new", "primary", "traces"]
+__all__ = ["Entry", "ReadAt", "Table", "backup", "empty_table", "has_header", "is_blank", "primary"]
 
 ReadAt = Callable[[int, int], bytes]
-"""Reads so many bytes (second) at this offset (first)."""
+"""Reads bytes of a disk: (offset, length) → data."""
 
 SIGNATURE: Final = b"EFI PART"
 HEADER: Final = struct.Struct("<8s4xII4xQ8xQQ16xQIII")
@@ -27,10 +26,10 @@ PROTECTIVE: Final = 0xEE
 BOOT_SECTOR: Final = 512
 BOOT_SECTOR_END: Final = b"\x55\xaa"
 ENTRIES: Final = 128
-"""Entries of a new table; source: sgdisk."""
-MOST_ENTRY_BYTES: Final = 4 << 20
-FIRST_BYTES: Final = 64 << 10
-"""No partition table that libblkid knows begins later than this."""
+"""Entries of a new table, as with sgdisk."""
+MAX_ENTRY_BYTES: Final = 4 << 20
+HEAD_BYTES: Final = 64 << 10
+"""Bytes in which every partition table that libblkid supports begins."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """A table.
+    """A partition table.
 
     Attributes:
-        first_usable: first sector that a partition may have.
-        last_usable: last sector that a partition may have.
+        first_usable: first sector for partitions.
+        last_usable: last sector for partitions.
         capacity: highest partition number.
         entries: the partitions, by number.
     """
@@ -79,34 +78,34 @@ class _Header:
         return self.entries * self.entry_size
 
 
-def new(sector_size: int, sectors: int) -> Table:
-    """The empty table that sgdisk makes on a disk without one."""
+def empty_table(sector_size: int, sectors: int) -> Table:
+    """Return the empty table that sgdisk would create."""
     table_sectors = -(-ENTRIES * ENTRY.size // sector_size)
     return Table(2 + table_sectors, sectors - 2 - table_sectors, ENTRIES)
 
 
 def primary(read: ReadAt, sector_size: int, sectors: int) -> Table | None:
-    """The table at the start of the disk, if that and the protective MBR before it are valid."""
+    """Read the table at the start of the disk; None unless it and its protective MBR are valid."""
     return _table(read, sector_size, sectors, 1) if _is_protected(read(0, BOOT_SECTOR)) else None
 
 
 def backup(read: ReadAt, sector_size: int, sectors: int) -> Table | None:
-    """The table at the end of the disk, if it is valid."""
+    """Read the table at the end of the disk; None unless it is valid."""
     return _table(read, sector_size, sectors, sectors - 1)
 
 
-def traces(read: ReadAt, sector_size: int, sectors: int) -> bool:
-    """Whether there is anything like the header of a table, valid or not."""
+def has_header(read: ReadAt, sector_size: int, sectors: int) -> bool:
+    """Whether a disk has a GPT signature at either end, valid or not."""
     return any(
         read(place * sector_size, len(SIGNATURE)) == SIGNATURE for place in (1, sectors - 1) if place > 0
     )
 
 
 def is_blank(read: ReadAt, sector_size: int, sectors: int) -> bool:
-    """Whether there are only zeros wherever a partition table could be."""
+    """Whether a disk has only zeros where a partition table could be."""
     size = sector_size * sectors
-    head = min(size, FIRST_BYTES)
-    tail = min(size, sector_size * (1 + sectors - 2 - new(sector_size, sectors).last_usable))
+    head = min(size, HEAD_BYTES)
+    tail = min(size, sector_size * (1 + sectors - 2 - empty_table(sector_size, sectors).last_usable))
     return not any(read(0, head)) and not any(read(size - tail, tail))
 
 
@@ -142,7 +141,7 @@ def _is_sane(header: _Header, raw: bytes, sectors: int) -> bool:
         and zlib.crc32(raw[:16] + bytes(4) + raw[20 : header.size]) == header.checksum
         and header.first_usable <= header.last_usable < sectors
         and header.entry_size >= ENTRY.size
-        and 0 < header.entry_bytes <= MOST_ENTRY_BYTES
+        and 0 < header.entry_bytes <= MAX_ENTRY_BYTES
     )
 
 
@@ -159,5 +158,5 @@ def _guid(raw: bytes) -> str:
 
 
 def _label(raw: bytes) -> str:
-    # Not by the codec's name: that is a module, found at run time, which no small initramfs has.
+    # bytes.decode("utf-16-le") would import a codec module, which the initramfs lacks.
     return codecs.utf_16_le_decode(raw, "surrogatepass", True)[0].partition("\0")[0]

@@ -1,6 +1,7 @@
-"""The distribution's helper for kernel arguments: only it knows the boot loader. And what our own one calls.
+"""The kernel arguments helper of the distribution, and the programs that our own helper runs.
 
-It reboots when it has changed anything; the next boot starts over. Source: engine.md 9.2.
+The helper knows the boot loader. It reboots after a change, and the next boot starts again.
+Source: docs/reference/stages.md, "kargs stage".
 """
 
 from __future__ import annotations
@@ -13,31 +14,31 @@ __all__ = ["list_devices", "reboot", "remount_writable", "set_arguments", "settl
 
 
 def set_arguments(should_exist: Iterable[str], should_not_exist: Iterable[str]) -> Command:
-    """See to it that the machine boots with the first and without the second."""
+    """Make the machine boot with the first and without the second arguments."""
     words = [word for argument in should_exist for word in ("--should-exist", argument)]
     words += [word for argument in should_not_exist for word in ("--should-not-exist", argument)]
     return Command(("ignition-kargs-helper", *words), "setting kernel arguments")
 
 
 def settle() -> Command:
-    """Wait until udev has looked at all disks that the kernel has found up to now; status 1 if it goes on."""
+    """Wait until udev has processed all events; exit status 1 after the time limit."""
     return Command(("udevadm", "settle", "--timeout=30"), "waiting for udev", ok=(0, 1))
 
 
 def list_devices(columns: Iterable[str]) -> Command:
-    """All block devices with these columns, as a flat list in JSON."""
+    """List all block devices with these columns as a flat JSON list."""
     output = ",".join(columns)
     return Command(("lsblk", "--json", "--list", "--paths", "--output", output), "listing block devices")
 
 
 def remount_writable(target: str) -> Command:
-    """Let a filesystem that is mounted read-only be written."""
+    """Remount a filesystem read-write."""
     return Command(("mount", "-o", "remount,rw", target), f"mounting {target} for writing")
 
 
 def reboot() -> Command:
-    """Reboot at once, without stopping units: the root filesystem is not even mounted yet.
+    """Reboot without stopping units, because the root filesystem is not mounted yet.
 
-    It comes back while systemd is about to end all processes.
+    The program returns while systemd kills all processes.
     """
     return Command(("systemctl", "reboot", "--force"), "rebooting with the new kernel arguments")

@@ -1,7 +1,7 @@
-"""mdadm: makes and starts software RAID arrays, and reads what their members say of them.
+"""mdadm: create and assemble RAID arrays, and read superblocks.
 
-Order and spelling of the options: engine.md 9.3.2. `--homehost any` makes the array at home on
-whatever host name the machine will have, so that udev's rules give it its own name everywhere.
+Order and spelling of the options: docs/reference/stages.md, "disks stage: RAID". `--homehost any` makes the
+array local on every host name, so that udev's rules do not add the host to its name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ignition.errors import IgnitionError
 from ignition.host.command import Command, Ran
 
 __all__ = [
-    "LEVELS", "Superblock", "assemble", "brief", "create", "device_of", "examine", "listed", "parse",
+    "LEVELS", "Superblock", "assemble", "brief", "create", "device_of", "examine", "parse", "parse_brief",
     "recorded_name",
 ]  # fmt: skip
 
@@ -31,18 +31,18 @@ LEVELS: Final = {
     "6": "raid6",
     "10": "raid10",
 }
-"""Other words for levels → the one that mdadm itself prints. Source: mdadm(8), `--level`."""
+"""Alias of a level → the name that mdadm prints. Source: mdadm(8), `--level`."""
 
 
 @dataclass(frozen=True)
 class Superblock:
-    """What a member says of its array.
+    """The description of an array on one of its members.
 
     Attributes:
-        level: as mdadm prints it: `raid1`.
-        devices: how many devices the array has, spares not counted.
-        name: its name, without the host's; "" for metadata that has none.
-        uuid: the array's UUID.
+        level: as printed by mdadm: `raid1`.
+        devices: number of devices without spares.
+        name: name without the host; "" for metadata without names.
+        uuid: UUID of the array.
     """
 
     level: str
@@ -52,14 +52,14 @@ class Superblock:
 
 
 def device_of(name: str) -> str:
-    """The device of an array that is created with this name."""
+    """Return the device path of an array with this name."""
     return name if name.startswith("/dev") else f"/dev/md/{name}"
 
 
 def recorded_name(name: str) -> str:
-    """What mdadm writes into the members for an array created with this name.
+    """Return the name in the superblocks of an array that is created with this name.
 
-    The last part of a path; of the kernel's own names, what stands behind `md`: `/dev/md0` → `0`.
+    It is the last part of a path, and for kernel names the part after `md`: `/dev/md0` → `0`.
     """
     kernel = re.fullmatch(r"/dev/md(?:_(.+)|(\d.*))", name)
     return (kernel[1] or kernel[2]) if kernel else name.rpartition("/")[2]
@@ -74,67 +74,67 @@ def create(
     options: Sequence[str] = (),
     shown_as: Sequence[str] = (),
 ) -> Command:
-    """Make an array and start it, whatever is on its members.
+    """Create and start an array; existing data on its members is lost.
 
-    It is called by the path of its device: mdadm takes a bare name for a file below the current directory,
-    if there is one, and in an initramfs there are `root` and `run`. What it records is the same.
+    mdadm gets the device path, because it takes a bare name for an existing file in the current directory,
+    such as `root` or `run` in an initramfs. The recorded name is the same.
 
     Args:
-        name: its name, or the path of its device.
-        level: a word for its level.
-        members: paths of its members, the last ones being spares.
-        spares: how many of them are.
+        name: name, or path of the device.
+        level: level or an alias.
+        members: paths of the members, spares last.
+        spares: number of spares.
         options: further options.
-        shown_as: what the log calls the members.
+        shown_as: names of the members for the log.
     """
     argv = ["mdadm", "--create", device_of(name), "--force", "--run", "--homehost", "any", "--level", level]
     argv += ["--raid-devices", str(len(members) - spares)]
     if spares > 0:
         argv += ["--spare-devices", str(spares)]
-    why = f"creating the array {name} ({level}) of {', '.join(shown_as or members)}"
+    why = f"creating RAID array {name} ({level}) of {', '.join(shown_as or members)}"
     return Command((*argv, *options, *members), why)
 
 
 def assemble(name: str, members: Sequence[str], *, shown_as: Sequence[str] = ()) -> Command:
-    """Start an array that is there."""
+    """Start an existing array."""
     return Command(
         ("mdadm", "--assemble", device_of(name), "--homehost", "any", *members),
-        f"starting the array {name} of {', '.join(shown_as or members)}",
+        f"assembling RAID array {name} of {', '.join(shown_as or members)}",
     )
 
 
 def examine(member: str) -> Command:
-    """Print what a device says of the array that it belongs to, if it does."""
+    """Print the superblock of a device, if it has one."""
     return Command(
         ("mdadm", "--examine", "--export", member),
-        f"looking which array {member} belongs to",
+        f"examining the RAID member {member}",
         ok=(0, NO_SUPERBLOCK),
     )
 
 
 def brief(name: str) -> Command:
-    """Print the line by which mdadm's own file lists a running array."""
-    device = device_of(name)
-    return Command(("mdadm", "--detail", "--brief", device), f"asking how the array {name} is listed")
+    """Print the mdadm.conf line of a running array."""
+    why = f"reading the mdadm.conf line of RAID array {name}"
+    return Command(("mdadm", "--detail", "--brief", device_of(name)), why)
 
 
-def listed(ran: Ran, name: str) -> str:
-    """The answer of `brief`.
+def parse_brief(ran: Ran, name: str) -> str:
+    """Return the line that `brief` printed.
 
     Raises:
-        IgnitionError: it is no such line.
+        IgnitionError: the output is not one ARRAY line.
     """
     lines = [line for line in ran.stdout.splitlines() if line.startswith("ARRAY ") and "UUID=" in line]
     if len(lines) != 1:
-        raise IgnitionError(f"what mdadm says about the array {name} cannot be understood")
+        raise IgnitionError(f"cannot parse mdadm's output about RAID array {name}")
     return lines[0]
 
 
 def parse(ran: Ran, member: str) -> Superblock | None:
-    """The answer of `examine`; `None` for a device that belongs to no array.
+    """Parse the output of `examine`; None for a device without a superblock.
 
     Raises:
-        IgnitionError: it cannot be understood.
+        IgnitionError: the output is invalid.
     """
     values = dict(line.split("=", 1) for line in ran.stdout.splitlines() if "=" in line)
     if ran.status == NO_SUPERBLOCK or "MD_LEVEL" not in values:
@@ -147,4 +147,4 @@ def parse(ran: Ran, member: str) -> Superblock | None:
             uuid=values["MD_UUID"],
         )
     except (KeyError, ValueError) as error:
-        raise IgnitionError(f"what mdadm says about {member} cannot be understood") from error
+        raise IgnitionError(f"cannot parse mdadm's output about {member}") from error

@@ -1,7 +1,7 @@
-"""The programs that make filesystems: mkfs.btrfs, mkfs.ext4, mkfs.fat, mkfs.xfs and mkswap.
+"""mkfs.btrfs, mkfs.ext4, mkfs.fat, mkfs.xfs and mkswap: create filesystems.
 
-Order and spelling of the options: engine.md 9.3.4. Options of the config come
-first, so that ours win.
+Order and spelling of the options: docs/reference/stages.md, "disks stage: filesystems". Options of the config
+come first, so that the others override them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from ignition.host.command import Command
 
-__all__ = ["FORMATS", "complaint", "make", "program_for"]
+__all__ = ["FORMATS", "error_before_usage", "make", "program_for"]
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ _PROGRAMS: Final = {
 }
 
 FORMATS: Final = frozenset(_PROGRAMS)
-"""The formats that `make` knows."""
+"""The formats that `make` supports."""
 
 
 def program_for(format_: str) -> str:
-    """The program that makes a format, one of `FORMATS`."""
+    """Return the program for a format of `FORMATS`."""
     return _PROGRAMS[format_].name
 
 
@@ -49,15 +49,15 @@ def make(
     label: str | None = None,
     shown_as: str = "",
 ) -> Command:
-    """Make a filesystem on `device`, whatever is on it.
+    """Create a filesystem on `device`; existing data is lost.
 
     Args:
         format_: one of `FORMATS`.
-        device: the path that the program is given.
-        options: further options, in front of all others.
-        uuid: in any case; for vfat the volume id, with or without its dash.
-        label: the label; "" is handed over as it is.
-        shown_as: what the log calls the device.
+        device: path for the command line.
+        options: options of the config.
+        uuid: in upper or lower case; for vfat the volume id, with or without its dash.
+        label: label, "" for an empty one, None for no option.
+        shown_as: name of the device for the log.
     """
     program = _PROGRAMS[format_]
     argv = [program.name, *options, *program.force]
@@ -68,8 +68,8 @@ def make(
     return Command((*argv, device), f"creating {format_} on {shown_as or device}")
 
 
-def complaint(stderr: str) -> str:
-    """What a program says before it explains at length how to call it, as mkfs.xfs does; or ""."""
+def error_before_usage(stderr: str) -> str:
+    """Return the error message that precedes a long usage text, as in mkfs.xfs, or ""."""
     said, usage, _ = stderr.partition("Usage: ")
     return " ".join(said.split()) if usage else ""
 

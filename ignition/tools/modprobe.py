@@ -1,4 +1,4 @@
-"""modprobe: loads kernel modules."""
+"""modprobe: load kernel modules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MISSING = 1
 
 
 def load(modules: Iterable[str]) -> Command:
-    """Load the modules; one that is not there is no failure."""
+    """Load the modules; missing ones are not a failure."""
     modules = tuple(modules)
     why = f"loading the kernel module{'s' if len(modules) > 1 else ''} {', '.join(modules)}"
     return Command(("modprobe", "--quiet", "--all", *modules), why, ok=(0, MISSING))

@@ -1,4 +1,4 @@
-"""mount and umount."""
+"""mount and umount: change the mount table."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ __all__ = ["mount", "umount"]
 
 
 def mount(format_: str, device: str, target: str, options: Sequence[str] = ()) -> Command:
-    """Mount `device` at `target`."""
     given = ("-o", ",".join(options)) if options else ()
     return Command(("mount", *given, "-t", format_, device, target), f"mounting {device} at {target}")
 
 
 def umount(targets: Sequence[str]) -> Command:
-    """Unmount all targets in this order; status 32 or 64 if some or all of them failed."""
+    """Unmount all targets in this order; exit status 32 or 64 if all or some of them failed."""
     return Command(("umount", *targets), f"unmounting {', '.join(targets)}")

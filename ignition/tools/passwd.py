@@ -1,7 +1,7 @@
-"""useradd and its family: the programs that change the account files of a root.
+"""useradd, usermod, groupadd and related programs: change users and groups of a target root.
 
-All of them get the root by `--root` and change into it, so the target's own `login.defs` and skeleton
-apply. Source of the command lines: engine.md 9.5, points 2 and 3. Hashes are never shown.
+With `--root` they change into the target root, so its `login.defs` and `/etc/skel` apply. Password hashes are
+never shown. Source of the command lines: docs/reference/stages.md, "files stage".
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Words = Iterator[str | Secret]
 
 @dataclass(frozen=True)
 class Account:
-    """What a user is to have; `None` and `()` leave it to the program, or as it is.
+    """Properties of a user; None and `()` mean the default of the program, or no change.
 
     Attributes:
         group: name or number of the primary group.
@@ -35,7 +35,7 @@ class Account:
     home: str | None = None
 
     def words(self) -> Words:
-        """The options that making and changing a user have in common."""
+        """Yield the common options of useradd and usermod."""
         if self.password is not None:
             yield from ("--password", self.password)
         if self.uid is not None:
@@ -59,7 +59,7 @@ def useradd(
     system: bool = False,
     log_init: bool = True,
 ) -> Command:
-    """Make a user, completely, in one call."""
+    """Create a user."""
 
     def words() -> Words:
         if account.home is not None:
@@ -77,7 +77,7 @@ def useradd(
 
 
 def usermod(root: str, account: Account) -> Command:
-    """Change a user. Groups are added to those it has; its home moves with all that is in it."""
+    """Change a user; groups are added to existing ones, and the home directory is moved."""
 
     def words() -> Words:
         if account.home is not None:
@@ -90,27 +90,24 @@ def usermod(root: str, account: Account) -> Command:
 
 
 def userdel(root: str, name: str) -> Command:
-    """Delete a user with its home."""
+    """Delete a user and its home directory."""
     return Command(("userdel", "--remove", "--root", root, name), f'deleting user "{name}"')
 
 
 def groupadd(
     root: str, name: str, *, gid: int | None = None, password: Secret | None = None, system: bool = False
 ) -> Command:
-    """Make a group."""
     words = (*_group_words(gid, password), *(("--system",) if system else ()))
     return Command(("groupadd", "--root", root, *words, name), f'creating group "{name}"')
 
 
 def groupmod(root: str, name: str, *, gid: int | None = None, password: Secret | None = None) -> Command:
-    """Change a group."""
     return Command(
         ("groupmod", "--root", root, *_group_words(gid, password), name), f'changing group "{name}"'
     )
 
 
 def groupdel(root: str, name: str) -> Command:
-    """Delete a group."""
     return Command(("groupdel", "--root", root, name), f'deleting group "{name}"')
 
 

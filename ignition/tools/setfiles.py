@@ -1,4 +1,4 @@
-"""setfiles: gives files the security labels that the policy of their root has for them."""
+"""setfiles: set SELinux labels."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ __all__ = ["setfiles"]
 
 
 def setfiles(root: str, contexts: str, paths: Iterable[str]) -> Command:
-    """Label `paths` and all below them.
+    """Label `paths` recursively.
 
-    `contexts` is the policy's file of contexts, and both it and `paths` are named as the running system
-    sees them. A root of `/` is not named: with `-r /` the program finds no top-level path.
-    Source: engine.md 9.5, point 10.
+    `contexts`, the policy's file_contexts, and `paths` are paths in the running system. With `-r /` setfiles
+    does not find top-level paths, so the option is left out. Source: docs/reference/stages.md, "Relabelling".
     """
     listed = "".join(f"{path}\0" for path in paths)
     where = () if root == "/" else ("-r", root)

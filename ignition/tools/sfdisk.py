@@ -1,21 +1,17 @@
-r"""sfdisk: writes GUID partition tables.
+r"""sfdisk: write GUID partition tables.
 
-sfdisk and not sgdisk, which the reference uses: sgdisk calls `sync` and then sleeps
-for a second after each write (a fifth of the reference's whole run in a guest), and
-brings the C++ library into the initramfs. What comes out is the same: a test
-compares disks written by both, and they differ only in three bytes of the protective
-MBR, the cylinder-head-sector form of its end. For that the defaults which differ are
-given: the first usable sector, and no wiping of what else is on the disk.
+The reference uses sgdisk, which syncs and sleeps for a second after each write (a fifth of the reference's
+run time in a guest) and needs the C++ library in the initramfs. The result is the same: a test compares
+disks written by both, which differ only in three bytes of the protective MBR, its end as cylinder, head and
+sector. Different defaults are overridden: the first usable sector, and wiping of other signatures.
 
-sfdisk places nothing here; start and size are always given in sectors
-(`ignition.stages.disks.partitions.layout` says why they are what sgdisk would choose).
-It checks them, and writes nothing if one does not fit.
+sfdisk chooses no positions: start and size are always given in sectors, as sgdisk would choose them
+(`ignition.stages.disks.partitions.layout`). sfdisk checks them and writes nothing if one does not fit.
 
-- A new table is one call. It replaces whatever table there is, with all of sector 0.
-- An existing table keeps what is not named, and its sector 0, where a boot loader may
-  be: up to three kinds of calls, each of which leaves a state from which a second run
-  goes on. `delete` and `append` take any number of partitions; `resize` changes an
-  entry where it is, so that it cannot get lost between two calls.
+- `create` replaces the whole table and sector 0.
+- `delete`, `append` and `resize` keep the other entries and sector 0, which may contain a boot loader. After
+  each call the table is in a state that a second run can continue from. `resize` changes an entry in place,
+  so that it is never missing.
 """
 
 from __future__ import annotations
@@ -29,20 +25,20 @@ from ignition.host.command import Command
 __all__ = ["NewPartition", "append", "create", "delete", "resize"]
 
 _KEEP_THE_REST: Final = ("--wipe", "never", "--wipe-partitions", "never", "--no-reread", "--quiet")
-"""What else is on the disk is not erased, and a disk of which another partition is in use is allowed."""
+"""Keep other signatures, and accept a disk with other partitions in use."""
 
 
 @dataclass(frozen=True)
 class NewPartition:
-    """An entry to be written.
+    """An entry to write.
 
     Attributes:
-        number: from 1.
+        number: partition number, from 1.
         start: first sector, in logical sectors of the disk.
         size: in logical sectors.
-        label: the name; none is set if it is None.
-        type_guid: "" for the default, Linux filesystem data.
-        guid: "" for a random one.
+        label: partition name, or None.
+        type_guid: type, or "" for Linux filesystem data.
+        guid: partition GUID, or "" for a random one.
     """
 
     number: int
@@ -53,7 +49,7 @@ class NewPartition:
     guid: str = ""
 
     def line(self) -> str:
-        """The entry as a line of a script."""
+        """Return the entry as a line of an sfdisk script."""
         fields = [f"start={self.start}", f"size={self.size}"]
         if self.type_guid:
             fields.append(f"type={self.type_guid}")
@@ -65,7 +61,7 @@ class NewPartition:
 
 
 def create(device: str, first_usable: int, partitions: Iterable[NewPartition], *, shown_as: str) -> Command:
-    """Make a new table with a new disk GUID and these partitions."""
+    """Create a table with a new disk GUID and these partitions."""
     lines = ["label: gpt", f"first-lba: {first_usable}", *(each.line() for each in partitions)]
     return _script((), device, lines, f"creating the partition table of {shown_as}")
 
@@ -88,7 +84,7 @@ def append(device: str, partitions: Iterable[NewPartition], *, shown_as: str) ->
 
 
 def resize(device: str, number: int, size: int, *, shown_as: str) -> Command:
-    """Give an entry another size in sectors; everything else about it stays."""
+    """Change the size of an entry, in sectors; everything else stays unchanged."""
     return _script(
         ("--partno", str(number)),
         device,
@@ -107,6 +103,6 @@ def _partitions(numbers: list[str]) -> str:
 
 
 def _quoted(text: str) -> Iterator[str]:
-    r"""A name in a script is in double quotes; these, backslashes and control characters are `\xNN`."""
+    r"""Escape double quotes, backslashes and control characters of a name as `\xNN`."""
     for character in text:
         yield f"\\x{ord(character):02x}" if character in '"\\' or ord(character) < ord(" ") else character

@@ -1,7 +1,7 @@
-"""systemctl on a root that is not running: it reads unit files and makes or removes their links.
+"""systemctl with `--root`: enable and disable units of the target root.
 
-Scripts of System V are left alone: systemctl would hand them to a program of its own distribution,
-looked for in the running system, and fails when that is not there, as in an initramfs.
+System V scripts are skipped: systemctl would pass them to a program of its distribution in the running
+system, which an initramfs lacks.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ ENVIRONMENT: Final = (("SYSTEMCTL_SKIP_SYSV", "1"),)
 
 
 def enable(root: str, units: Iterable[str]) -> Command:
-    """Make the links that the `[Install]` sections of `units` ask for."""
+    """Create the symlinks of the `[Install]` sections of `units`."""
     return _on_root(root, "enable", units)
 
 
 def disable(root: str, units: Iterable[str]) -> Command:
-    """Remove all links by which `units` would be started."""
+    """Remove all symlinks that start `units`."""
     return _on_root(root, "disable", units)
 
 

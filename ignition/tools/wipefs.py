@@ -1,8 +1,7 @@
-"""wipefs: lists the signatures on devices, and erases them. One call for many devices.
+"""wipefs: list and erase signatures, for many devices in one call.
 
-What it lists are all places that look like a signature, some of which libblkid
-would not take for one (the checksum is wrong). So a device that is not listed is
-empty for certain; for others `ignition.tools.blkid` has the word that counts.
+The list also contains signatures that libblkid rejects, for example with a wrong checksum. A device without
+a listed signature is certainly empty; for other devices `ignition.tools.blkid` decides.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ PARTITION_TABLE = "partition-table"
 
 @dataclass(frozen=True)
 class Signature:
-    """One signature; "" for what it does not have."""
+    """One signature; "" for missing values."""
 
     format: str
     label: str = ""
@@ -30,10 +29,7 @@ class Signature:
 
 
 def show(nodes: Iterable[str]) -> Command:
-    """List all signatures. Writes nothing.
-
-    The nodes are kernel nodes: the answer has their last parts only.
-    """
+    """List all signatures of devices, given as kernel nodes: the output has only their last parts."""
     nodes = tuple(nodes)
     return Command(
         ("wipefs", "--json", "--output", "DEVICE,TYPE,USAGE,UUID,LABEL", *nodes),
@@ -42,15 +38,15 @@ def show(nodes: Iterable[str]) -> Command:
 
 
 def parse(text: str, nodes: Iterable[str]) -> Mapping[str, tuple[Signature, ...]]:
-    """The signatures on each node, in the order in which libblkid finds them.
+    """Parse the output of `show`; return the signatures of each node in libblkid's order.
 
     Raises:
-        IgnitionError: the list cannot be understood.
+        IgnitionError: the output is invalid.
     """
     found: dict[str, tuple[Signature, ...]] = dict.fromkeys(nodes, ())
     by_name = {node.rpartition("/")[2]: node for node in found}
     try:
-        # Of devices without any signature some versions print nothing, and others an empty list.
+        # Without any signature, some versions print nothing and others an empty list.
         for each in json.loads(text)["signatures"] if text.strip() else ():
             signature = Signature(
                 each["type"],
@@ -60,10 +56,10 @@ def parse(text: str, nodes: Iterable[str]) -> Mapping[str, tuple[Signature, ...]
             )
             found[by_name[each["device"]]] += (signature,)
     except (ValueError, KeyError, TypeError) as error:
-        raise IgnitionError("the list that wipefs printed cannot be understood") from error
+        raise IgnitionError("cannot parse the list that wipefs printed") from error
     return found
 
 
 def erase(devices: Iterable[str], *, shown_as: Iterable[str]) -> Command:
-    """Erase all signatures from all devices; the log calls them `shown_as`."""
-    return Command(("wipefs", "--all", *devices), f"wiping all signatures from {', '.join(shown_as)}")
+    """Erase all signatures of the devices; the log names them `shown_as`."""
+    return Command(("wipefs", "--all", *devices), f"wiping all signatures of {', '.join(shown_as)}")

@@ -1,6 +1,6 @@
-"""zkey and zkey-cryptsetup: volume keys that are of use only to this machine's crypto card (IBM Z).
+"""zkey and zkey-cryptsetup: volume keys that only this machine's crypto card can use (IBM Z).
 
-Source: zkey(1), zkey-cryptsetup(1), engine.md 9.3.3 point 5.
+Source: zkey(1), zkey-cryptsetup(1), docs/reference/stages.md, "disks stage: LUKS".
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ CIPHER: Final = "paes-xts-plain64"
 
 
 def generate(key_name: str, volume: str, cards: Sequence[str]) -> Command:
-    """Make a volume key that the cards protect (`xx.xxxx` each), in the key repository."""
+    """Generate a volume key in the key repository; `cards` are APQNs (`xx.xxxx`)."""
     return Command(
         (
             *("zkey", "generate", "--name", key_name, "--key-type", "CCA-AESCIPHER", "--xts"),
             *("--description", f"Secure Key for {volume} Volume", "--apqns", ",".join(cards)),
         ),
-        f"making the volume key of the encrypted volume {volume}",
+        f"generating the CEX key of LUKS volume {volume}",
     )
 
 
 def set_pattern(device: str, volume: str, key_file: str) -> Command:
-    """Note in a volume how its volume key can be recognised when it has to be wrapped anew."""
+    """Store the verification pattern in a volume, which identifies its key for re-enciphering."""
     return Command(
         ("zkey-cryptsetup", "setvp", device, "--key-file", key_file),
-        f"noting the verification pattern of the encrypted volume {volume}",
+        f"storing the verification pattern of LUKS volume {volume}",
     )

@@ -36,7 +36,7 @@ CHANGES = [
     Command(("wipefs", "--json", "--all", "/dev/a"), ""),
     mkfs.make("ext4", "/dev/a"),
     sfdisk.delete("/dev/a", [1], shown_as="a"),
-    partx.tell("add", "/dev/a", 1, 1),
+    partx.update("add", "/dev/a", 1, 1),
     mount.mount("ext4", "/dev/a", "/x"),
     mount.umount(["/x"]),
     modprobe.load(["xfs"]),

@@ -1,4 +1,4 @@
-"""blkid: the call, and what its answers mean. The samples are blkid 2.38's own."""
+"""blkid: command line and output. The samples are from blkid 2.38."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ def parse(stdout: str = "", stderr: str = "", status: int = 0) -> Probe:
     return blkid.parse(blkid.probe("/dev/loop0"), Ran(status, stdout, stderr))
 
 
-def test_call() -> None:
+def test_probe_command_line() -> None:
     command = blkid.probe("/dev/vdb1")
     assert command.argv == ("blkid", "-p", "-o", "udev", "/dev/vdb1")
     assert command.ok == (0, 2, 8)
 
 
-def test_a_filesystem_with_its_label_read_back_exactly() -> None:
+def test_parse_unescapes_the_label() -> None:
     assert parse(EXT4) == Probe("ext4", 'my "l$b\\el ü', "92fa9330-663b-48a2-9bf4-2ad572953aa5")
 
 
-def test_nothing() -> None:
+def test_parse_of_no_signature_is_empty() -> None:
     assert parse(status=2) == Probe()
 
 
-def test_a_partition_table_is_no_filesystem() -> None:
+def test_parse_separates_table_from_filesystem() -> None:
     assert parse("ID_PART_TABLE_UUID=8a71e06a\nID_PART_TABLE_TYPE=gpt\n") == Probe(table="gpt")
 
 
-def test_several_signatures() -> None:
+def test_parse_of_several_signatures_is_ambivalent() -> None:
     stdout = "ID_FS_AMBIVALENT=filesystem:xfs filesystem:ext4:1.0\n"
     assert parse(stdout, "blkid: /dev/loop0: ambivalent result (…)\n", status=8) == Probe(is_ambivalent=True)
 
 
-def test_a_complaint_is_an_error_and_not_nothing() -> None:
+def test_parse_of_error_output_raises() -> None:
     with pytest.raises(CommandFailed, match="Input/output error"):
         parse("", "blkid: error: /dev/loop0: Input/output error\n", status=2)
 
 
 @pytest.mark.real_commands("blkid", "mkfs.ext4")
 @pytest.mark.parametrize("label", ["a \"b' $c", "é\\x20", "M-C^A"])
-def test_the_program_itself(tmp_path: Path, label: str) -> None:
+def test_real_blkid_probes_an_image(tmp_path: Path, label: str) -> None:
     image = tmp_path / "full"
     image.write_bytes(bytes(4 << 20))
     command = blkid.probe(str(image))

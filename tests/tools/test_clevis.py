@@ -1,4 +1,4 @@
-"""clevis: the calls, and what its complaints mean."""
+"""clevis: command lines, and hints for its error messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIG = '{"t":1,"password":"correct-horse"}'
         (clevis.unlock("/a/vdb", "v"), "clevis luks unlock -d /a/vdb -n v"),
     ],
 )
-def test_calls(command: Command, argv: str) -> None:
+def test_command_lines_hide_the_pin_config(command: Command, argv: str) -> None:
     assert " ".join(command.real_argv()) == argv
     assert "correct-horse" not in f"{command} {command!r} {command.why}"
     assert dict(command.environment) == {"LC_ALL": "C", "RD_DEBUG": "no", "TMPDIR": "/run"}
@@ -31,20 +31,23 @@ def test_calls(command: Command, argv: str) -> None:
 @pytest.mark.parametrize(
     ("stderr", "hint"),
     [
-        ("/usr/bin/clevis-encrypt-tang: line 82: curl: command not found", "comes with the package curl"),
-        ("'own' is not a valid pin!", "the program clevis-encrypt-own is not here"),
-        ("'tpm2' is not a valid pin!", "comes with the package clevis-tpm2"),
-        ("A TPM2 device with the in-kernel resource manager is needed!", "the machine has no TPM 2"),
+        (
+            "/usr/bin/clevis-encrypt-tang: line 82: curl: command not found",
+            'add the program "curl" (package curl) to the initramfs',
+        ),
+        ("'own' is not a valid pin!", 'add the program "clevis-encrypt-own" to the initramfs'),
+        ("'tpm2' is not a valid pin!", "(package clevis-tpm2)"),
+        ("A TPM2 device with the in-kernel resource manager is needed!", "add a TPM 2"),
         ("Trusted JWK 'x' did not sign the advertisement!", "correct the thumbprint"),
         ("Something else", ""),
     ],
 )
-def test_hints(stderr: str, hint: str) -> None:
+def test_hint_for_error_messages(stderr: str, hint: str) -> None:
     assert hint in clevis.hint_for(stderr)
     assert bool(hint) == bool(clevis.hint_for(stderr))
 
 
-def test_what_clevis_repeats_of_the_config_is_hidden() -> None:
+def test_failure_hides_the_pin_config() -> None:
     said = f"Unable to perform encryption with PIN 'sss' and config '{CONFIG}'"
     error = CommandFailed(clevis.encrypt("sss", CONFIG, why="w"), Ran(1, "x", said))
     assert str(error).endswith("status 1: Unable to perform encryption with PIN 'sss' and config '***'")

@@ -1,4 +1,4 @@
-"""cryptsetup: the calls, and real volumes in files."""
+"""cryptsetup: command lines, metadata, and real volumes in files."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ QUICK = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
 UUID = "0c9e2f4a-5b7d-4a52-9e86-3d1f60a7b2c4"
 
 
-def test_making() -> None:
+def test_format_command_line() -> None:
     command = cryptsetup.format_luks2(
         "/a/vdb", b"key", label="L", uuid="U", options=["--cipher", "x"], shown_as="/dev/vdb"
     )
     assert " ".join(command.real_argv()) == (
         "cryptsetup luksFormat --type luks2 --key-file - --label L --uuid U --cipher x /a/vdb"
     )
-    assert (command.stdin, command.why) == (b"key", "creating an encrypted volume on /dev/vdb")
+    assert (command.stdin, command.why) == (b"key", "creating a LUKS volume on /dev/vdb")
 
 
-def test_opening() -> None:
+def test_open_command_line() -> None:
     command = cryptsetup.open_volume("/a/vdb", "data", b"key", discard=True, options=["--perf-x"])
     assert " ".join(command.real_argv()) == (
         "cryptsetup luksOpen /a/vdb data --key-file - --persistent --allow-discards --perf-x"
@@ -35,14 +35,14 @@ def test_opening() -> None:
     assert "--allow-discards" not in cryptsetup.open_volume("/a/vdb", "data", b"key").argv
 
 
-def test_a_key_is_never_shown() -> None:
+def test_command_hides_the_key() -> None:
     command = cryptsetup.format_luks2("/dev/vdb", b"correct-horse")
     assert "correct-horse" not in f"{command} {command!r} {command.why}"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"config": []}'])
-def test_metadata_that_cannot_be_understood_is_an_error(text: str) -> None:
-    with pytest.raises(IgnitionError, match="cannot be understood"):
+def test_parse_metadata_of_invalid_output_raises(text: str) -> None:
+    with pytest.raises(IgnitionError, match="cannot parse the metadata"):
         cryptsetup.parse_metadata(text)
 
 
@@ -61,7 +61,7 @@ def test_metadata_that_cannot_be_understood_is_an_error(text: str) -> None:
         ),
     ],
 )
-def test_metadata(text: str, expected: Metadata) -> None:
+def test_parse_metadata_table(text: str, expected: Metadata) -> None:
     assert cryptsetup.parse_metadata(text) == expected
 
 
@@ -74,8 +74,8 @@ def device(tmp_path: Path) -> str:
 
 
 @pytest.mark.real_commands("cryptsetup")
-def test_a_real_volume(device: str) -> None:
-    """The key is taken whole, with newlines and zeros."""
+def test_real_volume_is_created_and_unlocked(device: str) -> None:
+    """The key may contain newlines and NUL bytes."""
     key = b"two\nlines\0"
     run(cryptsetup.format_luks2(device, key, label="L", uuid=UUID, options=QUICK))
     assert run(cryptsetup.is_luks2(device)).status == 0
@@ -85,7 +85,7 @@ def test_a_real_volume(device: str) -> None:
 
 
 @pytest.mark.real_commands("cryptsetup")
-def test_a_wrong_key_has_its_own_status(device: str) -> None:
+def test_wrong_key_has_its_own_exit_status(device: str) -> None:
     from ignition.host.command import CommandFailed
 
     run(cryptsetup.format_luks2(device, b"two\nlines", options=QUICK))
@@ -95,7 +95,7 @@ def test_a_wrong_key_has_its_own_status(device: str) -> None:
 
 
 @pytest.mark.real_commands("cryptsetup")
-def test_versions_are_told_apart(device: str) -> None:
+def test_is_luks2_rejects_luks1(device: str) -> None:
     assert run(cryptsetup.is_luks2(device)).status == 1
     made = cryptsetup.format_luks2(device, b"key", options=("--pbkdf-force-iterations", "1000"))
     old = tuple("luks1" if word == "luks2" else word for word in made.argv)

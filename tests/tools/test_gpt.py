@@ -1,4 +1,4 @@
-"""The reader of partition tables: against hand-made images, damaged ones, and libblkid's opinion."""
+"""The GPT reader on sound and damaged images, compared with libblkid."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def overwritten(data: bytes, offset: int, new: bytes) -> bytes:
     return data[:offset] + new + data[offset + len(new) :]
 
 
-def test_everything_is_read(image: bytes) -> None:
+def test_primary_and_backup_are_read(image: bytes) -> None:
     table = primary(image)
     assert table == gpt.Table(
         first_usable=34,
@@ -66,16 +66,18 @@ def test_everything_is_read(image: bytes) -> None:
 
 
 @pytest.mark.parametrize(("sector_size", "first_usable"), [(512, 34), (4096, 6)])
-def test_sector_sizes(tmp_path: Path, sector_size: int, first_usable: int) -> None:
+def test_first_usable_sector_depends_on_sector_size(
+    tmp_path: Path, sector_size: int, first_usable: int
+) -> None:
     data = gptimage.write(tmp_path / "disk", SIZE, [Part(1, 256, 8)], sector_size=sector_size).read_bytes()
     table = primary(data, sector_size)
     assert table is not None
     assert table.first_usable == first_usable
-    empty = gpt.new(sector_size, SIZE // sector_size)
+    empty = gpt.empty_table(sector_size, SIZE // sector_size)
     assert (empty.first_usable, empty.last_usable) == (table.first_usable, table.last_usable)
 
 
-def test_larger_entries_and_more_of_them(tmp_path: Path) -> None:
+def test_larger_and_more_entries_are_read(tmp_path: Path) -> None:
     data = gptimage.write(
         tmp_path / "disk", SIZE, [Part(200, 2048, 8)], entries=256, entry_size=256
     ).read_bytes()
@@ -93,48 +95,48 @@ DAMAGE: dict[str, tuple[int, bytes]] = {
 
 
 @pytest.mark.parametrize("what", DAMAGE)
-def test_a_damaged_primary_is_no_table_and_the_backup_is_one(image: bytes, what: str) -> None:
+def test_damaged_primary_is_rejected_and_backup_is_read(image: bytes, what: str) -> None:
     damaged = overwritten(image, *DAMAGE[what])
     assert primary(damaged) is None
     assert backup(damaged) is not None
-    assert gpt.traces(reader(damaged), 512, SECTORS)
+    assert gpt.has_header(reader(damaged), 512, SECTORS)
 
 
-def test_a_table_without_protective_mbr_is_none_to_libblkid_and_none_to_us(image: bytes) -> None:
+def test_table_without_protective_mbr_is_rejected(image: bytes) -> None:
     bare = overwritten(image, 0, bytes(512))
     assert primary(bare) is None
-    assert gpt.traces(reader(bare), 512, SECTORS)
+    assert gpt.has_header(reader(bare), 512, SECTORS)
     assert not gpt.is_blank(reader(bare), 512, SECTORS)
 
 
-def test_a_hybrid_mbr_protects_too(image: bytes) -> None:
+def test_table_with_hybrid_mbr_is_read(image: bytes) -> None:
     hybrid = gptimage.boot_sector((0x0C, 2048, 4096), (0xEE, 1, 2047))
     assert primary(overwritten(image, 0, hybrid)) is not None
 
 
-def test_a_backup_alone_is_a_trace(image: bytes) -> None:
+def test_backup_without_primary_has_a_header(image: bytes) -> None:
     lone = overwritten(image, 0, bytes(1 << 20))
     assert backup(lone) is not None
-    assert gpt.traces(reader(lone), 512, SECTORS)
+    assert gpt.has_header(reader(lone), 512, SECTORS)
     assert not gpt.is_blank(reader(lone), 512, SECTORS)
 
 
-def test_a_table_for_a_larger_disk_is_none(image: bytes) -> None:
+def test_table_of_larger_disk_is_rejected(image: bytes) -> None:
     assert primary(image[: SIZE // 2]) is None
 
 
 @pytest.mark.parametrize("size", [0, 512, 1024, 20480, 1 << 20])
-def test_zeros_are_blank_on_disks_of_any_size(size: int) -> None:
+def test_zeros_are_blank(size: int) -> None:
     assert gpt.is_blank(reader(bytes(size)), 512, size // 512)
 
 
 @pytest.mark.parametrize("place", [0, 511, 65535, SIZE - 33 * 512, SIZE - 1])
-def test_anything_where_a_table_could_be_is_not_blank(place: int) -> None:
+def test_data_at_table_positions_is_not_blank(place: int) -> None:
     assert not gpt.is_blank(reader(overwritten(bytes(SIZE), place, b"\1")), 512, SECTORS)
 
 
 @given(st.binary(max_size=2048), st.integers(0, 2048))
-def test_rubbish_is_never_a_table_and_never_a_traceback(rubbish: bytes, place: int) -> None:
+def test_random_data_is_rejected(rubbish: bytes, place: int) -> None:
     data = overwritten(bytes(65536), place, rubbish)[:65536]
     assert primary(data) is None
     assert backup(data) is None
@@ -150,9 +152,7 @@ def test_rubbish_is_never_a_table_and_never_a_traceback(rubbish: bytes, place: i
     ],
     ids=["sound", "damaged primary", "no protective MBR"],
 )
-def test_libblkid_agrees_on_whether_there_is_a_gpt(
-    tmp_path: Path, image: bytes, change: Callable[[bytes], bytes]
-) -> None:
+def test_libblkid_agrees(tmp_path: Path, image: bytes, change: Callable[[bytes], bytes]) -> None:
     data = change(image)
     (tmp_path / "it").write_bytes(data)
     said = subprocess.run(
@@ -163,7 +163,7 @@ def test_libblkid_agrees_on_whether_there_is_a_gpt(
 
 
 @pytest.mark.real_commands("sgdisk")
-def test_the_image_maker_of_these_tests_makes_what_sgdisk_takes_for_sound(tmp_path: Path) -> None:
+def test_test_images_are_valid_for_sgdisk(tmp_path: Path) -> None:
     image = gptimage.write(tmp_path / "disk", SIZE, PARTS)
     said = subprocess.run(["sgdisk", "--verify", image], capture_output=True, text=True, check=False).stdout
     assert "No problems found" in said

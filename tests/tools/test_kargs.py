@@ -1,4 +1,4 @@
-"""The protocol of the kernel argument helper, and what our own helper calls."""
+"""The kernel arguments helper: its command line, and the programs that it runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ignition.bootloader.candidates import COLUMNS, parse
 from ignition.tools.kargs import list_devices, reboot, remount_writable, set_arguments, settle
 
 
-def test_first_those_that_should_be_there() -> None:
+def test_set_arguments_command_line() -> None:
     assert set_arguments(["a", "b=c d"], ["e"]).real_argv() == [
         *(
             "ignition-kargs-helper",
@@ -24,7 +24,7 @@ def test_first_those_that_should_be_there() -> None:
     ]
 
 
-def test_what_our_own_helper_calls() -> None:
+def test_command_lines_of_our_helper() -> None:
     assert [command.real_argv() for command in (settle(), remount_writable("/m"), reboot())] == [
         ["udevadm", "settle", "--timeout=30"],
         ["mount", "-o", "remount,rw", "/m"],
@@ -33,7 +33,7 @@ def test_what_our_own_helper_calls() -> None:
 
 
 @pytest.mark.real_commands("lsblk")
-def test_devices_are_listed_as_lsblk_really_does() -> None:
+def test_list_devices_with_real_lsblk() -> None:
     argv = list_devices(COLUMNS).real_argv()
     assert argv == ["lsblk", "--json", "--list", "--paths", "--output", ",".join(COLUMNS)]
     ran = subprocess.run(argv, capture_output=True, text=True, check=True)

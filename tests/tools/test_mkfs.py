@@ -1,4 +1,4 @@
-"""The command lines of the programs that make filesystems; engine.md 9.3.4 point 4."""
+"""Command lines of mkfs programs; docs/reference/stages.md, "disks stage: filesystems"."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOWER = UUID.lower()
         ("vfat", "ABCD-1234", ["mkfs.fat", "-x", "y", "-i", "abcd1234", "-n", "data", "/dev/v"]),
     ],
 )
-def test_options_of_the_config_come_first(format_: str, uuid: str, argv: list[str]) -> None:
+def test_make_puts_options_of_the_config_first(format_: str, uuid: str, argv: list[str]) -> None:
     command = mkfs.make(
         format_, "/dev/v", options=("-x", "y"), uuid=uuid, label="data", shown_as="/dev/shown"
     )
@@ -38,15 +38,15 @@ def test_options_of_the_config_come_first(format_: str, uuid: str, argv: list[st
         ("vfat", ["mkfs.fat", "/dev/v"]),
     ],
 )
-def test_what_is_not_given_is_not_said(format_: str, argv: list[str]) -> None:
+def test_make_without_options(format_: str, argv: list[str]) -> None:
     assert list(mkfs.make(format_, "/dev/v").argv) == argv
 
 
-def test_an_empty_label_is_handed_over() -> None:
+def test_make_passes_an_empty_label() -> None:
     assert mkfs.make("ext4", "/dev/v", label="").argv == ("mkfs.ext4", "-F", "-L", "", "/dev/v")
 
 
-def test_formats() -> None:
+def test_formats_are_supported() -> None:
     assert sorted(mkfs.FORMATS) == ["btrfs", "ext4", "swap", "vfat", "xfs"]
 
 
@@ -62,11 +62,11 @@ def test_formats() -> None:
         ("", ""),
     ],
 )
-def test_what_comes_before_the_usage_is_the_complaint(stderr: str, said: str) -> None:
-    assert mkfs.complaint(stderr) == said
+def test_error_before_usage_is_extracted(stderr: str, said: str) -> None:
+    assert mkfs.error_before_usage(stderr) == said
 
 
-def test_every_format_has_a_program() -> None:
+def test_program_for_every_format() -> None:
     assert {format_: mkfs.program_for(format_) for format_ in sorted(mkfs.FORMATS)} == {
         "btrfs": "mkfs.btrfs",
         "ext4": "mkfs.ext4",

@@ -1,11 +1,11 @@
-"""modprobe's command line."""
+"""modprobe: command line."""
 
 from __future__ import annotations
 
 from ignition.tools import modprobe
 
 
-def test_call() -> None:
+def test_load_command_line() -> None:
     command = modprobe.load(["ext4", "xfs"])
     assert command.argv == ("modprobe", "--quiet", "--all", "ext4", "xfs")
     assert command.ok == (0, 1)

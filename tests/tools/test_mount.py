@@ -1,4 +1,4 @@
-"""The command lines of mount and umount."""
+"""mount and umount: command lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""useradd and its family by exact command lines; the plan's own are in the stage's tests."""
+"""useradd and related programs: command lines."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ def test_command_lines(command: Command, argv: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "command", [useradd("/", FULL), usermod("/", FULL), groupadd("/", "g", password=Secret("hash"))]
 )
-def test_hashes_do_not_show(command: Command) -> None:
+def test_command_hides_password_hashes(command: Command) -> None:
     assert "hash" not in f"{command} {command!r} {command.why}"

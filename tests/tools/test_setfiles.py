@@ -1,16 +1,16 @@
-"""setfiles gets its paths on stdin, each ended by a zero byte."""
+"""setfiles: command line, and paths on standard input."""
 
 from __future__ import annotations
 
 from ignition.tools.setfiles import setfiles
 
 
-def test_a_root_elsewhere() -> None:
+def test_setfiles_with_other_root() -> None:
     command = setfiles("/sysroot", "/sysroot/contexts", ["/sysroot/a b", "/sysroot/\udcff\n"])
     assert command.real_argv() == ["setfiles", "-vF0", "-r", "/sysroot", "/sysroot/contexts", "-f", "-"]
     assert command.stdin == b"/sysroot/a b\0/sysroot/\xff\n\0"
 
 
-def test_the_running_system() -> None:
-    """With a root of / the reference fails for top-level paths (engine.md 14, point 28)."""
+def test_setfiles_with_running_system_as_root() -> None:
+    """With `-r /` setfiles, and the reference, fail for top-level paths."""
     assert setfiles("/", "/contexts", ["/a"]).real_argv() == ["setfiles", "-vF0", "/contexts", "-f", "-"]

@@ -1,4 +1,4 @@
-"""sfdisk's command lines and scripts, and that what it writes is what sgdisk writes."""
+"""sfdisk: command lines and scripts, and its tables compared with sgdisk's."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_create_is_one_script() -> None:
     assert command.why == "creating the partition table of /dev/disk/by-id/x"
 
 
-def test_changes_of_an_existing_table() -> None:
+def test_delete_append_resize_command_lines() -> None:
     gone = sfdisk.delete("/dev/vdb", [3, 4], shown_as="/dev/x")
     assert gone.argv == ("sfdisk", "--no-reread", "--quiet", "--delete", "/dev/vdb", "3", "4")
     assert gone.why == "deleting partitions 3, 4 of /dev/x"
@@ -62,15 +62,15 @@ def test_changes_of_an_existing_table() -> None:
         ("é,=x", "é,=x"),
     ],
 )
-def test_labels_are_quoted(label: str, written: str) -> None:
+def test_label_is_escaped(label: str, written: str) -> None:
     assert NewPartition(1, 2, 3, label).line() == f'1 : start=2, size=3, name="{written}"'
 
 
-def test_no_label_and_an_empty_label_set_none() -> None:
+def test_missing_and_empty_label_set_no_name() -> None:
     assert NewPartition(1, 2, 3, None).line() == NewPartition(1, 2, 3, "").line() == "1 : start=2, size=3"
 
 
-# What it writes.
+# Written tables.
 
 guids = st.uuids(version=4).map(str)
 labels = st.text(
@@ -88,7 +88,7 @@ partitions = st.lists(
 @pytest.mark.real_commands("sfdisk", "sgdisk")
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(partitions)
-def test_a_new_table_is_sgdisks_but_for_cylinders_heads_and_sectors(
+def test_new_table_equals_that_of_sgdisk_except_chs(
     tmp_path: Path, drawn: list[tuple[int, int, str, str, str]]
 ) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
@@ -120,7 +120,7 @@ def test_a_new_table_is_sgdisks_but_for_cylinders_heads_and_sectors(
 
 
 @pytest.mark.real_commands("sfdisk")
-def test_an_existing_table_keeps_boot_code_and_what_is_not_named(tmp_path: Path) -> None:
+def test_existing_table_keeps_boot_code_and_other_entries(tmp_path: Path) -> None:
     parts = [
         gptimage.Part(1, 2048, 2048, "one"),
         gptimage.Part(2, 4096, 2048, "two"),
@@ -154,7 +154,7 @@ def test_an_existing_table_keeps_boot_code_and_what_is_not_named(tmp_path: Path)
 
 
 @pytest.mark.real_commands("sfdisk", "sgdisk")
-def test_on_a_disk_that_has_grown_the_backup_moves_to_the_end_as_with_sgdisk(tmp_path: Path) -> None:
+def test_append_on_grown_disk_moves_the_backup_like_sgdisk(tmp_path: Path) -> None:
     images = [tmp_path / "ours", tmp_path / "theirs"]
     for image in images:
         gptimage.write(image, 64 << 20, [gptimage.Part(1, 2048, 2048, "one")])
@@ -169,7 +169,7 @@ def test_on_a_disk_that_has_grown_the_backup_moves_to_the_end_as_with_sgdisk(tmp
 
 
 @pytest.mark.real_commands("sfdisk")
-def test_what_does_not_fit_writes_nothing(tmp_path: Path) -> None:
+def test_partition_that_does_not_fit_writes_nothing(tmp_path: Path) -> None:
     image = gptimage.write(tmp_path / "disk", 64 << 20, [gptimage.Part(1, 2048, 2048)])
     before = image.read_bytes()
     for command in (

@@ -1,4 +1,4 @@
-"""systemctl on a root that is not running."""
+"""systemctl with `--root`: command lines."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def test_command_lines() -> None:
     assert disable("/", ["-.mount"]).why == "disabling -.mount"
 
 
-def test_scripts_of_system_v_are_left_alone() -> None:
+def test_system_v_scripts_are_skipped() -> None:
     assert ("SYSTEMCTL_SKIP_SYSV", "1") in enable("/", ["a.service"]).environment

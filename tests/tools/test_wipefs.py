@@ -1,4 +1,4 @@
-"""wipefs: the calls, and the list of signatures."""
+"""wipefs: command lines, and the list of signatures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ignition.tools import wipefs
 from ignition.tools.wipefs import Signature
 
 
-def test_calls() -> None:
+def test_command_lines() -> None:
     show = wipefs.show(["/dev/vdb1", "/dev/vdb2"])
     assert show.argv == (
         "wipefs",
@@ -27,11 +27,11 @@ def test_calls() -> None:
     )
     erase = wipefs.erase(["/a/vdb1", "/a/vdb2"], shown_as=["/dev/vdb1", "/dev/vdb2"])
     assert erase.argv == ("wipefs", "--all", "/a/vdb1", "/a/vdb2")
-    assert erase.why == "wiping all signatures from /dev/vdb1, /dev/vdb2"
+    assert erase.why == "wiping all signatures of /dev/vdb1, /dev/vdb2"
 
 
 @pytest.mark.parametrize("text", ["", '{"signatures": []}'])
-def test_nothing(text: str) -> None:
+def test_parse_without_signatures(text: str) -> None:
     assert wipefs.parse(text, ["/dev/a", "/dev/b"]) == {"/dev/a": (), "/dev/b": ()}
 
 
@@ -41,12 +41,12 @@ OTHER = (
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"signatures": [{"type": "ext4"}]}', "[1]", OTHER])
-def test_what_cannot_be_understood_is_an_error_and_not_nothing(text: str) -> None:
-    with pytest.raises(IgnitionError, match="cannot be understood"):
+def test_parse_of_invalid_output_raises(text: str) -> None:
+    with pytest.raises(IgnitionError, match="cannot parse the list that wipefs printed"):
         wipefs.parse(text, ["/dev/a"])
 
 
-def test_signatures_belong_to_their_devices() -> None:
+def test_parse_assigns_signatures_to_devices() -> None:
     text = """{"signatures": [
       {"device": "vdb", "type": "gpt", "usage": "partition-table", "uuid": null, "label": null},
       {"device": "vdc", "type": "ext4", "usage": "filesystem", "uuid": "u", "label": "l"}]}"""
@@ -58,7 +58,7 @@ def test_signatures_belong_to_their_devices() -> None:
 
 
 @pytest.mark.real_commands("wipefs", "mkfs.ext4", "mkfs.xfs")
-def test_signatures_come_in_the_order_in_which_libblkid_finds_them(tmp_path: Path) -> None:
+def test_real_wipefs_lists_signatures_in_libblkid_order(tmp_path: Path) -> None:
     first, empty, second = (str(tmp_path / name) for name in ("first", "empty", "second"))
     for image in (first, empty, second):
         Path(image).touch()
@@ -77,6 +77,6 @@ def test_signatures_come_in_the_order_in_which_libblkid_finds_them(tmp_path: Pat
 
 
 @pytest.mark.real_commands("wipefs")
-def test_a_device_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_missing_device_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="No such file"):
         run(wipefs.show([str(tmp_path / "missing")]))

@@ -1,19 +1,19 @@
-"""zkey: the calls."""
+"""zkey: command lines."""
 
 from __future__ import annotations
 
 from ignition.tools import zkey
 
 
-def test_generating() -> None:
+def test_generate_command_line() -> None:
     command = zkey.generate("ignition-luks-data", "data", ("00.0001", "02.0003"))
     assert command.argv == (
         *("zkey", "generate", "--name", "ignition-luks-data", "--key-type", "CCA-AESCIPHER", "--xts"),
         *("--description", "Secure Key for data Volume", "--apqns", "00.0001,02.0003"),
     )
-    assert command.why == "making the volume key of the encrypted volume data"
+    assert command.why == "generating the CEX key of LUKS volume data"
 
 
-def test_noting_the_pattern() -> None:
+def test_set_pattern_command_line() -> None:
     command = zkey.set_pattern("/a/vdb", "data", "/etc/luks/cex.key")
     assert command.argv == ("zkey-cryptsetup", "setvp", "/a/vdb", "--key-file", "/etc/luks/cex.key")

@@ -144,7 +144,7 @@ class MakeFilesystem(RunLocked):
         try:
             super().perform(host)
         except CommandFailed as error:
-            if complaint := mkfs.complaint(error.ran.stderr):
+            if complaint := mkfs.error_before_usage(error.ran.stderr):
                 raise IgnitionError(f"{self.command.program} failed: {complaint}") from error
             raise
 

@@ -57,7 +57,7 @@ class ListArrays:
         text = host.root.read_text(self.file)
         for array in self.arrays:
             text += "\n" if text and not text.endswith("\n") else ""
-            text += f"{mdadm.listed(host.run(mdadm.brief(array.name)), array.name)}\n"
+            text += f"{mdadm.parse_brief(host.run(mdadm.brief(array.name)), array.name)}\n"
         there = host.root.lstat(self.file)
         mode, owner = stat.S_IMODE(there.st_mode), (there.st_uid, there.st_gid)
         host.root.write(self.file, text.encode("utf-8", "surrogateescape"), mode=mode, owner=owner)
@@ -118,4 +118,4 @@ def _line(host: View, array: Raid) -> str:
     device = mdadm.device_of(array.name)
     if not blocks.exists(host.system, device):
         return ""
-    return mdadm.listed(host.run(mdadm.brief(array.name)), array.name)
+    return mdadm.parse_brief(host.run(mdadm.brief(array.name)), array.name)

@@ -83,9 +83,9 @@ class PartitionDisk:
         wrong = {number for number in looked_at & seen.keys() if seen[number] != self.expected.get(number)}
         missing = {number for number in looked_at & self.expected.keys() if number not in seen.keys() - wrong}
         for first, last in partx.ranges(wrong):
-            yield partx.tell("delete", self.disk.node, first, last)
+            yield partx.update("delete", self.disk.node, first, last)
         for first, last in partx.ranges(missing):
-            yield partx.tell("add", self.disk.node, first, last)
+            yield partx.update("add", self.disk.node, first, last)
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,7 @@ class DiskChanges:
         if not self.is_wiped or self.facts.is_blank:
             return ()
         disk = self.facts.disk
-        empty = gpt.new(disk.sector_size, disk.sectors)
+        empty = gpt.empty_table(disk.sector_size, disk.sectors)
         tail = empty.last_usable + 1
         ranges = ((0, empty.first_usable), (tail, disk.sectors - tail))
         return tuple((start * disk.sector_size, count * disk.sector_size) for start, count in ranges)
@@ -223,7 +223,7 @@ def disk_changes(disk: Disk, path: ConfigPath, facts: DiskFacts) -> DiskChanges:
     is_wiped = disk.wipe_table is True
     is_new = is_wiped or not facts.has_table
     sector_size, sectors = facts.disk.sector_size, facts.disk.sectors
-    table = gpt.new(sector_size, sectors) if is_new else facts.table
+    table = gpt.empty_table(sector_size, sectors) if is_new else facts.table
     wanted = match.resolve(disk, path, table, sector_size)
     places = match.places(wanted, table, sector_size, sectors)
     there = {entry.number: entry for entry in table.entries}

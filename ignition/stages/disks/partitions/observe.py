@@ -60,7 +60,7 @@ def look(host: View, device: str, use: DevicesInUse) -> DiskFacts:
     facts = DiskFacts(
         disk,
         alias,
-        gpt.new(disk.sector_size, disk.sectors),
+        gpt.empty_table(disk.sector_size, disk.sectors),
         # Partitions of a device-mapper disk are holders of it themselves.
         in_use=use.of(node, held=not disk.mapper_name),
         busy={number: each for number, each in busy.items() if each},
@@ -83,7 +83,7 @@ def _read_table(host: View, facts: DiskFacts) -> DiskFacts:
     if kind:
         return replace(facts, unusable=KINDS.get(kind, f"a partition table of type {kind}"))
     # libblkid and the kernel ignore a GPT without its protective MBR; programs that write tables do not.
-    if gpt.traces(*place):
+    if gpt.has_header(*place):
         return replace(facts, unusable="the remains of a damaged GPT")
     return facts
 

@@ -169,7 +169,7 @@ def test_try_pins_asks_servers_waits_for_tpm_and_encrypts(host: FakeHost) -> Non
     assert host.devices.waited == [{"/dev/tpmrm0": path}]
     (command,) = host.run.commands
     assert command.real_argv()[:3] == ["clevis", "encrypt", "sss"]
-    assert command.stdin == b"a text of no value"
+    assert command.stdin == b"sample"
 
 
 def test_unreachable_tang_server_fails_the_step(host: FakeHost) -> None:

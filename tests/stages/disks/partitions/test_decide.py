@@ -19,7 +19,7 @@ from ignition.tools import gpt
 LINUX = "0fc63daf-8483-4772-8e79-3d69d8477de4"
 MIB = 2048
 SECTORS = 1024 * MIB
-EMPTY = gpt.new(512, SECTORS)
+EMPTY = gpt.empty_table(512, SECTORS)
 
 
 HELD = DeviceUse(UseKind.HELD, holders=(Holder("/dev/dm-0"),))
@@ -264,7 +264,7 @@ def test_wipe_zeroes_both_tables_and_writes_new_one() -> None:
 
 def test_wipe_with_4096_byte_sectors() -> None:
     disk = BlockDisk("/dev/vdb", 4096, 8192)
-    there = DiskFacts(disk, "/alias", gpt.new(4096, 8192))
+    there = DiskFacts(disk, "/alias", gpt.empty_table(4096, 8192))
     action = changes(there, {"number": 1, "size_mib": 1}, wipe_table=True).write()
     assert action.zero == ((0, 6 * 4096), ((8192 - 5) * 4096, 5 * 4096))
     assert action.expected == {1: Extent(256, 256)}

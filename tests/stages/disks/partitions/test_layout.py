@@ -238,7 +238,7 @@ def test_empty_table_equals_that_of_sgdisk(tmp_path: Path, mib: int) -> None:
     image = tmp_path / "disk"
     image.touch()
     os.truncate(image, mib << 20)
-    table = gpt.new(512, mib * MIB)
+    table = gpt.empty_table(512, mib * MIB)
     printed = sgdisk("--pretend", "--clear", "--print", image).stdout
     assert (
         f"First usable sector is {table.first_usable}, last usable sector is {table.last_usable}\n" in printed
