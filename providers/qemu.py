@@ -69,9 +69,7 @@ def read_exactly(path: str, size: int) -> bytes:
             data += piece
             now = time.monotonic()
             if now - started > SLOW_AFTER and now - said > SLOW_AFTER / 2:
-                log.info(
-                    f"reading the config from QEMU: {len(data)} of {size} bytes (this is slow)"
-                )
+                log.info(f"reading the config from QEMU: {len(data)} of {size} bytes (this is slow)")
                 said = now
     finally:
         os.close(descriptor)

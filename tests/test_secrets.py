@@ -27,7 +27,7 @@ from ignition.boot.failure_card import failure_card
 from ignition.errors import FetchError
 from ignition.host.command import Command
 from ignition.host.source import Source
-from ignition.resource import Fetcher, Credentials, Settings
+from ignition.resource import Credentials, Fetcher, Settings
 from ignition.resource.credentials import AwsKeys
 from ignition.stages.files.tree import actions
 from ignition.tools import cryptsetup
@@ -359,7 +359,7 @@ def test_record_fields_are_documented(machine: Machine, server: HttpServer, prog
     assert machine.boot() == 0
     (machine.root / "etc/keys/remote").write_text("other")
     assert machine.boot() == 1
-    page = (Path(__file__).parents[1] / "docs" / "record.md").read_text()
+    page = (Path(__file__).parents[1] / "docs" / "reference" / "record.md").read_text()
     fields = fields_of([json.loads(line) for line in (machine.run / "record.jsonl").read_text().splitlines()])
     assert {"started", "ended", "sources", "commands", "digest", "target", "error", "message"} <= fields
     assert {field for field in fields if f"`{field}`" not in page} == set()

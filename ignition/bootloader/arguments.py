@@ -72,11 +72,11 @@ class Wish:
             if argument.count('"') % 2:
                 raise IgnitionError(f"the kernel argument {argument} has an odd number of quotes")
             if not argument.isprintable():
-                raise IgnitionError(
-                    f"the kernel argument {argument!r} has a character that cannot be written"
-                )
+                raise IgnitionError(f"the kernel argument {argument!r} contains an unprintable character")
             if SEPARATOR in argument.split(" "):
-                raise IgnitionError(f"the kernel argument {argument} has a word --, which ends all arguments")
+                raise IgnitionError(
+                    f"the kernel argument {argument} contains the word --, which ends the arguments"
+                )
 
     @property
     def without_additions(self) -> Wish:
@@ -96,7 +96,7 @@ def kernel_words(text: str) -> list[Word]:
 
 def _closed(text: str) -> list[Word]:
     if text.count('"') % 2:
-        raise IgnitionError("a quote is not closed")
+        raise IgnitionError("unterminated quote")
     return kernel_words(text)
 
 
@@ -130,9 +130,9 @@ def changed(words: Sequence[Word], wish: Wish, spell: Callable[[str], str] = KER
             if _place(kernel, _meanings(argument)) is None:
                 kernel += [Word(spell(word.text), word.meaning, last) for word in kernel_words(argument)]
     raise IgnitionError(
-        "these kernel arguments cannot be had together:"
+        "contradictory kernel arguments:"
         f" with {', '.join(wish.should_exist)} and without {', '.join(wish.should_not_exist)}",
-        hint="what should exist must not contain what should not",
+        hint="remove the contradiction between shouldExist and shouldNotExist",
     )
 
 

@@ -62,8 +62,8 @@ def _value(line: str, syntax: Syntax) -> str:
     value = found["value"] if found else ""
     if syntax is KERNEL and len(value) > 1 and value[0] == value[-1] == '"':
         raise IgnitionError(
-            "systemd-boot takes the quotes away from options that begin and end with one",
-            hint="put an argument without quotes last, or first",
+            "systemd-boot strips quotes from options that begin and end with a quote",
+            hint="put an argument without quotes first or last",
         )
     return value
 

@@ -108,7 +108,7 @@ class Known:
         if len(found) > 1:
             names = ", ".join(each.path for each in found)
             raise IgnitionError(
-                f"{names} are each {what}, and nothing says which of them this machine boots from",
+                f"cannot choose the boot filesystem: {names} are each {what}",
                 hint="build the initramfs with IGNITION_BOOT_DEVICE=DEVICE",
             )
         for each in found:

@@ -72,9 +72,7 @@ def grub_files(root: Root, prefix: str, wish: Wish) -> list[Edit]:
         if grub.sets_variable(root.read(path)):
             edits.append(_edit_bytes(root, path, lambda block: grub.new_environment(block, wish)))
     if any(map(grub.uses_variable, lines)) and not any(b"kernelopts=" in edit.old for edit in edits):
-        raise IgnitionError(
-            "the kernel's arguments are in GRUB's variable kernelopts, which nothing here sets"
-        )
+        raise IgnitionError("the kernel arguments are in GRUB's variable kernelopts, which no file sets")
     return edits
 
 

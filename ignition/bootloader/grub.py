@@ -95,7 +95,9 @@ def _new_line(line: str, wish: Wish) -> str:
         quote = quote or ("" if " " in value else '"')
         return f"{found['name']}{quote}{new[0]}{quote}{found['end']}"
     if AMIDST.match(line):
-        raise IgnitionError("a kernel is started in the middle of a line", hint="write one command a line")
+        raise IgnitionError(
+            "unsupported kernel command in the middle of a line", hint="put each command on a line of its own"
+        )
     return line
 
 
@@ -106,7 +108,7 @@ def new_environment(block: bytes, wish: Wish) -> bytes:
         IgnitionError: it is no environment block, or has no room for more.
     """
     if not block.startswith(SIGNATURE):
-        raise IgnitionError("this is not an environment block of GRUB's")
+        raise IgnitionError("not a GRUB environment block")
     lines = block.rstrip(b"#").decode("utf-8", "surrogateescape").splitlines(keepends=True)
     for number, line in enumerate(lines):
         name, equals, value = line.partition("=")
@@ -116,7 +118,7 @@ def new_environment(block: bytes, wish: Wish) -> bytes:
                 lines[number] = f"kernelopts={new[0]}\n"
     made = "".join(lines).encode("utf-8", "surrogateescape")
     if len(made) > len(block):
-        raise IgnitionError(f"the environment block has no room: {len(made)} bytes of {len(block)}")
+        raise IgnitionError(f"the GRUB environment block is full: {len(made)} bytes of {len(block)}")
     return made.ljust(len(block), b"#")
 
 
@@ -136,7 +138,7 @@ def _command(text: str) -> tuple[str, str]:
         at = end = word.end()
     rest = text[at:]
     if rest and rest[0] not in ENDS and rest[0] not in "#{}":
-        raise IgnitionError("a quote is not closed, or the command goes on in the next line")
+        raise IgnitionError("unterminated quote, or the command continues on the next line")
     return text[:end], text[end:]
 
 
@@ -167,7 +169,7 @@ def _spell_in_script(word: str) -> str:
     """As the kernel's own quotes have it, where GRUB understands these alike; else in GRUB's."""
     meaning = word.replace('"', "")
     if not re.fullmatch(r'[^"]*|(?:[^"=]*=)?"[^"]*"', word) or re.search(r"['\\$]", meaning):
-        raise IgnitionError(f"GRUB cannot hand the argument {word} to the kernel as it is")
+        raise IgnitionError(f"GRUB cannot pass the argument {word} to the kernel unchanged")
     try:
         alike = [found.meaning for found in _script_words(word)] == [meaning]
     except IgnitionError:
@@ -177,9 +179,7 @@ def _spell_in_script(word: str) -> str:
 
 def _spell_in_variable(word: str) -> str:
     if not re.fullmatch(r"[\w.,:/+@%^~=!-]+", word):
-        raise IgnitionError(
-            f"the argument {word} cannot be in a variable of GRUB's, which it splits at blanks"
-        )
+        raise IgnitionError(f"the argument {word} cannot be in a GRUB variable, which is split at blanks")
     return word
 
 
@@ -192,7 +192,7 @@ def _unquoted(value: str) -> tuple[str, str]:
     for quote in ('"', "'"):
         if len(value) > 1 and value[0] == value[-1] == quote:
             if quote in value[1:-1] or "\\" in value:
-                raise IgnitionError("kernelopts has quotes within quotes")
+                raise IgnitionError("kernelopts has nested quotes")
             return value[1:-1], quote
     return value, ""
 

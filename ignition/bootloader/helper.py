@@ -74,17 +74,17 @@ class Helper:
 
     def _reboot(self) -> None:
         """Nothing else may happen any more: whoever called would go on with the disks."""
-        log.info("the kernel arguments have changed: rebooting")
+        log.info("kernel arguments changed: rebooting")
         self.run(reboot())
         self.sleep(REBOOT_PATIENCE)
-        raise IgnitionError(f"the machine does not reboot: it was asked to {REBOOT_PATIENCE:.0f} seconds ago")
+        raise IgnitionError(f"the machine did not reboot: timed out after {REBOOT_PATIENCE:.0f} s")
 
 
 def write(founds: Sequence[Found], mounts: Mounts) -> None:
     """Write the files that change; a filesystem on which none does is not even mounted for writing."""
     for found in founds:
         for edit in found.edits:
-            log.info(f"{edit.path} {'changes' if edit.changes else 'is as wished'} ({found.place.what})")
+            log.info(f"{edit.path} {'changes' if edit.changes else 'needs no change'} ({found.place.what})")
     changing = [found for found in founds if found.changes]
     for found in changing:
         mounts.make_writable(found.place)
@@ -97,7 +97,7 @@ def write_for_later(search: Search, mounts: Mounts) -> None:
     try:
         write(search.installed_system(), mounts)
     except (IgnitionError, OSError) as error:
-        log.notice(f"kernels that the installed system gets later may be without the arguments: {error}")
+        log.notice(f"kernels that are installed later may lack the arguments: {error}")
 
 
 def take_notes_away(found: Sequence[Found], mounts: Mounts) -> None:
@@ -142,7 +142,7 @@ class Note:
                 raise IgnitionError(
                     f"the machine was rebooted for these kernel arguments already, and {found.place.what} has"
                     " lost them since",
-                    hint=f"find out what undoes changes of the boot loader's files, and remove {NOTE} there",
+                    hint=f"find the program that reverts the boot loader's files, then remove {NOTE} there",
                 )
 
     @property

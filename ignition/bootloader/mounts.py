@@ -66,7 +66,7 @@ class Mounts:
             try:
                 self._run(remount_writable(self._mounted[place.device]))
             except CommandFailed as error:
-                raise IgnitionError(f"{place.what} cannot be mounted for writing: {error}") from error
+                raise IgnitionError(f"cannot mount {place.what} for writing: {error}") from error
             self._writable.add(place.device)
 
     def release(self) -> None:

@@ -85,7 +85,7 @@ class Search:
         while not (found := list(self._look())):
             if time.monotonic() >= deadline:
                 raise IgnitionError(
-                    "no file of a boot loader with kernel arguments was found; looked at"
+                    "no boot loader file with kernel arguments found; searched"
                     f" {', '.join(self.looked) or 'no filesystem'}",
                     hint="build the initramfs with IGNITION_BOOT_DEVICE=DEVICE,"
                     " or with a program of your own as IGNITION_KARGS_HELPER",
@@ -101,7 +101,7 @@ class Search:
             root = self._mounted(place)
             if root:
                 return [Found(place, root, files.for_later_kernels(root, self.wish))]
-        log.info("the root filesystem is not there: kernels that it gets later are its own business")
+        log.info("root filesystem not found: kernels that are installed later are not handled")
         return []
 
     def command_line(self) -> str:
@@ -148,11 +148,11 @@ class Search:
                 found = True
                 yield Found(place, root, edits)
         if images and found:
-            log.info(f"unified kernel images keep the arguments that are in them: {', '.join(images)}")
+            log.info(f"unified kernel images keep their own arguments: {', '.join(images)}")
         elif images:
             raise IgnitionError(
                 f"this machine boots unified kernel images ({', '.join(images)}): the arguments are in these",
-                hint="leave kernelArguments out, or build the images with other arguments",
+                hint="remove kernelArguments from the config, or build the images with other arguments",
             )
 
     def _grub_places(self, known: Known) -> Iterator[Place]:
@@ -172,15 +172,15 @@ class Search:
         if device:
             yield Place(device.path, f"IGNITION_BOOT_DEVICE ({device.path})")
         else:
-            self._say(f"{self.device}, which is not there")
+            self._say(f"{self.device} (not found)")
 
     def _mounted(self, place: Place) -> Root | None:
         """The filesystem of a place; `None`, and a word about it, if it cannot be mounted."""
         try:
             root = self.mounts.at(place)
         except CommandFailed as error:
-            log.info(f"passing over {place.what}: {error}")
-            self._say(f"{place.what}, which cannot be mounted")
+            log.info(f"skipping {place.what}: {error}")
+            self._say(f"{place.what} (cannot be mounted)")
             return None
         self._say(place.what)
         return root

@@ -74,7 +74,7 @@ def fetch_config(provider: Provider, run: Run, *, timeout: float, offline: bool)
     hurried = fetcher.with_settings(Settings(total=timeout))
     answer = acquire(ProviderContext(run=run, fetch=hurried, offline=offline), provider)
     if not answer.data:
-        log.info(f"no config was given ({answer.source} has none): nothing but base configs applies")
+        log.info(f"no config was given ({answer.source} has none): applying base configs only")
         return Fetched(Config.of({}))
     return resolve(answer, fetcher)
 
@@ -93,7 +93,7 @@ def acquire(machine: ProviderContext, provider: Provider) -> Answer:
             continue
         log.debug(f"{source.name}: a config of {len(data)} bytes")
         return Answer(source.name, data)
-    raise NoProvider(f"the platform {provider.name} has no config to offer")
+    raise NoProvider(f"the platform {provider.name} has no config")
 
 
 def resolve(answer: Answer, fetcher: Fetcher) -> Fetched:

@@ -192,7 +192,7 @@ class _Memory(BytesIO):
         size = self.tell() + memoryview(data).nbytes
         if size > MOST_IN_MEMORY:
             raise FetchError(
-                f"{self._name}: larger than {MOST_IN_MEMORY // 2**20} MiB after decompression",
+                f"{self._name}: larger than {MOST_IN_MEMORY // 2**20} MiB",
                 hint="check the URL: configs, keys and certificates must fit into memory",
             )
         return super().write(data)

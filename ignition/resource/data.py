@@ -18,5 +18,5 @@ def read(url: str, sink: Sink) -> None:
     try:
         contents = decode(url)
     except MalformedDataUrl as caught:
-        raise FetchError(f"the data URL cannot be decoded: {caught}") from caught
+        raise FetchError(f"cannot decode the data URL: {caught}") from caught
     sink.write(contents)

@@ -21,42 +21,44 @@ __all__ = ["ExchangeFailed", "explain", "explain_status", "status_text"]
 
 NETWORK_HINT: Final = "check the network settings (ip=… on the kernel command line), cable and gateway"
 
-AUTHORITY_HINT: Final = "add its authority to ignition.security.tls.certificateAuthorities"
+AUTHORITY_HINT: Final = "add its certificate authority to ignition.security.tls.certificateAuthorities"
 
 ERRNO_CAUSES: Final[Mapping[int, Cause]] = {
-    errno.ECONNREFUSED: Cause(
-        "connection refused", "nothing listens on that port, or a firewall refuses; is the service up?"
-    ),
-    errno.ENETUNREACH: Cause("no route to that network", NETWORK_HINT),
+    errno.ECONNREFUSED: Cause("connection refused", "start the service, or open the port in the firewall"),
+    errno.ENETUNREACH: Cause("no route to the network", NETWORK_HINT),
     errno.EHOSTUNREACH: Cause("no route to the host", NETWORK_HINT),
     errno.ETIMEDOUT: Cause(
-        "the host does not answer", "a firewall may drop the packets, or the host is down"
+        "the host does not answer", "start the host, or allow the traffic in the firewall"
     ),
-    errno.ECONNRESET: Cause("the connection was reset", "something between here and the server cut it"),
-    errno.ECONNABORTED: Cause("the connection was aborted", "something between here and the server cut it"),
+    errno.ECONNRESET: Cause(
+        "the connection was reset", "check firewalls and proxies between this machine and the server"
+    ),
+    errno.ECONNABORTED: Cause(
+        "the connection was aborted", "check firewalls and proxies between this machine and the server"
+    ),
     errno.EPIPE: Cause("the server closed the connection", ""),
-    errno.EADDRNOTAVAIL: Cause("there is no address of that kind on this machine yet", NETWORK_HINT),
-    errno.EACCES: Cause("this machine's own routes or filters forbid it", NETWORK_HINT),
+    errno.EADDRNOTAVAIL: Cause("this machine has no address of that kind yet", NETWORK_HINT),
+    errno.EACCES: Cause("this machine's own routes or packet filters forbid the connection", NETWORK_HINT),
     errno.EINVAL: Cause(
         "this machine cannot connect to that address",
-        "a link-local address needs its interface, as in http://[fe80::1%25eth0]/",
+        "name the interface of a link-local address, as in http://[fe80::1%25eth0]/",
     ),
     errno.EAFNOSUPPORT: Cause(
-        "this machine does not speak that kind of address (IPv6 may be off)", NETWORK_HINT
+        "this machine does not support that kind of address (IPv6 may be off)", NETWORK_HINT
     ),
 }
 
 STATUS_HINTS: Final[Mapping[int, str]] = {
-    401: "the server wants credentials: set an Authorization header, or user and password in the URL",
-    403: "the server knows the request and refuses it: check permissions; a signed URL may have expired",
-    404: "check the path of the URL; the server answered, so the name and the network are right",
-    405: "the server does not let this be read with that method",
-    407: "the proxy wants credentials: put them into the proxy's URL",
-    410: "the server says it is gone for good",
-    429: "the server is asked too often",
-    502: "the server in front is up, the one behind it is not",
-    503: "the service is not available yet, or overloaded",
-    504: "the server in front is up, the one behind it does not answer",
+    401: "set an Authorization header, or user and password in the URL",
+    403: "check the permissions on the server; a signed URL may have expired",
+    404: "check the path of the URL (host name and network work)",
+    405: "use a URL that the server serves with GET",
+    407: "put user and password into the proxy's URL",
+    410: "the resource was removed; use another URL",
+    429: "reduce the number of machines that fetch at the same time",
+    502: "start the server behind the gateway",
+    503: "start the service, or reduce its load",
+    504: "check the server behind the gateway",
 }
 
 CLOCK_HINT: Final = "set the clock: in the firmware, or by NTP before this stage"
@@ -70,19 +72,19 @@ CERTIFICATE_TEXTS: Final[Mapping[int, tuple[str, str]]] = {
     # Codes of OpenSSL's X509_V_ERR_…
     NOT_YET_VALID: (
         "its certificate is not yet valid",
-        "set this machine's clock, or the server's when it made the certificate",
+        "set this machine's clock, or renew the certificate",
     ),
     EXPIRED: (
         "its certificate has expired",
-        "the server needs a new certificate; or this machine's clock is fast",
+        "renew the server's certificate, or correct this machine's clock",
     ),
-    18: ("its certificate is signed by itself and not trusted", "add it to ignition.security.tls"),
+    18: ("its certificate is self-signed and not trusted", "add it to ignition.security.tls"),
     19: ("the root of its certificate chain is not trusted", AUTHORITY_HINT),
-    20: ("its certificate comes from an authority that is not trusted", AUTHORITY_HINT),
+    20: ("its certificate comes from an untrusted authority", AUTHORITY_HINT),
     21: ("its certificate cannot be verified", AUTHORITY_HINT),
-    23: ("its certificate was revoked", "the server needs a new certificate"),
-    62: ("its certificate is for another name", "use the name that the certificate was made for"),
-    64: ("its certificate is not for this address", "use the name that the certificate was made for"),
+    23: ("its certificate was revoked", "renew the server's certificate"),
+    62: ("its certificate is for another name", "use the name in the certificate"),
+    64: ("its certificate is not for this address", "use the name in the certificate"),
 }
 
 
@@ -104,9 +106,9 @@ def explain(error: BaseException, *, host: str, silence: str) -> Cause:
                 return cause
     waited = [str(each) for each in chain if isinstance(each, TimeoutError)]
     if any("handshake" in text for text in waited):
-        return Cause(f"{host} does not answer the TLS handshake", "is it the right port, and https:// there?")
+        return Cause(f"{host} does not answer the TLS handshake", "check the port, and that it serves https")
     if waited:
-        return Cause(silence, "the server is up but slow, or something between here and it swallows packets")
+        return Cause(silence, "check the server's load, and packet loss on the way")
     return Cause(f"the request failed ({type(chain[-1]).__name__})")
 
 
@@ -144,14 +146,15 @@ def _name(error: BaseException, host: str) -> Cause | None:
     host = error.filename or host
     if "%" in host:
         return Cause(
-            f"{host} names an interface that this machine does not have", "check its name, behind the %25"
+            f"{host} names an interface that does not exist on this machine",
+            "correct the interface name after %25",
         )
     if error.errno == socket.EAI_AGAIN:
         return Cause(
-            f"the name {host} could not be looked up: no name server answers",
+            f"cannot resolve {host}: no name server answers",
             "check the name servers (nameserver=… on the kernel command line, DHCP)",
         )
-    return Cause(f"the name {host} does not resolve", "check the spelling, and the name servers in use")
+    return Cause(f"cannot resolve {host}: no such name", "check the spelling and the name servers")
 
 
 def _certificate(error: BaseException, host: str) -> Cause | None:
@@ -164,23 +167,23 @@ def _certificate(error: BaseException, host: str) -> Cause | None:
     if error.reason == "WRONG_VERSION_NUMBER":
         return Cause(
             f"{host} does not speak TLS on that port",
-            "is it http:// in place of https://, or the wrong port?",
+            "use http:// instead of https://, or correct the port",
         )
     if isinstance(error, ssl.SSLEOFError):
-        return Cause(f"{host} ended the TLS connection", "")
+        return Cause(f"{host} closed the TLS connection", "")
     return Cause(
-        f"no TLS connection with {host} ({error.reason or 'unknown reason'})",
-        "the server's TLS versions, ciphers or certificates may be too old for this machine's policy",
+        f"TLS handshake with {host} failed ({error.reason or 'unknown reason'})",
+        "update the server's TLS versions, ciphers or certificates to this machine's policy",
     )
 
 
 def _distrust(code: int, message: str, host: str) -> Cause:
-    text, hint = CERTIFICATE_TEXTS.get(code, (f"its certificate was refused ({message})", ""))
+    text, hint = CERTIFICATE_TEXTS.get(code, (f"its certificate was rejected ({message})", ""))
     shown = ""
     if code in {NOT_YET_VALID, EXPIRED}:
         shown = f"(the clock shows {tls.clock()})"
     if code == NOT_YET_VALID and not tls.clock_is_plausible():
-        text, hint = f"{text}, and this machine's clock is wrong", CLOCK_HINT
+        text, hint = f"{text}, because this machine's clock is wrong", CLOCK_HINT
     return Cause(f"{host} is not trusted: {text}", hint, shown)
 
 
@@ -188,9 +191,7 @@ def _connection(error: BaseException, host: str) -> Cause | None:
     import http.client
 
     if isinstance(error, http.client.RemoteDisconnected):
-        return Cause(
-            f"{host} closed the connection without an answer", "the service may be starting or stopping"
-        )
+        return Cause(f"{host} closed the connection without an answer", "check that the service is running")
     if isinstance(error, ConnectFailed) and len(error.attempts) > 1:
         causes = [_os_cause(why) for _, why in error.attempts]
         tried = "; ".join(
@@ -215,10 +216,10 @@ def _protocol(error: BaseException, host: str) -> Cause | None:
     if refusal is not None:
         # The proxy's own words stay where they are: they would go to a terminal.
         status = int(refusal[1])
-        text = f"the proxy refused to connect to {host}: {status_text(status)}"
+        text = f"the proxy refused a connection to {host}: {status_text(status)}"
         return Cause(text, STATUS_HINTS.get(status, ""))
     if isinstance(error, http.client.IncompleteRead):
-        return Cause("the body broke off", "the server, or something between here and it, cut the connection")
+        return Cause("the body is incomplete", "check the server, and proxies and firewalls on the way")
     if isinstance(error, http.client.HTTPException):
-        return Cause(f"what {host} answered is not HTTP ({type(error).__name__})", "is it the right port?")
+        return Cause(f"{host} does not speak HTTP ({type(error).__name__})", "check the port")
     return None

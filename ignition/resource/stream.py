@@ -18,6 +18,7 @@ from ignition.host.source import Source
 from ignition.resource.redact import redact
 from ignition.resource.store import Store
 from ignition.runcontext import check_cancelled
+from ignition.text import strerror
 
 if TYPE_CHECKING:
     import zlib
@@ -108,11 +109,10 @@ class Sink:
             raise self._not_stored(caught) from caught
         if digest != self._expected:
             raise VerificationFailed(
-                f"{self.name}: the {self._function} of what came is {digest}, "
-                f"the config expects {self._expected}",
+                f"{self.name}: digest mismatch: found {self._function} {digest}, expected {self._expected}",
                 hint=self._page_hint()
-                or "compare with the digest of the file on the server; it may have been replaced, "
-                "and for compressed files the digest is that of the unpacked bytes",
+                or "compare with the digest of the file on the server, which may have been replaced; "
+                "digests of compressed files are those of the decompressed bytes",
             )
 
     def _unpacker(self) -> Gunzip | None:
@@ -127,18 +127,18 @@ class Sink:
         if wanted and function not in HASH_FUNCTIONS:
             raise FetchError(
                 f'{self.name}: unknown hash function "{function}"',
-                hint=f"known are {' and '.join(HASH_FUNCTIONS)}",
+                hint=f"use {' or '.join(HASH_FUNCTIONS)}",
             )
         if not set(digest) <= set("0123456789abcdefABCDEF"):
-            raise VerificationFailed(f"{self.name}: the hash to compare with is not hexadecimal")
+            raise VerificationFailed(f"{self.name}: the expected hash is not hexadecimal")
         return function, digest.lower()
 
     def _not_stored(self, caught: OSError) -> FetchError:
-        return FetchError(f"{self.name}: what came cannot be stored: {caught.strerror}")
+        return FetchError(f"{self.name}: cannot write the received data: {strerror(caught)}")
 
     def _not_gzip(self, caught: NotGzip) -> FetchError:
         return FetchError(
-            f"{self.name}: the config says gzip, but {caught}",
+            f"{self.name}: cannot decompress: {caught}",
             hint=self._page_hint() or "remove `compression` if the file is not compressed",
         )
 
@@ -147,9 +147,9 @@ class Sink:
         start = self._head.lstrip().lower()
         wanted = self.name.partition("?")[0].endswith((".html", ".htm"))
         if start.startswith((b"<!doctype html", b"<html")) and not wanted:
-            return "the server sent an HTML page: a login, error or directory page in place of the file?"
+            return "check the URL: the server sent an HTML page (login, error or directory listing)"
         if self._compression == "" and self._head.startswith(GZIP_MAGIC):
-            return "what came is compressed with gzip; should the config say `compression: gzip`?"
+            return "set `compression` to gzip: the data is gzip-compressed"
         return ""
 
 
@@ -197,12 +197,12 @@ class Gunzip:
         if not self._members:
             raise NotGzip("nothing came")
         if self._member is not None:
-            raise NotGzip("the compressed data ends too early")
+            raise NotGzip("the compressed data is truncated")
 
     def _check_start(self, data: bytes) -> None:
         """Tell what is no gzip at all from what is damaged; `data` may be a single byte."""
         if GZIP_MAGIC.startswith(data[:2]):
             return
         if self._members == 1:
-            raise NotGzip("what came is not gzip data")
-        raise NotGzip("something else follows the compressed data")
+            raise NotGzip("the data is not gzip")
+        raise NotGzip("other data follows the compressed data")

@@ -77,8 +77,7 @@ SERVER_TEXT: Final = 200
 """Characters of a server's own error message that are shown."""
 
 SILENCE_HINT: Final = (
-    "is a TFTP server running there? A firewall may drop UDP port 69, "
-    "or the data, which comes from another port of the server"
+    "start the TFTP server, and allow UDP port 69 and the server's data port in the firewall"
 )
 
 
@@ -114,7 +113,7 @@ class Remote:
         if not path.strip(b"/"):
             raise FetchError(f"{redact(url)}: the URL names no file")
         if b"\0" in path:
-            raise FetchError(f"{redact(url)}: the path holds a NUL, which no TFTP request can carry")
+            raise FetchError(f"{redact(url)}: the path contains a NUL byte")
         return cls(host.dialled, PORT if host.port is None else host.port, path)
 
 
@@ -201,7 +200,7 @@ class _Download:
                 transfer.run(self._request(), tries)
         except OptionsRefused:
             self._options = False
-            log.debug(f"{self.what}: the server takes no options")
+            log.debug(f"{self.what}: the server does not support options")
             self._ask(address, tries, deadline)
         except Silence:
             # What swallows a request with options, or larger packets, may let the plain protocol through.
@@ -214,10 +213,10 @@ class _Download:
     def _cause(self, failure: Exception) -> Cause:
         received = self._sink.received
         if isinstance(failure, Silence):
-            text = "the server fell silent" if received else "the server does not answer"
+            text = "the server stopped answering" if received else "the server did not answer"
             cause = Cause(text, SILENCE_HINT)
         else:
-            cause = diagnosis.explain(failure, host=self._remote.host, silence="the server does not answer")
+            cause = diagnosis.explain(failure, host=self._remote.host, silence="the server did not answer")
         return cause.with_detail(f"after {received} bytes") if received else cause
 
 
@@ -325,7 +324,7 @@ class _Transfer:
         """What the server sends; whenever its time is over, what was said last is said again."""
         for tried in range(tries):
             if self._known and not self._deadline.left():
-                raise Retry(Cause("time was up", "the network or the server is slow"))
+                raise Retry(Cause("time was up", "check the speed of network and server"))
             if tried:
                 self._say(self._last)
             end = time.monotonic() + self._wait()
@@ -337,7 +336,7 @@ class _Transfer:
             self._sink.write(data)
             self._shown.update(self._sink.received)
         except FetchError:
-            self._abort(0, "not wanted any more")
+            self._abort(0, "cancelled")
             raise
 
     def _wait(self) -> float:
@@ -380,7 +379,7 @@ class _Transfer:
             self._abort(ILLEGAL_OPERATION, "block too large")
             raise FetchError(
                 f"{request.what}: the server sent {len(data)} bytes in a block of {self._block}",
-                hint="the server, or something between here and it, breaks the protocol",
+                hint="check the TFTP server",
             )
         return data
 
@@ -390,7 +389,7 @@ class _Transfer:
         options = {name.lower(): value for name, value in zip(words[::2], words[1::2], strict=False)}
         size = options.pop(b"blksize", b"%d" % BLOCK)
         if options or len(size) > 5 or not size.isdigit() or not 8 <= int(size) <= request.block:
-            self._abort(OPTIONS_REFUSED, "not what was asked for")
+            self._abort(OPTIONS_REFUSED, "unexpected packet")
             raise OptionsRefused
         self._block = int(size)
 
@@ -402,13 +401,13 @@ class _Transfer:
         quoted = f' ("{said}")' if said else ""
         if code == FILE_NOT_FOUND:
             return NotFound(
-                f"{request.what}: the server has no such file{quoted}",
-                hint="the path is sent with its leading slash; it is looked up below the server's own root",
+                f"{request.what}: file not found{quoted}",
+                hint="check the path below the server's root (it is sent with its leading slash)",
             )
         if code == ACCESS_VIOLATION:
             return FetchError(
-                f"{request.what}: the server refuses access{quoted}",
-                hint="most TFTP servers only send files that everybody may read",
+                f"{request.what}: permission denied{quoted}",
+                hint="make the file readable for everybody",
             )
         return FetchError(f"{request.what}: the server answered with error {code}{quoted}")
 
@@ -426,7 +425,7 @@ def _parsed(request: _Request, packet: bytes) -> tuple[int, int]:
         kind, detail = unpack_from("!HH", packet)
         if kind in {DATA, ERROR, OACK}:
             return kind, detail
-    raise FetchError(f"{request.what}: what answers there does not speak TFTP", hint="is it the right port?")
+    raise FetchError(f"{request.what}: the server does not speak TFTP", hint="check the port")
 
 
 def _address(sender: tuple[object, ...]) -> str:

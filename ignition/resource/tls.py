@@ -57,16 +57,16 @@ def certificates(bundle: bytes) -> tuple[bytes, ...]:
     for block in _PEM_BLOCK.finditer(bundle):
         label = block["label"].decode("ascii")
         if label not in {"CERTIFICATE", "X509 CERTIFICATE"}:
-            raise _bad_bundle(f"holds a {label.lower()} where only certificates belong")
+            raise _bad_bundle(f"contains a {label.lower()}, expected certificates only")
         try:
             found.append(a2b_base64(b"".join(block["body"].split()), strict_mode=True))
         except Error as caught:
-            raise _bad_bundle(f"has a damaged block ({caught})") from caught
+            raise _bad_bundle(f"contains a damaged block ({caught})") from caught
     if bundle.count(b"-----BEGIN ") != len(found):
-        raise _bad_bundle("has a block that does not end, or is damaged")
+        raise _bad_bundle("contains an unterminated or damaged block")
     if bundle and not found:
         binary = bundle.startswith(ASN1_SEQUENCE)
-        raise _bad_bundle("is in binary form (DER)" if binary else "holds no certificate in PEM form")
+        raise _bad_bundle("is DER, expected PEM" if binary else "contains no PEM certificate")
     return tuple(found)
 
 
@@ -135,7 +135,7 @@ def _add_system_roots(made: ssl.SSLContext) -> None:
     if bundle:
         made.load_verify_locations(cafile=bundle)
     elif directory is None:
-        log.info("this system has no certificate authorities; only those of the config are trusted")
+        log.info("no certificate authorities found on this system; trusting those of the config only")
 
 
 def _add(made: ssl.SSLContext, bundle: bytes) -> None:
@@ -147,7 +147,7 @@ def _add(made: ssl.SSLContext, bundle: bytes) -> None:
             alone.load_verify_locations(cadata=certificate)
             made.load_verify_locations(cadata=certificate)
         except ssl.SSLError as caught:
-            raise _bad_bundle(f"holds something that is no certificate ({caught.reason})") from caught
+            raise _bad_bundle(f"contains an invalid certificate ({caught.reason or 'malformed'})") from caught
         log.info(f"trusting certificate authority {_common_name(alone)}".rstrip())
 
 
@@ -163,6 +163,6 @@ def _common_name(alone: ssl.SSLContext) -> str:
 
 def _bad_bundle(what: str) -> FetchError:
     return FetchError(
-        f"a bundle of certificate authorities {what}",
-        hint="a bundle is a text of -----BEGIN CERTIFICATE----- blocks, one after another",
+        f"the certificate bundle {what}",
+        hint="use a text of -----BEGIN CERTIFICATE----- blocks",
     )

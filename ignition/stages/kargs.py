@@ -43,7 +43,7 @@ class SetKernelArguments:
             host.run(self.command)
         except IgnitionError as error:
             raise IgnitionError(
-                f"the kernel arguments cannot be set: {error}",
+                f"cannot set kernel arguments: {error}",
                 hint="kernelArguments need a working ignition-kargs-helper, a program of the distribution"
                 " that knows its boot loader; without one, leave kernelArguments out",
             ) from error

@@ -81,7 +81,7 @@ def test_how_arguments_are_spelled(argument: str, spelled: str) -> None:
 
 @pytest.mark.parametrize("argument", ['a="b"c"d"', "a'b", "a\\b", "a$b"])
 def test_what_grub_cannot_hand_on_is_refused(argument: str) -> None:
-    with pytest.raises(IgnitionError, match="line 2: GRUB cannot hand"):
+    with pytest.raises(IgnitionError, match="line 2: GRUB cannot pass"):
         line_after("linux /v ro", Wish((argument,)))
 
 
@@ -147,12 +147,12 @@ def test_a_block_without_the_variable_stays() -> None:
 
 
 def test_a_block_that_is_full_is_not_written() -> None:
-    with pytest.raises(IgnitionError, match="no room: 1028 bytes of 1024"):
+    with pytest.raises(IgnitionError, match="environment block is full: 1028 bytes of 1024"):
         grub.new_environment(block(f"kernelopts={'a' * 985}"), Wish(("nosmt",)))
 
 
 def test_what_is_no_block_is_not_taken_for_one() -> None:
-    with pytest.raises(IgnitionError, match="not an environment block"):
+    with pytest.raises(IgnitionError, match="not a GRUB environment block"):
         grub.new_environment(b"kernelopts=a\n", WISH)
 
 

@@ -23,7 +23,7 @@ from ignition.host import Host
 from ignition.host.source import Source
 from ignition.platform.provider import ProviderContext
 from ignition.providers import file as file_provider
-from ignition.resource import Fetcher, Credentials
+from ignition.resource import Credentials, Fetcher
 from ignition.stages import persist
 from ignition.stages.files.tree.actions import PlaceFile
 from ignition.stages.kargs import SetKernelArguments

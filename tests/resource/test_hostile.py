@@ -119,8 +119,8 @@ MATRIX = (
     Case("late headers", (ok(delay=NEVER), ok()), CONFIG, asked=2, waited=0.2, settings=SOON),
     Case("headers a little late", (ok(delay=0.1),), CONFIG, settings=SOON),
     Case(
-        "never an answer", (ok(delay=NEVER),), Fails(TimedOut, "no answer within 0.1 s"), asked=4, waited=1.4,
-        settings=Settings(response_headers=0.1, total=3),
+        "never an answer", (ok(delay=NEVER),), Fails(TimedOut, "no response within 0.1 s"), asked=4,
+        waited=1.4, settings=Settings(response_headers=0.1, total=3),
     ),
     Case("ends without a word", (ok(drop=True), ok()), CONFIG, asked=2, waited=0.2),
     Case("reset without a word", (Answer(reset=True), ok()), CONFIG, asked=2, waited=0.2),
@@ -136,7 +136,7 @@ MATRIX = (
         reference="fatal at once",
     ),
     Case(
-        "cut in the body each time", (CUT,), Fails(FetchError, "without getting any further"),
+        "cut in the body each time", (CUT,), Fails(FetchError, "without progress"),
         asked=FRUITLESS + 1, waited=6.2, reference="fatal at once",
     ),
     Case("reset in the body", (ok(reset=True), ok()), CONFIG, asked=2, waited=0.2, reference="fatal at once"),
@@ -146,10 +146,10 @@ MATRIX = (
     ),
     Case("hesitates in the body", (ok(stall=0.1),), CONFIG),
     # Redirects.
-    Case("302 in a circle", (Answer.redirect("/config"),), Fails(FetchError, "redirected more than"),
+    Case("302 in a circle", (Answer.redirect("/config"),), Fails(FetchError, "more than 30 redirects"),
          asked=REDIRECTS + 1, reference="goes round until the time is up"),
     Case("302 to nowhere", (Answer(status=302), ok()), Fails(FetchError, "the server answered 302")),
-    Case("302 to another scheme", (Answer.redirect("ftp://h/f"), ok()), Fails(FetchError, "only http")),
+    Case("302 to another scheme", (Answer.redirect("ftp://h/f"), ok()), Fails(FetchError, "expected http")),
     # Not what was expected.
     Case("200 with nothing", (ok(b""), ok()), Fails(EmptyConfig, "empty")),
     Case("204", (Answer(status=204), ok()), Fails(EmptyConfig, "empty")),
@@ -256,7 +256,7 @@ def test_never_reachable(make_http: MakeHttp, clock: FakeClock) -> None:
 
 @pytest.mark.parametrize(
     ("code", "why"),
-    [(socket.EAI_AGAIN, "no name server answers"), (socket.EAI_NONAME, "does not resolve")],
+    [(socket.EAI_AGAIN, "no name server answers"), (socket.EAI_NONAME, "cannot resolve")],
 )
 def test_no_name_for_a_minute(
     code: int,

@@ -11,7 +11,7 @@ import pytest
 from ignition.host import progress
 from ignition.resource.clock import Deadline
 from ignition.resource.retry import Retry, retried
-from ignition.resource.retry_log import NO_LIMIT, FIRST_REMINDER, Cause, RetryLog
+from ignition.resource.retry_log import FIRST_REMINDER, NO_LIMIT, Cause, RetryLog
 from tests.lab.logged import Log
 from tests.resource.conftest import FakeClock, exactly
 

@@ -53,7 +53,7 @@ def test_a_wrong_hash_shows_both_digests() -> None:
     [
         (b"  <!DOCTYPE html><html>", "HTML page"),
         (b"<html><body>log in", "HTML page"),
-        (PACKED, "compression: gzip"),
+        (PACKED, "`compression` to gzip"),
         (b"other", "may have been replaced"),
     ],
     ids=["doctype", "page", "packed", "other"],
@@ -68,11 +68,11 @@ def test_the_hint_names_what_came_instead(data: bytes, hint: str) -> None:
     ("data", "why"),
     [
         (b"", "nothing came"),
-        (b"plain text", "is not gzip data"),
-        (PACKED[:-1], "ends too early"),
-        (PACKED[:5], "ends too early"),
-        (PACKED + b"garbage", "something else follows"),
-        (PACKED + b"\0", "something else follows"),
+        (b"plain text", "the data is not gzip"),
+        (PACKED[:-1], "the compressed data is truncated"),
+        (PACKED[:5], "the compressed data is truncated"),
+        (PACKED + b"garbage", "other data follows"),
+        (PACKED + b"\0", "other data follows"),
         (PACKED[:-8] + bytes(8), "is damaged"),
     ],
     ids=["empty", "text", "no end", "hardly a start", "text behind", "padding", "wrong sum"],
@@ -176,5 +176,5 @@ class Full(io.BytesIO):
 
 
 def test_a_full_disk_is_not_taken_for_a_broken_connection() -> None:
-    with pytest.raises(FetchError, match="cannot be stored: No space left on device"):
+    with pytest.raises(FetchError, match="cannot write the received data: no space left on device"):
         Sink(Source(URL), Full()).write(b"x")

@@ -168,17 +168,17 @@ def test_a_server_that_swallows_options_is_asked_without(tftpd: TftpServer, logg
     tftpd.files[b"/f"] = b"plain"
     assert get(tftpd.url("/f"), patience=0.02) == b"plain"
     assert [bool(request.options) for request in tftpd.requests] == [True] * 6 + [False]
-    assert any("does not answer" in line for line in logged.of("info"))
+    assert any("did not answer" in line for line in logged.of("info"))
 
 
 def test_a_missing_file_is_not_found(tftpd: TftpServer) -> None:
-    with pytest.raises(NotFound, match='no such file \\("File not found"\\)') as caught:
+    with pytest.raises(NotFound, match='file not found \\("File not found"\\)') as caught:
         get(tftpd.url("/nothing"), patience=5)
     assert "slash" in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("code", "why"), [(2, "refuses access"), (3, "error 3"), (7, "error 7"), (0, "error 0")]
+    ("code", "why"), [(2, "permission denied"), (3, "error 3"), (7, "error 7"), (0, "error 0")]
 )
 def test_other_errors_are_final(tftpd: TftpServer, code: int, why: str) -> None:
     tftpd.files[b"/f"] = b"x"
@@ -276,7 +276,7 @@ def test_silence_is_bound_by_the_total_time(tftpd: TftpServer) -> None:
     tftpd.silent = 1000
     with pytest.raises(TimedOut, match=r"timed out after 0\.4 s") as caught:
         get(tftpd.url("/f"), patience=0.1, total=0.4, real_time=True)
-    assert "the server does not answer" in str(caught.value)
+    assert "the server did not answer" in str(caught.value)
     assert "port 69" in caught.value.hint
 
 
@@ -286,7 +286,7 @@ def test_a_server_that_dies_is_asked_again_from_the_start(tftpd: TftpServer, log
         [packet] if len(tftpd.requests) > 1 or packet[1] == OACK or packet[3] < 2 else []
     )
     assert get(tftpd.url("/f"), patience=0.05) == contents
-    assert any("fell silent after 1428 bytes" in line for line in logged.of("info"))
+    assert any("stopped answering" in line and "1428 bytes" in line for line in logged.of("info"))
 
 
 def test_what_is_not_tftp() -> None:

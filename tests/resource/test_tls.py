@@ -45,11 +45,11 @@ def test_bundles(bundle: bytes, found: tuple[bytes, ...]) -> None:
 @pytest.mark.parametrize(
     ("bundle", "why"),
     [
-        (b"just text", "holds no certificate"),
-        (b"\x30\x82\x01\x00", r"is in binary form \(DER\)"),
-        (ONE.replace(b"CERTIFICATE", b"PRIVATE KEY"), "holds a private key where only certificates belong"),
+        (b"just text", "contains no PEM certificate"),
+        (b"\x30\x82\x01\x00", r"is DER, expected PEM"),
+        (ONE.replace(b"CERTIFICATE", b"PRIVATE KEY"), "contains a private key, expected certificates only"),
         (ONE.replace(b"b25l", b"b25"), "damaged block"),
-        (ONE + TWO.partition(b"-----END")[0], "does not end"),
+        (ONE + TWO.partition(b"-----END")[0], "contains an unterminated or damaged block"),
     ],
 )
 def test_what_is_no_bundle(bundle: bytes, why: str) -> None:
@@ -59,7 +59,7 @@ def test_what_is_no_bundle(bundle: bytes, why: str) -> None:
 
 
 def test_a_block_that_is_no_certificate() -> None:
-    with pytest.raises(FetchError, match="something that is no certificate"):
+    with pytest.raises(FetchError, match="contains an invalid certificate"):
         tls.context((ONE,))
 
 
@@ -88,9 +88,7 @@ def test_it_is_not_trusted_by_those_who_did_not_add_it(authority: Authority) -> 
         url = server.answer("/", b"")
         fetch(url, authority.bundle)
         refused = refusal(url)
-    assert "127.0.0.1 is not trusted: its certificate comes from an authority that is not trusted" in str(
-        refused
-    )
+    assert "127.0.0.1 is not trusted: its certificate comes from an untrusted authority" in str(refused)
     assert "certificateAuthorities" in refused.hint
 
 
@@ -105,7 +103,7 @@ def test_a_self_signed_certificate_can_be_trusted_as_it_is(authority: Authority)
     with HttpServer(tls=context) as server:
         url = server.answer("/", b"own")
         assert fetch(url, (authority.directory / "self.pem").read_bytes()) == b"own"
-        assert "signed by itself" in str(refusal(url))
+        assert "is self-signed" in str(refusal(url))
 
 
 def test_a_certificate_can_be_trusted_without_its_authority(authority: Authority) -> None:
@@ -148,8 +146,9 @@ def test_a_certificate_of_the_future_and_a_clock_that_never_was(
     monkeypatch.setattr(tls, "clock", lambda: "1970-01-01 01:00 UTC")
     with HttpServer(tls=authority.server("new", start="20980101000000Z")) as server:
         refused = refusal(server.url("/"), authority.bundle)
-    assert "not yet valid, and this machine's clock is wrong (the clock shows 1970-01-01 01:00 UTC)" in str(
-        refused
+    assert (
+        "not yet valid, because this machine's clock is wrong (the clock shows 1970-01-01 01:00 UTC)"
+        in str(refused)
     )
     assert "set the clock" in refused.hint
 

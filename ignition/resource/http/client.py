@@ -52,11 +52,11 @@ EXPLANATION: Final = 64 * 1024
 EXPLANATION_WITHIN: Final = 10.0
 """Seconds after which the rest of that body is done without."""
 
-NOT_CONTINUED: Final = Cause("the server cannot go on where the body broke off")
+NOT_CONTINUED: Final = Cause("the server cannot go on where the body is incomplete")
 
 UNFRAMED: Final = Cause(
-    "the answer does not say where it ends",
-    "its Content-Length or Transfer-Encoding is malformed; a proxy may have spoilt it",
+    "the response has no valid length",
+    "correct Content-Length or Transfer-Encoding on the server or proxy",
 )
 
 PARTIAL: Final = 206
@@ -136,8 +136,8 @@ class Http:
             download.redirected_to = redact(hop.url)
             log.debug(f"{download.what}: redirected to {download.redirected_to}")
         raise FetchError(
-            f"{download.what}: redirected more than {REDIRECTS} times, lastly to {redact(hop.url)}",
-            hint="the server most likely redirects in a circle",
+            f"{download.what}: more than {REDIRECTS} redirects, the last one to {redact(hop.url)}",
+            hint="check the server for a redirect loop",
         )
 
     def _send(self, hop: Hop, download: Download, deadline: Deadline) -> Reply:
@@ -156,7 +156,7 @@ class Http:
                 headers_within=within,
             )
         except ExchangeFailed as caught:
-            cause = diagnosis.explain(caught, host=target.host, silence=f"no answer within {within:.3g} s")
+            cause = diagnosis.explain(caught, host=target.host, silence=f"no response within {within:.3g} s")
             raise Retry(download.placed(cause, proxy)) from caught
 
     def _judge(self, reply: Reply, download: Download, deadline: Deadline) -> None:
@@ -190,7 +190,7 @@ class Http:
                 if len(body) >= EXPLANATION or not end.left():
                     break
         except ExchangeFailed:
-            log.debug("the explanation of the refusal broke off")
+            log.debug("the error response is incomplete")
         return service.explain(Response(reply.status, reply.headers, body)) or known
 
     def _receive(self, reply: Reply, download: Download, deadline: Deadline) -> None:
@@ -202,14 +202,14 @@ class Http:
             try:
                 piece = next(pieces, b"")
             except ExchangeFailed as caught:
-                silence = f"nothing came for {self._stall:g} s"
+                silence = f"no data for {self._stall:g} s"
                 cause = diagnosis.explain(caught, host="the server", silence=silence)
                 raise download.broken_off(download.placed(cause)) from caught
             if not piece:
                 break
             download.took(piece)
             if not deadline.left():
-                raise download.broken_off(Cause("time was up", "the network or the server is slow"))
+                raise download.broken_off(Cause("time was up", "check the speed of network and server"))
         if reply.status == PARTIAL:
             download.ended()
 

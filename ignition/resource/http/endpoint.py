@@ -81,9 +81,7 @@ class Target:
         except MalformedUrl as caught:
             raise FetchError(f"{redact(url)} is not a URL: {caught}") from caught
         if parts.scheme not in PORTS:
-            raise FetchError(
-                f"{redact(url)}: {parts.scheme or 'no scheme'} where only http and https will do"
-            )
+            raise FetchError(f"{redact(url)}: found {parts.scheme or 'no scheme'}, expected http or https")
         host = Host.of(parts, url)
         shown = f"[{host.name}]" if ":" in host.name else host.name
         suffix = f":{host.port}" if host.port is not None else ""
@@ -125,7 +123,7 @@ def _split_port(authority: str, url: str) -> tuple[str, int | None]:
         return host, None
     number = digits.lstrip("0") or "0"
     if len(number) > 5 or int(number) > HIGHEST_PORT:
-        raise FetchError(f"{redact(url)}: the port is beyond {HIGHEST_PORT}")
+        raise FetchError(f"{redact(url)}: the port is above {HIGHEST_PORT}")
     return host, int(number)
 
 
@@ -158,7 +156,7 @@ def _ascii(name: str, url: str) -> str:
     try:
         return ascii_name(name)
     except ValueError as caught:
-        raise FetchError(f"{redact(url)}: the host is no valid international name") from caught
+        raise FetchError(f"{redact(url)}: the host is not a valid international name") from caught
 
 
 def _path_and_query(parts: Url) -> str:

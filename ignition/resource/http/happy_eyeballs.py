@@ -100,7 +100,7 @@ def endpoints(host: str, port: int, timeout: float) -> tuple[Endpoint, ...]:
     asking.join(min(timeout, threading.TIMEOUT_MAX))
     match answer:
         case []:
-            raise NoSuchHost(socket.EAI_AGAIN, "the resolver does not answer", host)
+            raise NoSuchHost(socket.EAI_AGAIN, "the resolver did not answer", host)
         case [BaseException() as caught]:
             raise caught
         case [tuple(found)]:

@@ -37,12 +37,12 @@ def canonical(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     for name, value in headers:
         if not is_name(name):
             raise FetchError(
-                "the name of an HTTP header is empty or holds a character that no name may hold",
-                hint="the name is what comes before the colon; what follows it is the value",
+                "the name of an HTTP header is empty or contains an invalid character",
+                hint="put the text before the colon into `name`, the text after it into `value`",
             )
         value = value.strip(" \t")
         if not value or any((ord(c) < 0x20 and c != "\t") or ord(c) == 0x7F for c in value):
-            raise FetchError(f"the value of HTTP header {name} is empty or holds a control character")
+            raise FetchError(f"the value of HTTP header {name} is empty or contains a control character")
         sent = "-".join(word.capitalize() for word in name.split("-"))
         if sent not in NOT_SENDABLE:
             made[sent] = _on_the_wire(value.encode())

@@ -74,9 +74,7 @@ class Hop:
         try:
             url = urljoin(self.url, text)
         except ValueError as caught:
-            raise FetchError(
-                f"{redact(self.url)}: it redirects to what is no URL: {redact(text)}"
-            ) from caught
+            raise FetchError(f"{redact(self.url)}: redirected to an invalid URL: {redact(text)}") from caught
         target = Target.of(url)
         trusted = target.may_know_what_was_sent_to(Target.of(self.url))
         private = {**self.private, **headers.basic(url)} if trusted else headers.basic(url)

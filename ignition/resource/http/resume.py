@@ -102,7 +102,7 @@ class Download:
         self._size = headers.content_length(reply.headers)
         encoding = reply.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
-            log.info(f"{self.what}: sent as {encoding[:40]!a} though not asked to; taken as it is")
+            log.info(f"{self.what}: unrequested Content-Encoding {encoding[:40]!a}; bytes are used unchanged")
 
     def ended(self) -> None:
         """A partial answer is complete, which need not be all of the rest; nor may it be more than that."""
@@ -110,7 +110,7 @@ class Download:
         if missing < 0:
             self.forget()
         if missing:
-            raise self.broken_off(Cause("the server sent another part of it than was asked for"))
+            raise self.broken_off(Cause("the server sent another range than requested"))
 
     def forget(self) -> None:
         """The next attempt starts from nothing."""
@@ -127,6 +127,6 @@ class Download:
         if self._fruitless < FRUITLESS:
             return Retry(cause, progressed=progressed)
         return FetchError(
-            f"{self.what}: {cause}, {self._fruitless + 1} times in a row without getting any further",
+            f"{self.what}: {cause}, {self._fruitless + 1} times in a row without progress",
             hint=cause.hint,
         )

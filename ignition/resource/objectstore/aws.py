@@ -74,13 +74,13 @@ class Addresses:
                 return client.generate_presigned_url(method, Params=dict(names))
         except ParamValidationError as caught:
             raise FetchError(
-                f"{names['Bucket']!r} cannot be the name of a bucket or access point of S3",
-                hint="names of buckets have letters, digits, dots and hyphens only",
+                f"{names['Bucket']!r} is not a valid S3 bucket or access point name",
+                hint="use letters, digits, dots and hyphens only",
             ) from caught
         except (BotoCoreError, ValueError) as caught:
             why = " ".join(str(caught).split())
             raise FetchError(
-                f"S3 has no address for {names['Bucket']} in region {region!r}: {why}",
+                f"no S3 endpoint for {names['Bucket']} in region {region!r}: {why}",
                 hint="check the region in the ARN",
             ) from caught
 

@@ -69,10 +69,10 @@ class BlobStorage:
         except TimedOut:
             if not deadline.left():
                 raise
-            log.info(f"{sink.name}: Azure did not say in time who this machine is; asking as anybody")
+            log.info(f"{sink.name}: timed out asking Azure for credentials; using anonymous access")
             return False
         except FetchError as caught:
-            log.info(f"{caught}; asking as anybody")
+            log.info(f"{caught}; using anonymous access")
             return False
         return True
 
@@ -93,8 +93,8 @@ class _Service:
         if not code.isascii() or not code.isalnum() or len(code) > LONGEST_CODE:
             return None
         return Cause(
-            f"Blob Storage answered {answer.status} {code}",
-            "this machine's identity needs the role Storage Blob Data Reader"
+            f"Blob Storage returned {answer.status} {code}",
+            "give this machine's managed identity the role Storage Blob Data Reader"
             if answer.status in {401, 403}
             else "",
         )

@@ -50,13 +50,15 @@ class _Service:
     def explain(self, answer: Response) -> Cause | None:
         """What the usual refusals mean here."""
         if answer.status in {401, 403}:
-            who = "this machine's service account" if self._named else "anybody (allUsers)"
+            who = "this machine's service account" if self._named else "everybody (allUsers)"
             return Cause(
-                f"Cloud Storage refuses access ({answer.status})",
+                f"Cloud Storage denied access (HTTP {answer.status})",
                 f"give {who} the permission storage.objects.get on the bucket",
             )
         if answer.status == 404:
-            return Cause("there is no such bucket or object", "check both names; they are case sensitive")
+            return Cause(
+                "bucket or object not found", "check bucket and object name, which are case sensitive"
+            )
         return None
 
 
@@ -76,5 +78,5 @@ def media_url(url: str) -> str:
         raise FetchError(f"{redact(url)} is not a URL: {caught}") from caught
     name = unquote_to_bytes(parts.path).lstrip(b"/")
     if not parts.host or not name:
-        raise FetchError(f"{redact(url)}: it names no object", hint="write gs://bucket/object")
+        raise FetchError(f"{redact(url)}: the URL names no object", hint="use the form gs://BUCKET/OBJECT")
     return f"{ENDPOINT}/storage/v1/b/{quote(parts.host, safe='')}/o/{quote(name, safe='')}?alt=media"

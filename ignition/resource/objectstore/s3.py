@@ -50,37 +50,35 @@ NOT_FOUND: Final = 404
 
 _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 
-KEYS_HINT: Final = "the keys come from the role of this machine; is it still attached to it?"
+KEYS_HINT: Final = "check that the role is still attached to this machine"
 
 EXPLANATIONS: Final[Mapping[str, Cause]] = {
-    "NoSuchBucket": Cause("there is no bucket of that name", "check the spelling; it may have been deleted"),
-    "NoSuchKey": Cause("the bucket has no such object", "keys are case sensitive; check the whole path"),
-    "NoSuchVersion": Cause("the object has no such version", "check versionId"),
-    "NoSuchAccessPoint": Cause("there is no such access point", "check region, account and name in the ARN"),
-    "MethodNotAllowed": Cause("that version of the object is a deletion", "name another versionId"),
-    "InvalidObjectState": Cause("the object is archived", "restore it from its storage class first"),
+    "NoSuchBucket": Cause("bucket not found", "check the spelling, and that the bucket exists"),
+    "NoSuchKey": Cause("object not found in the bucket", "check the whole path, which is case sensitive"),
+    "NoSuchVersion": Cause("version of the object not found", "check versionId"),
+    "NoSuchAccessPoint": Cause("access point not found", "check region, account and name in the ARN"),
+    "MethodNotAllowed": Cause("this version of the object is a delete marker", "set another versionId"),
+    "InvalidObjectState": Cause("the object is archived", "restore it from its storage class"),
     "RequestTimeTooSkewed": Cause(
-        "S3 does not accept requests of a machine whose clock is wrong", diagnosis.CLOCK_HINT
+        "S3 rejected the request because this machine's clock is wrong", diagnosis.CLOCK_HINT
     ),
     "ExpiredToken": Cause("this machine's keys have expired", diagnosis.CLOCK_HINT),
     "InvalidAccessKeyId": Cause("S3 does not know this machine's keys", KEYS_HINT),
-    "InvalidToken": Cause("S3 does not accept this machine's keys", KEYS_HINT),
-    "SignatureDoesNotMatch": Cause("S3 does not accept this machine's keys", KEYS_HINT),
-    "KMS.DisabledException": Cause(
-        "the key that the object is encrypted with is disabled", "enable it in KMS"
-    ),
+    "InvalidToken": Cause("S3 rejected this machine's keys", KEYS_HINT),
+    "SignatureDoesNotMatch": Cause("S3 rejected this machine's keys", KEYS_HINT),
+    "KMS.DisabledException": Cause("the KMS key of the object is disabled", "enable the key in KMS"),
 }
 """What S3's error codes mean to a user."""
 
 DENIED_ANONYMOUS: Final = Cause(
-    "S3 refuses access to anybody",
+    "S3 denied anonymous access (HTTP 403)",
     "make the object public, run on EC2 with a role that may read it, or use a signed https:// URL. "
-    "S3 says the same of an object that does not exist to whom may not list the bucket",
+    "S3 gives the same answer for a missing object if listing the bucket is not allowed",
 )
 DENIED_ROLE: Final = Cause(
-    "S3 refuses access to this machine's role",
+    "S3 denied access to this machine's role (HTTP 403)",
     "give the role s3:GetObject on the object (s3:GetObjectVersion for a version, kms:Decrypt for its key). "
-    "S3 says the same of an object that does not exist to whom may not list the bucket",
+    "S3 gives the same answer for a missing object if listing the bucket is not allowed",
 )
 
 
@@ -115,7 +113,7 @@ class S3Object:
             raise FetchError(f"{redact(url)} is not a URL: {caught}") from caught
         found = cls._of_arn(parts, url) if parts.scheme == "arn" else cls._of_s3(parts)
         if not found.bucket or not found.key:
-            raise FetchError(f"{redact(url)}: it names no object", hint="write s3://bucket/key")
+            raise FetchError(f"{redact(url)}: the URL names no object", hint="use the form s3://BUCKET/KEY")
         return found
 
     @classmethod
@@ -129,7 +127,7 @@ class S3Object:
         """`arn:PARTITION:s3:REGION:ACCOUNT:RESOURCE`, which is read as it stands, without escapes."""
         fields = f"arn:{parts.opaque}".split(":", 5)
         if len(fields) != 6 or fields[2] != "s3":
-            raise FetchError(f"{redact(url)} is no ARN of S3", hint="write arn:aws:s3:::bucket/key")
+            raise FetchError(f"{redact(url)} is not an S3 ARN", hint="use the form arn:aws:s3:::BUCKET/KEY")
         _, partition, _, region, _, resource = fields
         version = parts.first("versionId") or ""
         if not resource.startswith(ACCESS_POINT):
@@ -140,8 +138,8 @@ class S3Object:
         kind, _, key = rest.partition("/")
         if not region or not name or kind != "object":
             raise FetchError(
-                f"{redact(url)}: it names no object of an access point in a region",
-                hint="write arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/object/KEY",
+                f"{redact(url)}: the URL names no object of an access point in a region",
+                hint="use the form arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/object/KEY",
             )
         return cls(":".join([*fields[:5], f"{ACCESS_POINT}{name}"]), key, version, region)
 
@@ -172,8 +170,8 @@ class S3:
         """
         if source.compression:
             raise FetchError(
-                f"{sink.name}: compression is not supported for objects of S3",
-                hint="store the file unpacked and leave `compression` out, or use https://",
+                f"{sink.name}: compression is not supported for S3 objects",
+                hint="store the file uncompressed and remove `compression`, or use https://",
             )
         wanted = S3Object.of(source.url)
         deadline = Deadline(self._clock, self._total)
@@ -199,8 +197,8 @@ class S3:
             return region
         if answer.status == NOT_FOUND:
             raise FetchError(
-                f"{name}: there is no bucket of that name",
-                hint="check the spelling; buckets of China and GovCloud need an ARN that names the partition",
+                f"{name}: bucket not found",
+                hint="check the spelling; use an ARN with the partition for buckets in China and GovCloud",
             )
         return hint
 
@@ -210,7 +208,7 @@ class S3:
             return self._credentials.aws_region()
         except FetchError as caught:
             log.info(
-                f"this machine's region is not known ({caught}); asking for the bucket in {DEFAULT_REGION}"
+                f"cannot determine this machine's region ({caught}); asking {DEFAULT_REGION} for the bucket"
             )
             return None
 
@@ -219,7 +217,7 @@ class S3:
         try:
             return self._credentials.aws_keys()
         except FetchError as caught:
-            log.info(f"no keys of this machine's role ({caught}); asking S3 as anybody")
+            log.info(f"no keys of this machine's role ({caught}); using anonymous access to S3")
             return None
 
 
@@ -246,4 +244,4 @@ class _Service:
             return DENIED_ROLE if self._signed else DENIED_ANONYMOUS
         if code in EXPLANATIONS:
             return EXPLANATIONS[code]
-        return Cause(f"S3 answered {diagnosis.status_text(answer.status)} ({code})") if code else None
+        return Cause(f"S3 returned {diagnosis.status_text(answer.status)} ({code})") if code else None

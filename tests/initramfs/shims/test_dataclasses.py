@@ -15,6 +15,8 @@ import pytest
 from ignition.initramfs import imports, substitutes
 from ignition.initramfs.shims import dataclasses as packed
 
+CHECKOUT = Path(__file__).parents[3]
+
 
 @pytest.fixture(params=[standard, packed], ids=["standard", "packed"])
 def library(request: pytest.FixtureRequest) -> Any:
@@ -244,7 +246,7 @@ def test_engine_classes_are_equal_under_both_modules(tmp_path: Path) -> None:
     modules = json.dumps(sorted(imports.reach().modules)).encode()
 
     def classes(*path: str) -> dict[str, Any]:
-        front = f"import sys; sys.path[:0] = {[*path, *sys.path]}\n"
+        front = f"import sys; sys.path[:0] = {[*path, str(CHECKOUT), *sys.path]}\n"
         ran = subprocess.run(
             [sys.executable, "-IS", "-c", front + CLASSES], input=modules, capture_output=True, check=True
         )

@@ -39,14 +39,14 @@ def test_parts(url: str, host: str, authority: str, wire: str) -> None:
     [
         ("http://", "has no host"),
         ("http:foo", "has no host"),
-        ("ftp://h/", "ftp where only http and https will do"),
-        ("//h/", "no scheme where only"),
-        ("http://h:70000/", "the port is beyond 65535"),
-        (f"http://h:{'9' * 5000}/", "the port is beyond 65535"),
+        ("ftp://h/", "found ftp, expected http or https"),
+        ("//h/", "found no scheme"),
+        ("http://h:70000/", "the port is above 65535"),
+        (f"http://h:{'9' * 5000}/", "the port is above 65535"),
         ("http://h:x/", "is not a URL"),
         ("http://[::1/", "is not a URL"),
         ("http://user:secret@h:x/", "http://user:***@h:x/"),
-        ("http://ü..example/", "no valid international name"),
+        ("http://ü..example/", "not a valid international name"),
     ],
 )
 def test_what_cannot_be_asked(url: str, why: str) -> None:

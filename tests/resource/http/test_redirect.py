@@ -66,7 +66,7 @@ def test_credentials_in_the_new_address_are_for_it(server: HttpServer, get: Get)
 
 
 def test_a_circle_ends(server: HttpServer, get: Get) -> None:
-    with pytest.raises(FetchError, match=f"redirected more than {REDIRECTS} times") as caught:
+    with pytest.raises(FetchError, match=f"more than {REDIRECTS} redirects") as caught:
         get(server.answer("/a", Answer.redirect("/a")))
     assert "circle" in caught.value.hint
     assert server.asked("/a") == REDIRECTS + 1
@@ -82,9 +82,9 @@ def test_twenty_five_in_a_row_are_fine(server: HttpServer, get: Get) -> None:
 @pytest.mark.parametrize(
     ("location", "why"),
     [
-        ("ftp://h/", "ftp where only http"),
-        ("file:///etc/passwd", "file where only http"),
-        ("http://[", "no URL"),
+        ("ftp://h/", "found ftp, expected http"),
+        ("file:///etc/passwd", "found file, expected http"),
+        ("http://[", "invalid URL"),
     ],
 )
 def test_other_schemes_are_not_followed(location: str, why: str, server: HttpServer, get: Get) -> None:

@@ -73,7 +73,7 @@ def test_who_is_refused_by_name_asks_as_anybody(
     with azure(authority, server, credentials=MACHINE) as fetcher:
         assert fetcher.bytes(Source(URL)) == b"public"
     assert any(
-        "Blob Storage answered 403 AuthorizationPermissionMismatch; asking as anybody" in line
+        "Blob Storage returned 403 AuthorizationPermissionMismatch; using anonymous access" in line
         for line in logged.of("info")
     )
     assert "geheim" not in logged.text

@@ -56,8 +56,8 @@ def test_a_service_account_shows_its_token(
 @pytest.mark.parametrize(
     ("identity", "who"),
     [
-        (Credentials(), "anybody"),
-        (Credentials(google=lambda: None), "anybody"),
+        (Credentials(), "everybody"),
+        (Credentials(google=lambda: None), "everybody"),
         (Credentials(google=lambda: "Bearer x"), "service account"),
     ],
 )
@@ -66,10 +66,10 @@ def test_refusals_are_explained(
 ) -> None:
     server.answer(OBJECT, Answer(status=403))
     with cloud(authority, server, credentials=identity) as fetcher:
-        with pytest.raises(FetchError, match="GET gs://bucket/a/b: Cloud Storage refuses access") as caught:
+        with pytest.raises(FetchError, match="GET gs://bucket/a/b: Cloud Storage denied access") as caught:
             fetcher.bytes(Source("gs://bucket/a/b"))
         assert who in caught.value.hint
-        with pytest.raises(NotFound, match="no such bucket or object"):
+        with pytest.raises(NotFound, match="bucket or object not found"):
             fetcher.bytes(Source("gs://bucket/nothing"))
 
 

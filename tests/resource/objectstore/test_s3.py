@@ -120,13 +120,15 @@ def test_one_version_of_an_object(authority: Authority, moto: int, buckets: S3Cl
 
 def test_what_is_not_there_or_not_for_anybody(authority: Authority, moto: int, buckets: S3Client) -> None:
     with world(authority, moto) as (fetcher, _):
-        with pytest.raises(NotFound, match="GET s3://bucket/nothing: the bucket has no such object"):
+        with pytest.raises(NotFound, match="GET s3://bucket/nothing: object not found in the bucket"):
             fetcher.bytes(Source("s3://bucket/nothing"))
-        with pytest.raises(FetchError, match="s3://no-bucket: there is no bucket") as caught:
+        with pytest.raises(FetchError, match="s3://no-bucket: bucket not found") as caught:
             fetcher.bytes(Source("s3://no-bucket/key"))
         assert not isinstance(caught.value, NotFound), "a platform must not take it for 'no config'"
         buckets.put_object(Bucket="bucket", Key="private", Body=b"secret")
-        with pytest.raises(FetchError, match="GET s3://bucket/private: S3 refuses access to anybody"):
+        with pytest.raises(
+            FetchError, match=r"GET s3://bucket/private: S3 denied anonymous access \(HTTP 403\)"
+        ):
             fetcher.bytes(Source("s3://bucket/private"))
 
 
@@ -155,7 +157,7 @@ def test_moto_accepts_the_signature_of_a_role(
             assert fetcher.with_credentials(Credentials(aws_keys=lambda: keys)).bytes(source) == b"secret"
         with (
             checking_signatures(moto),
-            pytest.raises(FetchError, match="does not accept this machine's keys"),
+            pytest.raises(FetchError, match="rejected this machine's keys"),
         ):
             fetcher.with_credentials(Credentials(aws_keys=lambda: wrong)).bytes(source)
     for secret in (made["AccessKeyId"], made["SecretAccessKey"], "Signature"):
@@ -169,7 +171,7 @@ def test_an_instance_reads_with_its_role(
     buckets.put_object(Bucket="bucket", Key="of the role", Body=b"secret")
     source = Source("s3://bucket/of%20the%20role")
     with world(authority, moto) as (fetcher, internet):
-        with pytest.raises(FetchError, match="refuses access to anybody"):
+        with pytest.raises(FetchError, match="denied anonymous access"):
             fetcher.bytes(source)
         internet.asked.clear()
         role = fetcher.with_credentials(credentials.aws(fetcher, f"http://127.0.0.1:{moto}"))
@@ -194,7 +196,9 @@ def test_a_machine_that_does_not_know_its_region_asks_in_any(
     with world(authority, s3.port, credentials=Credentials(aws_region=region)) as (fetcher, internet):
         assert fetcher.bytes(Source("s3://boot/k")) == b"here"
     assert set(internet.asked) == {"boot.s3.dualstack.us-east-1.amazonaws.com"}
-    assert any("region is not known (nobody answers)" in line for line in logged.of("info"))
+    assert any(
+        "cannot determine this machine's region (nobody answers)" in line for line in logged.of("info")
+    )
 
 
 @contextmanager
@@ -229,14 +233,14 @@ def s3(server: HttpServer) -> HttpServer:
 @pytest.mark.parametrize(
     ("status", "code", "kind", "why"),
     [
-        (403, "AccessDenied", FetchError, "S3 refuses access to anybody"),
-        (403, "RequestTimeTooSkewed", FetchError, "whose clock is wrong"),
+        (403, "AccessDenied", FetchError, r"S3 denied anonymous access \(HTTP 403\)"),
+        (403, "RequestTimeTooSkewed", FetchError, "because this machine's clock is wrong"),
         (403, "InvalidAccessKeyId", FetchError, "does not know this machine's keys"),
         (400, "ExpiredToken", FetchError, "keys have expired"),
         (403, "InvalidObjectState", FetchError, "archived"),
-        (404, "NoSuchKey", NotFound, "no such object"),
-        (404, "NoSuchVersion", NotFound, "no such version"),
-        (400, "SomethingNew", FetchError, r"S3 answered 400 Bad Request \(SomethingNew\)"),
+        (404, "NoSuchKey", NotFound, "object not found"),
+        (404, "NoSuchVersion", NotFound, "version of the object not found"),
+        (400, "SomethingNew", FetchError, r"S3 returned 400 Bad Request \(SomethingNew\)"),
         (400, "<b>", FetchError, "the server answered 400"),
     ],
 )
@@ -282,7 +286,7 @@ def test_a_machine_without_keys_asks_as_anybody(
         assert fetcher.bytes(Source("s3://boot/k")) == b"public"
         assert fetcher.bytes(Source("s3://boot/k")) == b"public"
     assert "authorization" not in s3.requests[-1].headers
-    assert any("asking S3 as anybody" in line for line in logged.of("info")) == (answer is not None)
+    assert any("using anonymous access to S3" in line for line in logged.of("info")) == (answer is not None)
     assert asked <= 2
 
 
@@ -410,11 +414,11 @@ def test_urls_that_name_no_object(url: str) -> None:
 @pytest.mark.parametrize(
     ("region", "bucket", "why"),
     [
-        ("us-east-1", "b:1", "'b:1' cannot be the name"),
-        ("us-east-1", "b/c", "cannot be the name"),
-        ("nonsense\n", "b", "has no address"),
-        ("", "b", "has no address"),
-        ("us-east-1", "arn:aws:s3:us-east-1:1:accesspoint/p", "cannot be the name"),
+        ("us-east-1", "b:1", "'b:1' is not a valid S3 bucket"),
+        ("us-east-1", "b/c", "is not a valid S3 bucket"),
+        ("nonsense\n", "b", "no S3 endpoint"),
+        ("", "b", "no S3 endpoint"),
+        ("us-east-1", "arn:aws:s3:us-east-1:1:accesspoint/p", "is not a valid S3 bucket"),
     ],
 )
 def test_names_without_an_address(region: str, bucket: str, why: str) -> None:
