@@ -68,7 +68,7 @@ def test_credentials_in_the_new_address_are_for_it(server: HttpServer, get: Get)
 def test_a_circle_ends(server: HttpServer, get: Get) -> None:
     with pytest.raises(FetchError, match=f"more than {REDIRECTS} redirects") as caught:
         get(server.answer("/a", Answer.redirect("/a")))
-    assert "circle" in caught.value.hint
+    assert "loop" in caught.value.hint
     assert server.asked("/a") == REDIRECTS + 1
 
 
