@@ -1,14 +1,14 @@
-"""The kernel arguments in the boot loader's own files: GRUB, systemd-boot, Boot Loader Specification entries.
+"""Change kernel arguments in the files of GRUB and systemd-boot, also in Boot Loader Specification entries.
 
-The engine does not come here: it calls the distribution's helper (engine.md 9.2). This is what the helper
-that we bring is made of; a distribution may have another one.
+This is the implementation of our `ignition-kargs-helper`. The engine only runs the helper of the
+distribution, which may be another one (docs/reference/stages.md, "kargs stage").
 
-    arguments    words of a command line, and what becomes of them
+    arguments    words of a kernel command line, and changes of them
     bls          one entry of the Boot Loader Specification
     grub         grub.cfg and the environment block
-    places       on which filesystems all this may be
-    files        looking through one of them, and writing what changed
-    mounts       the filesystems that are looked at
-    search       finding the files on this machine
-    helper       from the arguments that are asked for to the reboot
+    candidates   filesystems that may have boot loader files
+    files        read and write the boot loader files of one filesystem
+    mounts       mount these filesystems
+    search       find the boot loader files of this machine
+    helper       change the arguments and reboot
 """

@@ -1,8 +1,8 @@
-"""One entry of the Boot Loader Specification, type 1: a text file with a key and a value in each line.
+"""Boot Loader Specification entries of type 1: text files with a key and a value on each line.
 
-`options` may be there several times; the values are one command line, in their order. Only entries with a
-key `linux` start a kernel: options of others are for other programs. systemd-boot hands options to the
-kernel as they are; GRUB reads them as a piece of its own script, with `$name` for its variables.
+`options` may occur several times; the values form one command line. Only entries with the key `linux` start a
+kernel; options of other entries are for other programs. systemd-boot passes options to the kernel unchanged.
+GRUB parses them as part of its script, with `$name` for its variables.
 Source: UAPI.1, "Type #1 Boot Loader Entries"; systemd's src/boot; Fedora's blscfg.c.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ignition.bootloader.arguments import KERNEL, Syntax, Wish, lines_of, new_lines
+from ignition.bootloader.arguments import KERNEL, ArgumentRequest, Syntax, lines_of, new_lines
 from ignition.errors import IgnitionError
 
 __all__ = ["new_entry", "options", "starts_linux"]
@@ -20,31 +20,31 @@ KEY: Final = re.compile(r"(?P<key>[ \t]*(?P<name>[^#\s]\S*)[ \t]*)(?P<value>.*?)
 
 
 def starts_linux(text: str) -> bool:
-    """Whether this entry starts a kernel with options."""
+    """Whether an entry starts a kernel."""
     return any(_name(line) == "linux" for line in lines_of(text))
 
 
 def options(text: str) -> list[str]:
-    """The values of all `options`."""
+    """Return the values of all `options`."""
     return [found["value"] for line in lines_of(text) if (found := _option(line))]
 
 
-def new_entry(text: str, wish: Wish, syntax: Syntax) -> str:
-    """The entry with the options as wished; all else stays as it is.
+def new_entry(text: str, request: ArgumentRequest, syntax: Syntax) -> str:
+    """Return the entry with the requested arguments in its options; nothing else changes.
 
     Raises:
-        IgnitionError: the options cannot be understood, or written.
+        IgnitionError: the options are invalid, or cannot express the request.
     """
     lines = lines_of(text)
     places = [number for number, line in enumerate(lines) if _option(line)]
     if not places:
-        # Behind the kernel: an entry without options has none of the kernel's arguments yet.
+        # An entry without options gets them after the kernel.
         place = 1 + next(number for number, line in enumerate(lines) if _name(line) == "linux")
         end = "\n" if lines[place - 1].endswith("\n") else ""
         lines[place - 1] = lines[place - 1].removesuffix("\n") + "\n"
         lines.insert(place, f"options {end}")
         places = [place]
-    values = new_lines([_value(lines[number], syntax) for number in places], wish, syntax)
+    values = new_lines([_value(lines[number], syntax) for number in places], request, syntax)
     if values is None:
         return text
     for number, value in zip(places, values, strict=True):

@@ -1,8 +1,8 @@
-"""Looking through one directory for the boot loader's files, and writing those that change.
+"""Read the boot loader files of one filesystem, and write the changed ones.
 
-Nothing is written before everything has been looked at. Each file is written beside its place, and when all
-are on the disk they are renamed one after the other: a machine that loses power has each file as it was or
-as it is to be, and the next run does the rest.
+Nothing is written before everything was read. New files are written with temporary names and synced, then
+renamed one after the other. After a power loss each file is either old or new, and the next run completes the
+change.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ignition.bootloader import bls, grub
-from ignition.bootloader.arguments import KERNEL, Wish, kernel_words, new_lines
+from ignition.bootloader.arguments import KERNEL, ArgumentRequest, kernel_words, new_lines
 from ignition.errors import IgnitionError
 
 if TYPE_CHECKING:
     from ignition.host.root import Root
 
-__all__ = ["Edit", "for_later_kernels", "grub_files", "systemd_boot_files", "unified_images", "write"]
+__all__ = ["Edit", "edits_for_later_kernels", "grub_files", "systemd_boot_files", "unified_images", "write"]
 
 ENTRIES: Final = "loader/entries"
 UNIFIED: Final = "EFI/Linux"
@@ -32,7 +32,7 @@ DROP_IN: Final = f"{GRUB_DEFAULTS}/zz-ignition.cfg"
 
 @dataclass(frozen=True)
 class Edit:
-    """A file with arguments in it: how it is, and how it is to be."""
+    """A file with kernel arguments: its old and its new contents."""
 
     path: str
     old: bytes
@@ -40,15 +40,14 @@ class Edit:
 
     @property
     def changes(self) -> bool:
-        """Whether there is anything to write."""
         return self.old != self.new
 
 
-def grub_files(root: Root, prefix: str, wish: Wish) -> list[Edit]:
-    """GRUB's files below `prefix` that have kernel arguments in them; none if there are none.
+def grub_files(root: Root, prefix: str, request: ArgumentRequest) -> list[Edit]:
+    """Return the edits of GRUB's files with kernel arguments below `prefix`.
 
     Raises:
-        IgnitionError: one cannot be understood, or the arguments cannot be written in it.
+        IgnitionError: a file is invalid, or cannot express the request.
     """
     folders = [
         f"{prefix}/grub",
@@ -60,63 +59,65 @@ def grub_files(root: Root, prefix: str, wish: Wish) -> list[Edit]:
     }
     lines = [line for config in configs.values() for line in grub.kernels(config)]
     edits = [
-        _edit(root, path, lambda text: grub.new_config(text, wish))
+        _edit(root, path, lambda text: grub.new_config(text, request))
         for path in configs
         if grub.kernels(configs[path])
     ]
     if any(map(grub.reads_entries, configs.values())):
         entries = list(_entries(root, prefix))
         lines += [value for path in entries for value in bls.options(_text(root.read(path)))]
-        edits += [_edit(root, path, lambda text: _grub_entry(text, wish)) for path in entries]
+        edits += [_edit(root, path, lambda text: _grub_entry(text, request)) for path in entries]
     for path in _files(root, (f"{name}/grubenv" for name in folders)):
         if grub.sets_variable(root.read(path)):
-            edits.append(_edit_bytes(root, path, lambda block: grub.new_environment(block, wish)))
+            edits.append(_edit_bytes(root, path, lambda block: grub.new_environment(block, request)))
     if any(map(grub.uses_variable, lines)) and not any(b"kernelopts=" in edit.old for edit in edits):
         raise IgnitionError("the kernel arguments are in GRUB's variable kernelopts, which no file sets")
     return edits
 
 
-def _grub_entry(text: str, wish: Wish) -> str:
+def _grub_entry(text: str, request: ArgumentRequest) -> str:
     uses = any(map(grub.uses_variable, bls.options(text)))
-    return bls.new_entry(text, wish.without_additions if uses else wish, grub.SCRIPT)
+    return bls.new_entry(text, request.removals_only if uses else request, grub.SCRIPT)
 
 
-def systemd_boot_files(root: Root, prefix: str, wish: Wish) -> list[Edit]:
-    """The entries below `prefix` that systemd-boot starts kernels with; none if there are none.
+def systemd_boot_files(root: Root, prefix: str, request: ArgumentRequest) -> list[Edit]:
+    """Return the edits of systemd-boot's kernel entries below `prefix`.
 
     Raises:
-        IgnitionError: the arguments cannot be written in one.
+        IgnitionError: an entry is invalid, or cannot express the request.
     """
     return [
-        _edit(root, path, lambda text: bls.new_entry(text, wish, KERNEL)) for path in _entries(root, prefix)
+        _edit(root, path, lambda text: bls.new_entry(text, request, KERNEL))
+        for path in _entries(root, prefix)
     ]
 
 
 def unified_images(root: Root, prefix: str) -> list[str]:
-    """Kernels whose arguments are a part of their own: type 2 entries of the Boot Loader Specification."""
+    """Return the unified kernel images, which contain their arguments: type 2 entries of UAPI.1."""
     folder = f"{prefix}/{UNIFIED}"
     return [f"{folder}/{name}" for name in _names(root, folder) if name.lower().endswith(".efi")]
 
 
-def for_later_kernels(root: Root, wish: Wish) -> list[Edit]:
-    """Files of the installed system from which it makes the boot loader's files when it gets a new kernel.
+def edits_for_later_kernels(root: Root, request: ArgumentRequest) -> list[Edit]:
+    """Return the edits of files from which the installed system generates boot loader files for new kernels.
 
-    Those of kernel-install, and of Debian's grub-mkconfig; others are left to the distribution.
+    Supports kernel-install and Debian's grub-mkconfig.
     """
     edits = [
-        _edit(root, path, lambda text: _kernel_install(text, wish)) for path in _files(root, [KERNEL_INSTALL])
+        _edit(root, path, lambda text: _kernel_install(text, request))
+        for path in _files(root, [KERNEL_INSTALL])
     ]
     if root.exists(GRUB_DEFAULTS):
         old = root.read(DROP_IN) if root.is_file(DROP_IN) else b""
-        edits.append(Edit(DROP_IN, old, _drop_in(wish).encode("utf-8", "surrogateescape")))
+        edits.append(Edit(DROP_IN, old, _drop_in(request).encode("utf-8", "surrogateescape")))
     return edits
 
 
-def _kernel_install(text: str, wish: Wish) -> str:
-    """All lines are one command line; newer versions have comments."""
+def _kernel_install(text: str, request: ArgumentRequest) -> str:
+    """Return the new text of /etc/kernel/cmdline: all lines except comments form one command line."""
     lines = text.splitlines()
     places = [number for number, line in enumerate(lines) if not line.lstrip().startswith("#")]
-    values = new_lines([lines[number] for number in places] or [""], wish, KERNEL)
+    values = new_lines([lines[number] for number in places] or [""], request, KERNEL)
     if values is None:
         return text
     for number, value in zip(places, values, strict=False):
@@ -124,15 +125,15 @@ def _kernel_install(text: str, wish: Wish) -> str:
     return "\n".join(lines if places else [*lines, *values]) + "\n"
 
 
-def _drop_in(wish: Wish) -> str:
-    """A piece of shell: grub-mkconfig reads it after /etc/default/grub."""
-    without = [f"ignition_without {_quoted(_plain(argument))}\n" for argument in wish.should_not_exist]
-    adding = [f"ignition_with {_quoted(_plain(argument))}\n" for argument in wish.should_exist]
+def _drop_in(request: ArgumentRequest) -> str:
+    """Return the shell script that grub-mkconfig reads after /etc/default/grub."""
+    without = [f"ignition_without {_quoted(_plain(argument))}\n" for argument in request.should_not_exist]
+    adding = [f"ignition_with {_quoted(_plain(argument))}\n" for argument in request.should_exist]
     return DROP_IN_HEAD + "".join((*without, *adding))
 
 
 DROP_IN_HEAD: Final = """\
-# Written by Ignition: the kernel arguments that its config asked for, for grub-mkconfig.
+# Written by Ignition: kernel arguments of its config for grub-mkconfig.
 ignition_without() {
     for ignition_name in GRUB_CMDLINE_LINUX GRUB_CMDLINE_LINUX_DEFAULT; do
         eval "ignition_words=\\" \\$$ignition_name \\""
@@ -156,7 +157,7 @@ ignition_with() {
 
 
 def _plain(argument: str) -> str:
-    """As it has to stand in grub.cfg, into which grub-mkconfig copies it."""
+    """Quote an argument for grub.cfg, into which grub-mkconfig copies it."""
     return " ".join(grub.SCRIPT.spell(word.text) for word in kernel_words(argument))
 
 
@@ -165,10 +166,10 @@ def _quoted(text: str) -> str:
 
 
 def write(root: Root, edits: Iterable[Edit]) -> None:
-    """Write those that change, and wait until they are on the disk.
+    """Write the changed files, and sync.
 
     Raises:
-        OSError: a file cannot be written; none was changed, unless it was a rename that failed.
+        OSError: a file cannot be written; no file was changed, unless a rename failed.
     """
     wanted = [(edit, f"{edit.path}.ignition-new") for edit in edits if edit.changes]
     try:
@@ -220,11 +221,11 @@ def _entries(root: Root, prefix: str) -> Iterator[str]:
 
 
 def _files(root: Root, paths: Iterable[str]) -> list[str]:
-    """Those that are files, by the names that the files themselves have: each once, and a link stays one."""
-    return list(dict.fromkeys(_real(root, path) for path in paths if root.is_file(path)))
+    """Return the paths that are files, without duplicates and with symlinks resolved."""
+    return list(dict.fromkeys(_resolve(root, path) for path in paths if root.is_file(path)))
 
 
-def _real(root: Root, path: str) -> str:
+def _resolve(root: Root, path: str) -> str:
     path = root.resolve(path)
     while stat.S_ISLNK(root.lstat(path).st_mode):
         path = root.resolve(posixpath.join(posixpath.dirname(path), root.readlink(path)))

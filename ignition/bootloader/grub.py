@@ -1,9 +1,9 @@
-"""GRUB's files: the script grub.cfg, and the environment block grubenv.
+"""Kernel arguments in GRUB's files: the script grub.cfg, and the environment block grubenv.
 
-In a script, arguments are the words of `linux` commands, quoted as in a shell; GRUB puts quotes around
-those with blanks again when it hands them to the kernel. Or they are in the variable `kernelopts`, which
-the script sets, or the environment block. A variable is split at blanks wherever it is used.
-Source: GRUB's manual, "Shell-like scripting" and "The GRUB environment block"; its grub-core/lib/cmdline.c.
+In a script, arguments are the words of `linux` commands, quoted as in a shell. GRUB adds double quotes to
+arguments with spaces when it passes them to the kernel. Arguments may also be in the variable `kernelopts`,
+which the script or the environment block sets. GRUB splits variables at spaces.
+Source: GRUB's manual, "Shell-like scripting" and "The GRUB environment block"; grub-core/lib/cmdline.c.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ignition.bootloader.arguments import Syntax, Wish, Word, kernel_words, lines_of, new_lines
+from ignition.bootloader.arguments import ArgumentRequest, Syntax, Word, kernel_words, lines_of, new_lines
 from ignition.errors import IgnitionError
 
 __all__ = [
@@ -38,74 +38,74 @@ SETS: Final = re.compile(r"(?P<name>[ \t]*(?:set[ \t]+)?kernelopts=)(?P<value>.*
 AMIDST: Final = re.compile(
     r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|[^'"#])*?(?:[;{&|]|\b(?:then|else|do))\s+linux(?:16|efi)?\s+(?!\S*/memtest)"""
 )
-"""A kernel that is started in the middle of a line, outside of quotes and comments."""
+"""A kernel command in the middle of a line, outside of quotes and comments."""
 ENTRIES: Final = re.compile(r"^[ \t]*blscfg\b", re.MULTILINE)
 
 SIGNATURE: Final = b"# GRUB Environment Block\n"
-"""The block is as long as it was made, and filled up with `#`."""
+"""The block has a fixed size, and is padded with `#`."""
 
 
 def reads_entries(config: str) -> bool:
-    """Whether this script shows the entries of the Boot Loader Specification."""
+    """Whether a script loads Boot Loader Specification entries."""
     return ENTRIES.search(config) is not None
 
 
 def uses_variable(line: str) -> bool:
-    """Whether `kernelopts` is put into this command line."""
+    """Whether a command line uses the variable `kernelopts`."""
     return re.search(r"\$(?:kernelopts\b|\{kernelopts\})", line) is not None
 
 
 def kernels(config: str) -> list[str]:
-    """The words of each command that starts a kernel, and the value of each `kernelopts`."""
+    """Return the words of each kernel command, and the value of each `kernelopts`."""
     lines = config.split("\n")
     places = (LINUX.fullmatch(line) or SETS.fullmatch(line) for line in lines)
     return [*(found[2] for found in places if found), *filter(AMIDST.match, lines)]
 
 
-def new_config(config: str, wish: Wish) -> str:
-    """The script with the arguments of all kernels as wished; all else stays as it is.
+def new_config(config: str, request: ArgumentRequest) -> str:
+    """Return the script with the requested arguments for all kernels; nothing else changes.
 
     Raises:
-        IgnitionError: a line cannot be understood, or the arguments cannot be written; names the line.
+        IgnitionError: a line is invalid, or cannot express the request; the message has the line number.
     """
-    return "".join(_numbered(config, wish))
+    return "".join(_numbered(config, request))
 
 
-def _numbered(config: str, wish: Wish) -> Iterator[str]:
+def _numbered(config: str, request: ArgumentRequest) -> Iterator[str]:
     for number, whole in enumerate(lines_of(config), 1):
         line = whole.rstrip("\n")
         try:
-            yield _new_line(line, wish) + whole[len(line) :]
+            yield _new_line(line, request) + whole[len(line) :]
         except IgnitionError as error:
             raise IgnitionError(f"line {number}: {error}", hint=error.hint) from error
 
 
-def _new_line(line: str, wish: Wish) -> str:
+def _new_line(line: str, request: ArgumentRequest) -> str:
     if found := LINUX.fullmatch(line):
         words, rest = _command(found["words"])
-        wanted = wish.without_additions if uses_variable(words) else wish
+        wanted = request.removals_only if uses_variable(words) else request
         new = new_lines([words], wanted, SCRIPT)
         return line if new is None else f"{found['command']} {new[0]}".rstrip() + rest
     if found := SETS.fullmatch(line):
         value, quote = _unquoted(found["value"])
-        new = new_lines([value], wish, VARIABLE)
+        new = new_lines([value], request, VARIABLE)
         if new is None:
             return line
-        # GRUB ends an assignment at the first blank; who has blanks without quotes has a reader of its own.
+        # GRUB ends an unquoted value at the first space. An unquoted value with spaces has another reader.
         quote = quote or ("" if " " in value else '"')
         return f"{found['name']}{quote}{new[0]}{quote}{found['end']}"
     if AMIDST.match(line):
         raise IgnitionError(
-            "unsupported kernel command in the middle of a line", hint="put each command on a line of its own"
+            "unsupported kernel command in the middle of a line", hint="put each command on its own line"
         )
     return line
 
 
-def new_environment(block: bytes, wish: Wish) -> bytes:
-    """The environment block with `kernelopts` as wished; without the variable, as it is.
+def new_environment(block: bytes, request: ArgumentRequest) -> bytes:
+    """Return the environment block with the requested arguments in `kernelopts`, if it has that variable.
 
     Raises:
-        IgnitionError: it is no environment block, or has no room for more.
+        IgnitionError: not an environment block, or the block is full.
     """
     if not block.startswith(SIGNATURE):
         raise IgnitionError("not a GRUB environment block")
@@ -113,7 +113,7 @@ def new_environment(block: bytes, wish: Wish) -> bytes:
     for number, line in enumerate(lines):
         name, equals, value = line.partition("=")
         if name == "kernelopts" and equals:
-            new = new_lines([value.rstrip("\n")], wish, VARIABLE)
+            new = new_lines([value.rstrip("\n")], request, VARIABLE)
             if new is not None:
                 lines[number] = f"kernelopts={new[0]}\n"
     made = "".join(lines).encode("utf-8", "surrogateescape")
@@ -123,12 +123,12 @@ def new_environment(block: bytes, wish: Wish) -> bytes:
 
 
 def sets_variable(block: bytes) -> bool:
-    """Whether an environment block has `kernelopts`."""
+    """Whether an environment block sets `kernelopts`."""
     return b"\nkernelopts=" in block
 
 
 def _command(text: str) -> tuple[str, str]:
-    """The words of a command, and what comes after it on the line: a comment, another command, a brace."""
+    """Split a line into the words of a command and the rest: a comment, another command, a brace."""
     at = end = 0
     while found := BLANKS.match(text, at):
         at = found.end()
@@ -145,12 +145,12 @@ def _command(text: str) -> tuple[str, str]:
 def _script_words(text: str) -> list[Word]:
     words, rest = _command(text)
     if rest.strip():
-        raise IgnitionError(f"{rest.strip()[0]} ends the kernel's arguments in a script of GRUB's")
+        raise IgnitionError(f"unsupported {rest.strip()[0]} in the kernel arguments of a GRUB script")
     return [Word(found[0], _meaning(found[0])) for found in WORD.finditer(words)]
 
 
 def _meaning(word: str) -> str | None:
-    """What GRUB makes of a word; `None` if it puts a variable into it."""
+    """Return the argument that GRUB reads from a word; None if the word contains a variable."""
     made = ""
     for piece in PIECE.finditer(word):
         plain, double, single, escaped = (piece[name] for name in ("plain", "double", "single", "escaped"))
@@ -166,7 +166,7 @@ def _meaning(word: str) -> str | None:
 
 
 def _spell_in_script(word: str) -> str:
-    """As the kernel's own quotes have it, where GRUB understands these alike; else in GRUB's."""
+    """Return a word in the kernel's quotes if GRUB reads them alike, else in GRUB's quotes."""
     meaning = word.replace('"', "")
     if not re.fullmatch(r'[^"]*|(?:[^"=]*=)?"[^"]*"', word) or re.search(r"['\\$]", meaning):
         raise IgnitionError(f"GRUB cannot pass the argument {word} to the kernel unchanged")
@@ -179,7 +179,7 @@ def _spell_in_script(word: str) -> str:
 
 def _spell_in_variable(word: str) -> str:
     if not re.fullmatch(r"[\w.,:/+@%^~=!-]+", word):
-        raise IgnitionError(f"the argument {word} cannot be in a GRUB variable, which is split at blanks")
+        raise IgnitionError(f"the argument {word} cannot be in a GRUB variable, which is split at spaces")
     return word
 
 
@@ -188,7 +188,7 @@ def _variable_words(text: str) -> list[Word]:
 
 
 def _unquoted(value: str) -> tuple[str, str]:
-    """A value and the quote around it."""
+    """Split a value into its text and its quote."""
     for quote in ('"', "'"):
         if len(value) > 1 and value[0] == value[-1] == quote:
             if quote in value[1:-1] or "\\" in value:
@@ -198,7 +198,7 @@ def _unquoted(value: str) -> tuple[str, str]:
 
 
 SCRIPT: Final = Syntax(_script_words, _spell_in_script)
-"""The words of a command in grub.cfg, and options of entries that GRUB reads."""
+"""Syntax of commands in grub.cfg, and of options in entries that GRUB reads."""
 
 VARIABLE: Final = Syntax(_variable_words, _spell_in_variable)
-"""The value of a variable that becomes words of a command."""
+"""Syntax of a variable that is split into words of a command."""

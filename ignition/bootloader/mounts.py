@@ -1,6 +1,7 @@
-"""Filesystems with a boot loader's files, mounted while they are needed: read-only until one is written.
+"""Mount filesystems with boot loader files: read-only until one is written.
 
-The stages' units have a mount namespace whose mounts nobody else sees, and that ends with them.
+The units of the stages have a private mount namespace, so the mounts are invisible to other processes and end
+with the unit.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Final
 from ignition.errors import IgnitionError
 from ignition.host.command import CommandFailed
 from ignition.host.root import Root
+from ignition.host.system_path import under
 from ignition.tools.kargs import remount_writable
 from ignition.tools.mount import mount, umount
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ignition.bootloader.candidates import Place
+    from ignition.bootloader.candidates import Candidate
     from ignition.host import Run
 
 __all__ = ["Mounts"]
@@ -26,11 +28,11 @@ DIRECTORY: Final = "/run/ignition/boot"
 
 
 class Mounts:
-    """What is mounted now, each device once; all of it is unmounted at the end."""
+    """The mounted filesystems, one per device; all are unmounted at the end."""
 
     def __init__(self, run: Run, system: str = "/") -> None:
         self._run = run
-        self._directory = f"{system.rstrip('/')}{DIRECTORY}"
+        self._directory = under(system, DIRECTORY)
         self._mounted: dict[str, str] = {}
         self._writable: set[str] = set()
 
@@ -42,38 +44,38 @@ class Mounts:
     ) -> None:
         self.release()
 
-    def at(self, place: Place) -> Root:
-        """The filesystem of a place.
+    def at(self, candidate: Candidate) -> Root:
+        """Mount the filesystem of a candidate, once.
 
         Raises:
             CommandFailed: it cannot be mounted.
         """
-        target = self._mounted.get(place.device)
+        target = self._mounted.get(candidate.device)
         if target is None:
             target = f"{self._directory}/{len(self._mounted)}"
             os.makedirs(target, mode=0o700, exist_ok=True)
-            self._run(mount("auto", place.device, target, ("ro", *place.options)))
-            self._mounted[place.device] = target
+            self._run(mount("auto", candidate.device, target, ("ro", *candidate.options)))
+            self._mounted[candidate.device] = target
         return Root(target)
 
-    def make_writable(self, place: Place) -> None:
-        """Let the filesystem of a place, which is mounted, be written.
+    def make_writable(self, candidate: Candidate) -> None:
+        """Remount the filesystem of a candidate read-write.
 
         Raises:
-            IgnitionError: it cannot be; it is on a read-only disk, or damaged.
+            IgnitionError: it cannot be remounted: the disk is read-only, or the filesystem is damaged.
         """
-        if place.device not in self._writable:
+        if candidate.device not in self._writable:
             try:
-                self._run(remount_writable(self._mounted[place.device]))
+                self._run(remount_writable(self._mounted[candidate.device]))
             except CommandFailed as error:
-                raise IgnitionError(f"cannot mount {place.what} for writing: {error}") from error
-            self._writable.add(place.device)
+                raise IgnitionError(f"cannot mount {candidate.what} for writing: {error}") from error
+            self._writable.add(candidate.device)
 
     def release(self) -> None:
         """Unmount everything.
 
         Raises:
-            CommandFailed: something cannot be unmounted.
+            CommandFailed: a filesystem cannot be unmounted.
         """
         targets = [*reversed(self._mounted.values())]
         self._mounted.clear()

@@ -24,8 +24,8 @@ class KernelArguments(Adapter):
             if not isinstance(action, SetKernelArguments):
                 continue
             for key, how, arguments in (
-                ("shouldExist", "with", action.wish.should_exist),
-                ("shouldNotExist", "without", action.wish.should_not_exist),
+                ("shouldExist", "with", action.request.should_exist),
+                ("shouldNotExist", "without", action.request.should_not_exist),
             ):
                 for index, argument in enumerate(arguments):
                     what = f"booting {how} the kernel argument {argument.partition('=')[0]}"

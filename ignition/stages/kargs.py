@@ -1,4 +1,4 @@
-"""The kargs stage: the arguments that the kernel is to boot with. Source: engine.md 9.2."""
+"""The kargs stage: set kernel arguments; docs/reference/stages.md, "kargs stage"."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Final
 
 from ignition import distro, log
 from ignition.boot.state import State
-from ignition.bootloader.arguments import Wish, is_met
+from ignition.bootloader.arguments import ArgumentRequest, is_satisfied
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host, View
 from ignition.host.command import Command
+from ignition.host.system_path import under
 from ignition.schemas.config import Config
 from ignition.stages import Plan
 from ignition.tools.kargs import set_arguments
@@ -23,34 +24,32 @@ PATH: Final[ConfigPath] = ("kernelArguments",)
 
 @dataclass(frozen=True)
 class SetKernelArguments:
-    """Hand the arguments to the distribution's helper; it reboots when it has changed anything."""
+    """Run the helper of the distribution, which reboots after a change."""
 
-    wish: Wish
+    request: ArgumentRequest
     path: ConfigPath = PATH
 
     @property
     def command(self) -> Command:
-        """The call of the helper."""
-        return set_arguments(self.wish.should_exist, self.wish.should_not_exist)
+        return set_arguments(self.request.should_exist, self.request.should_not_exist)
 
     def describe(self) -> str:
-        """The command's reason."""
         return self.command.why
 
     def perform(self, host: Host) -> None:
-        """Run the helper. If it comes back, the kernel should have been started as wished."""
+        """Run the helper; warn if it returns although the running kernel lacks the arguments."""
         try:
             host.run(self.command)
         except IgnitionError as error:
             raise IgnitionError(
                 f"cannot set kernel arguments: {error}",
-                hint="kernelArguments need a working ignition-kargs-helper, a program of the distribution"
-                " that knows its boot loader; without one, leave kernelArguments out",
+                hint="add a working ignition-kargs-helper to the initramfs, or remove kernelArguments from"
+                " the config",
             ) from error
-        if not is_met(self.wish, command_line(host)):
+        if not is_satisfied(self.request, command_line(host)):
             log.warning(
-                "this kernel was not started with the arguments that the config asks for, though the helper"
-                " is content: the boot loader may read other files, or it was not the boot loader's"
+                "the running kernel lacks the kernel arguments of the config, although ignition-kargs-helper"
+                " succeeded: the boot loader may read other files, or the kernel was started otherwise"
             )
 
 
@@ -60,23 +59,25 @@ class KernelArguments:
     name = "kargs"
 
     def wanted(self, config: Config) -> bool:
-        """Whether the config names any."""
         return config.kernel_arguments.present
 
     def observe(self, config: Config, host: View, state: State) -> None:
-        """Only the helper can look."""
+        """Observe nothing: only the helper knows the boot loader."""
 
     def plan(self, config: Config, facts: None) -> Plan:
-        """Those that should be there first, each list in config order."""
+        """Plan one call: arguments that should exist first, each list in config order."""
         del facts
         arguments = config.kernel_arguments
-        return Plan((SetKernelArguments(Wish(arguments.should_exist, arguments.should_not_exist)),))
+        return Plan(
+            (SetKernelArguments(ArgumentRequest(arguments.should_exist, arguments.should_not_exist)),)
+        )
 
 
 def command_line(host: View) -> str:
-    """What the running kernel was started with."""
-    path = host.system.rstrip("/") + distro.kernel_command_line_path()
-    with open(path, encoding="utf-8", errors="replace") as file:
+    """Return the command line of the running kernel."""
+    with open(
+        under(host.system, distro.kernel_command_line_path()), encoding="utf-8", errors="replace"
+    ) as file:
         return file.read()
 
 

@@ -1,8 +1,9 @@
-"""The mount stage: mount the config's filesystems in the target root, each after those above it.
+"""The mount stage: mount the filesystems of the config in the target root, each after those above it.
 
-Rules: engine.md 9.4. Directories that have to be made are left for the files stage.
-What an earlier run has mounted stays as it is. Where the target has SELinux, directories get their labels
-before anything is mounted in them, so that what is there already keeps its own, and empty filesystems after.
+Source of the rules: docs/reference/stages.md, "mount stage". Created directories are persisted for the files
+stage. Filesystems that an earlier run has mounted stay mounted. With SELinux, created directories are
+labelled before a filesystem is mounted on them, so that existing files keep their labels, and empty
+filesystems afterwards.
 """
 
 from __future__ import annotations
@@ -45,20 +46,20 @@ LOST_AND_FOUND: Final = "lost+found"
 
 
 def mountable(config: Config) -> Iterator[tuple[int, str, Filesystem]]:
-    """The filesystems that are mounted: index, clean path in the root, and the filesystem itself."""
+    """Yield the filesystems to mount: index, clean path in the target root, and the filesystem."""
     for index, filesystem in enumerate(config.storage.filesystems):
         if filesystem.is_mounted:
             yield index, posixpath.normpath("/" + (filesystem.path or "").lstrip("/")), filesystem
 
 
 def is_below(path: str, other: str) -> bool:
-    """Whether a clean path is in the tree of another one, and not that one itself."""
+    """Whether a clean path is strictly below another one."""
     return path != other and path.startswith(other if other == "/" else f"{other}/")
 
 
 @dataclass(frozen=True)
 class MakeMountpoints:
-    """Make the directories at which filesystems will be mounted.
+    """Create the directories of mount points.
 
     Attributes:
         mountpoints: config path → clean path in the target root.
@@ -68,11 +69,10 @@ class MakeMountpoints:
     mountpoints: tuple[tuple[ConfigPath, str], ...]
 
     def describe(self) -> str:
-        """The directories."""
         return f"creating directories {', '.join(at for _, at in self.mountpoints)}"
 
     def perform(self, host: Host) -> None:
-        """Make them. Persists the missing ones before they are made: a second try finds them in place."""
+        """Create the directories; persist missing ones first, because a second run finds them existing."""
         made: list[str] = []
         for path, at in self.mountpoints:
             missing = missing_directories(host, path, at)
@@ -85,17 +85,17 @@ class MakeMountpoints:
     def _label(host: Host, made: list[str]) -> None:
         tops = [path for path in made if posixpath.dirname(path) not in made]
         if tops and set_labels(host, tops):
-            # Otherwise the files stage would do it, and go into what is mounted there by then.
+            # Otherwise the files stage would label them, and the filesystems mounted there by then.
             for path in tops:
                 host.root.touched.pop(path, None)
 
 
 @dataclass(frozen=True)
 class MountFilesystem:
-    """Mount one filesystem; its directory is there.
+    """Mount one filesystem on an existing directory.
 
     Attributes:
-        at: where, as a clean path in the target root.
+        at: clean path in the target root.
     """
 
     path: ConfigPath
@@ -103,11 +103,9 @@ class MountFilesystem:
     at: str
 
     def describe(self) -> str:
-        """What and where."""
         return f"mounting {self.filesystem.device} at {self.at}"
 
     def perform(self, host: Host) -> None:
-        """Mount."""
         filesystem = self.filesystem
         format_ = filesystem.format or ""
         target = host.root.host_path(self.at)
@@ -124,26 +122,29 @@ class MountFilesystem:
 
 @dataclass(frozen=True)
 class LabelFilesystems:
-    """Give the filesystems that hold nothing yet the security labels of their place.
+    """Label empty mounted filesystems.
 
     Attributes:
-        mountpoints: clean paths in the target root, with something mounted at each.
+        mountpoints: clean paths of the mount points in the target root.
     """
 
     path: ConfigPath
     mountpoints: tuple[str, ...]
 
     def describe(self) -> str:
-        """Which."""
-        return f"labelling empty filesystems of {', '.join(self.mountpoints)}"
+        return f"labelling empty filesystems at {', '.join(self.mountpoints)}"
 
     def perform(self, host: Host) -> None:
-        """One process for all, and none where the target has no SELinux."""
+        """Label all with one process; start none without SELinux."""
         set_labels(host, (at for at in self.mountpoints if set(host.root.list(at)) <= {LOST_AND_FOUND}))
 
 
 def missing_directories(host: View, path: ConfigPath, at: str) -> tuple[str, ...]:
-    """The parts of the path that do not exist; those that do are directories, and no links to one."""
+    """Return the missing directories of a mount point, topmost first.
+
+    Raises:
+        IgnitionError: an existing part is a symlink, or not a directory.
+    """
     parts = at.strip("/").split("/")
     places = [f"/{'/'.join(parts[: depth + 1])}" for depth in range(len(parts))]
     for depth, place in enumerate(places):
@@ -151,7 +152,7 @@ def missing_directories(host: View, path: ConfigPath, at: str) -> tuple[str, ...
         if found is None:
             return tuple(places[depth:])
         if not stat.S_ISDIR(found.st_mode):
-            kind = "a symlink" if stat.S_ISLNK(found.st_mode) else "no directory"
+            kind = "a symlink" if stat.S_ISLNK(found.st_mode) else "not a directory"
             raise IgnitionError(
                 f"cannot mount at {at}: {place} in the target root is {kind}",
                 path=path,
@@ -161,16 +162,15 @@ def missing_directories(host: View, path: ConfigPath, at: str) -> tuple[str, ...
 
 
 class MountFilesystems:
-    """All filesystems with a path."""
+    """The step that mounts all filesystems with a path."""
 
     name = "mounts"
 
     def wanted(self, config: Config) -> bool:
-        """Whether there is any."""
         return any(mountable(config))
 
     def observe(self, config: Config, host: View, state: State) -> frozenset[int]:  # noqa: ARG002
-        """The indices of those which are mounted already."""
+        """Return the indices of the filesystems that are already mounted."""
         visible = {each.target: each for each in mounted(host.system)}
         return frozenset(
             index
@@ -179,7 +179,7 @@ class MountFilesystems:
         )
 
     def plan(self, config: Config, facts: frozenset[int]) -> Plan:
-        """Mount the others, each after those above it, and side by side where none is."""
+        """Mount the other filesystems, each after those above it, independent ones in parallel."""
         wanted = list(mountable(config))
         keeps = [
             f"{each.device} is already mounted at {path}" for index, path, each in wanted if index in facts
@@ -197,7 +197,7 @@ class MountFilesystems:
 
 
 def _level(mounts: Iterable[MountFilesystem], one: MountFilesystem) -> int:
-    """How many of the mounts are above one."""
+    """Return the number of mounts above one."""
     return sum(is_below(one.at, each.at) for each in mounts)
 
 
@@ -213,21 +213,19 @@ def _is_mounted(host: View, visible: Mapping[str, Mount], target: str, filesyste
 
 
 class Labels:
-    """What is mounted has the security labels of its place, where the target has SELinux."""
+    """The step that labels empty filesystems if the target root has SELinux."""
 
     name = "labels"
 
     def wanted(self, config: Config) -> bool:
-        """Whether anything is mounted."""
         return any(mountable(config))
 
     def observe(self, config: Config, host: View, state: State) -> bool:
-        """Whether the target has SELinux."""
+        """Return whether the target root has SELinux."""
         del config, state
         return file_contexts(host.root) is not None
 
     def plan(self, config: Config, facts: bool) -> Plan:
-        """Label what is empty."""
         mountpoints = tuple(path for _, path, _ in mountable(config))
         return Plan((LabelFilesystems(PATH, mountpoints),) if facts else ())
 

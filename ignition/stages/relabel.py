@@ -1,4 +1,4 @@
-"""Security labels of single places, where the target has SELinux."""
+"""SELinux labels of single paths in the target root."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["set_labels"]
 
 
 def set_labels(host: Host, paths: Iterable[str]) -> bool:
-    """Label these paths of the target root and all below them, as its policy says.
+    """Label these paths of the target root recursively by its policy.
 
     Returns:
-        Whether there was anything to do: a root without SELinux has no labels.
+        Whether anything was labelled: false without paths or without SELinux.
     """
     contexts, paths = file_contexts(host.root), tuple(paths)
     if contexts is None or not paths:

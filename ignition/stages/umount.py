@@ -1,4 +1,7 @@
-"""The umount stage: unmount what the mount stage has mounted, deep ones first. Rules: engine.md 9.6."""
+"""The umount stage: unmount the filesystems of the mount stage, deepest first.
+
+Source of the rules: docs/reference/stages.md, "umount stage".
+"""
 
 from __future__ import annotations
 
@@ -23,26 +26,24 @@ __all__ = ["STEPS", "Unmount", "UnmountFilesystems"]
 
 ATTEMPTS: Final = 5
 PAUSE: Final = 0.3
-"""Seconds between two attempts; what keeps a mount busy is mostly udev or the journal, for a moment."""
+"""Seconds between two attempts: udev or the journal often keep a mount busy for a moment."""
 
 
 @dataclass(frozen=True)
 class Unmount:
-    """Unmount several targets, in this order; one that is busy is tried again.
+    """Unmount several targets in this order; busy ones are retried.
 
     Attributes:
-        targets: as the running system knows them.
+        targets: paths in the running system.
     """
 
     path: ConfigPath
     targets: tuple[str, ...]
 
     def describe(self) -> str:
-        """The targets."""
         return f"unmounting {', '.join(self.targets)}"
 
     def perform(self, host: Host) -> None:
-        """Unmount."""
         left: Sequence[str] = self.targets
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -68,27 +69,24 @@ def _busy(host: View, targets: Sequence[str]) -> IgnitionError:
     by = {target: ", ".join(processes_using(host.system, target)) or "no process" for target in targets}
     return IgnitionError(
         "cannot unmount " + "; ".join(f"{target} (used by {names})" for target, names in by.items()),
-        hint="end the processes that use it, and unmount filesystems below it",
+        hint="end these processes, and unmount filesystems below",
     )
 
 
 class UnmountFilesystems:
-    """All filesystems that the mount stage mounts."""
+    """The step that unmounts all filesystems of the mount stage."""
 
     name = "mounts"
 
     def wanted(self, config: Config) -> bool:
-        """Whether there is any."""
         return any(mountable(config))
 
     def observe(self, config: Config, host: View, state: State) -> tuple[str, ...]:  # noqa: ARG002
-        """The targets that are mounted, deep ones first."""
-        # Whatever is below a path is longer than it.
+        """Return the mounted targets, deepest first: a path below another one is longer."""
         paths = sorted((path for _, path, _ in mountable(config)), key=len, reverse=True)
         return tuple(_still_mounted(host, [host.root.host_path(path) for path in dict.fromkeys(paths)]))
 
     def plan(self, config: Config, facts: tuple[str, ...]) -> Plan:  # noqa: ARG002
-        """Unmount them with one call."""
         return Plan(actions=(Unmount(PATH, facts),) if facts else ())
 
 

@@ -1,4 +1,4 @@
-"""A machine whose disks are directories: what mounting one does is told to the fake gate for programs."""
+"""A machine with directories as disks; fake programs mount them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,11 @@ __all__ = ["Machine", "Rebooted"]
 
 
 class Rebooted(BaseException):
-    """What ends the helper: nothing can catch it, as with the real thing."""
+    """Ends the helper, like a real reboot: not an `Exception`."""
 
 
 class Machine:
-    """Devices and their files below `directory`; `line` is what the kernel was started with.
-
-    `rebooting` is what happens when the machine is asked to: nothing comes after it.
-    """
+    """Devices and their files below `directory`; `line` is the command line of the running kernel."""
 
     def __init__(self, directory: Path, line: str = "root=LABEL=root ro quiet") -> None:
         self.directory = directory
@@ -44,12 +41,12 @@ class Machine:
         self.run.answer("systemctl", self._reboot, having="reboot")
 
     def start(self, line: str, boot: str = "first") -> None:
-        """The kernel starts with this command line."""
+        """Set the command line and the boot id of the running kernel."""
         (self.system / "proc/cmdline").write_text(f"{line}\n")
         (self.system / "proc/sys/kernel/random/boot_id").write_text(f"{boot}\n")
 
     def add(self, device: str, files: Mapping[str, str | bytes], **columns: str) -> Path:
-        """A device with these files; returns where they are."""
+        """Add a device with these files; return their directory."""
         tree = self.directory / "disks" / device.replace("/", "_")
         tree.mkdir(parents=True)
         for path, data in files.items():
@@ -60,16 +57,14 @@ class Machine:
         return tree
 
     def variable(self, name: str, value: str) -> None:
-        """The boot loader says this of itself."""
+        """Set an EFI variable of the boot loader."""
         path = self.system / f"sys/firmware/efi/efivars/{name}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
         path.write_bytes(b"\x06\0\0\0" + f"{value}\0".encode("utf-16-le"))
 
     def helper(self, loader: str = "auto", device: str = "") -> Helper:
-        """The helper on this machine."""
         return Helper(self.run, loader, device, str(self.system), self._sleep)
 
     def files(self) -> dict[str, bytes]:
-        """All files of all devices."""
         top = self.directory / "disks"
         return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
 

@@ -1,4 +1,4 @@
-"""Which filesystems are looked at, in which order, and which of several is the right one."""
+"""Candidate filesystems: order, and choice among several."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ignition.bootloader import candidates
-from ignition.bootloader.candidates import Device, Known
+from ignition.bootloader.candidates import BootFacts, Device
 from ignition.errors import IgnitionError
 
 ESP = candidates.EFI_SYSTEM[0]
@@ -22,13 +22,13 @@ OTHER_BOOT = Device("/dev/vdb2", "boot", "u-5", "f-2", disk="/dev/vdb")
 DATA = Device("/dev/vdb3", "data", "u-6", "f-3", disk="/dev/vdb")
 
 
-def known(*devices: Device, line: str = "root=LABEL=root", partition: str = "") -> Known:
-    return Known(devices, candidates.arguments(line), partition)
+def facts(*devices: Device, line: str = "root=LABEL=root", partition: str = "") -> BootFacts:
+    return BootFacts(devices, candidates.arguments(line), partition)
 
 
-def test_grub_s_places() -> None:
-    found = list(candidates.grub_places(known(SYSTEM, EXTENDED, ROOT, BOOT)))
-    assert [(place.device, place.prefix) for place in found] == [
+def test_grub_candidates_are_ordered() -> None:
+    found = list(candidates.grub_candidates(facts(SYSTEM, EXTENDED, ROOT, BOOT)))
+    assert [(candidate.device, candidate.prefix) for candidate in found] == [
         ("/dev/vda2", ""),
         ("/dev/vda3", ""),
         ("/dev/vda4", "/boot"),
@@ -36,14 +36,14 @@ def test_grub_s_places() -> None:
     ]
 
 
-def test_systemd_boot_s_places() -> None:
-    found = list(candidates.systemd_boot_places(known(SYSTEM, EXTENDED, ROOT, BOOT)))
-    assert [place.device for place in found] == ["/dev/vda3", "/dev/vda1"]
+def test_systemd_boot_candidates_are_ordered() -> None:
+    found = list(candidates.systemd_boot_candidates(facts(SYSTEM, EXTENDED, ROOT, BOOT)))
+    assert [candidate.device for candidate in found] == ["/dev/vda3", "/dev/vda1"]
 
 
-def test_partitions_in_a_table_of_the_kind_mbr_have_numbers_for_types() -> None:
-    found = candidates.systemd_boot_places(known(Device("/dev/vda1", parttype="0xef", disk="/dev/vda")))
-    assert [place.device for place in found] == ["/dev/vda1"]
+def test_mbr_partition_types_are_recognized() -> None:
+    found = candidates.systemd_boot_candidates(facts(Device("/dev/vda1", parttype="0xef", disk="/dev/vda")))
+    assert [candidate.device for candidate in found] == ["/dev/vda1"]
 
 
 @pytest.mark.parametrize(
@@ -51,25 +51,25 @@ def test_partitions_in_a_table_of_the_kind_mbr_have_numbers_for_types() -> None:
     [
         ("root=LABEL=root", "", "/dev/vda1"),
         ("root=/dev/vdb3", "", "/dev/vdb1"),
-        # The disk that the boot loader came from counts more than that of the root.
+        # The disk of the boot loader has priority over that of the root.
         ("root=LABEL=root", "F-1", "/dev/vdb1"),
     ],
 )
-def test_of_several_the_one_on_the_right_disk_is_taken(line: str, partition: str, expected: str) -> None:
-    it = known(SYSTEM, OTHER_SYSTEM, ROOT, DATA, line=line, partition=partition)
-    assert [place.device for place in candidates.systemd_boot_places(it)] == [expected]
+def test_device_on_disk_of_boot_loader_or_root_is_chosen(line: str, partition: str, expected: str) -> None:
+    it = facts(SYSTEM, OTHER_SYSTEM, ROOT, DATA, line=line, partition=partition)
+    assert [candidate.device for candidate in candidates.systemd_boot_candidates(it)] == [expected]
 
 
-def test_the_only_one_is_taken_wherever_it_is() -> None:
-    it = known(OTHER_BOOT, ROOT)
-    assert next(candidates.grub_places(it)).device == "/dev/vdb2"
+def test_single_device_on_other_disk_is_chosen() -> None:
+    it = facts(OTHER_BOOT, ROOT)
+    assert next(candidates.grub_candidates(it)).device == "/dev/vdb2"
 
 
-def test_of_several_without_a_reason_none_is_taken() -> None:
+def test_ambiguous_devices_are_an_error() -> None:
     with pytest.raises(
         IgnitionError, match="/dev/vda2, /dev/vdb2 are each the filesystem labelled boot"
     ) as caught:
-        list(candidates.grub_places(known(BOOT, OTHER_BOOT, line="")))
+        list(candidates.grub_candidates(facts(BOOT, OTHER_BOOT, line="")))
     assert "IGNITION_BOOT_DEVICE" in caught.value.hint
 
 
@@ -77,26 +77,26 @@ def test_of_several_without_a_reason_none_is_taken() -> None:
     "spec",
     ["LABEL=root", "UUID=u-4", "UUID=U-4", "PARTUUID=E-4", "PARTLABEL=system", "/dev/vda4", 'LABEL="root"'],
 )
-def test_how_the_root_is_named(spec: str) -> None:
-    assert known(SYSTEM, ROOT, line=f"ro root={spec} quiet").root == ROOT
+def test_root_is_found_by_every_kind_of_name(spec: str) -> None:
+    assert facts(SYSTEM, ROOT, line=f"ro root={spec} quiet").root == ROOT
 
 
 @pytest.mark.parametrize("spec", ["", "LABEL=", "LABEL=ROOT", "UUID=u-9", "/dev/mapper/root", "gpt-auto"])
-def test_a_root_that_is_not_there_is_no_place(spec: str) -> None:
-    it = known(SYSTEM, ROOT, line=f"root={spec}")
+def test_missing_root_is_no_candidate(spec: str) -> None:
+    it = facts(SYSTEM, ROOT, line=f"root={spec}")
     assert it.root is None
-    assert list(candidates.root_place(it)) == []
+    assert list(candidates.root_candidate(it)) == []
 
 
-def test_the_root_is_mounted_with_its_flags() -> None:
-    (place,) = candidates.root_place(
-        known(ROOT, line="root=LABEL=root rootflags=subvol=@,compress=zstd"), "/boot"
+def test_root_candidate_has_rootflags() -> None:
+    (candidate,) = candidates.root_candidate(
+        facts(ROOT, line="root=LABEL=root rootflags=subvol=@,compress=zstd"), "/boot"
     )
-    assert place.options == ("subvol=@", "compress=zstd")
+    assert candidate.options == ("subvol=@", "compress=zstd")
 
 
-def test_what_fstab_mounts_at_boot() -> None:
-    it = known(BOOT, DATA)
+def test_fstab_candidate_is_the_filesystem_at_boot() -> None:
+    it = facts(BOOT, DATA)
     lines = (
         "# LABEL=data /boot ext4",
         "",
@@ -105,17 +105,17 @@ def test_what_fstab_mounts_at_boot() -> None:
         "LABEL=data /boot/efi",
     )
     fstab = "\n".join(lines)
-    assert [place.device for place in candidates.mounted_at_boot(it, fstab)] == ["/dev/vda2"]
-    assert list(candidates.mounted_at_boot(it, "UUID=gone /boot ext4")) == []
+    assert [candidate.device for candidate in candidates.fstab_candidate(it, fstab)] == ["/dev/vda2"]
+    assert list(candidates.fstab_candidate(it, "UUID=gone /boot ext4")) == []
 
 
-def test_no_place_is_looked_at_twice() -> None:
+def test_duplicate_candidates_are_removed() -> None:
     twice = Device("/dev/vda2", "boot", parttype=XBOOTLDR, disk="/dev/vda")
-    found = list(candidates.first_of_each(candidates.grub_places(known(twice))))
-    assert [place.device for place in found] == ["/dev/vda2"]
+    found = list(candidates.without_duplicates(candidates.grub_candidates(facts(twice))))
+    assert [candidate.device for candidate in found] == ["/dev/vda2"]
 
 
-def test_arguments_by_name() -> None:
+def test_arguments_are_split_by_name() -> None:
     assert candidates.arguments('ro a=1 a=2 b="x y" "c=p q" root=LABEL=r') == {
         "ro": "",
         "a": "2",
@@ -125,7 +125,7 @@ def test_arguments_by_name() -> None:
     }
 
 
-def test_what_lsblk_says() -> None:
+def test_parse_reads_lsblk_output() -> None:
     row = {
         "path": "/dev/md0",
         "label": "boot",

@@ -1,4 +1,4 @@
-"""What later kernels of the installed system get; the rest of `files` is tested with the helper."""
+"""Files for later kernels of the installed system; the tests of the helper cover the rest."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from ignition.bootloader import files
-from ignition.bootloader.arguments import Wish
+from ignition.bootloader.arguments import ArgumentRequest
 from ignition.host.root import Root
 from tests.bootloader.test_grub import line_after
 
 
-def later(root: Path, wish: Wish) -> dict[str, str]:
-    edits = files.for_later_kernels(Root(str(root)), wish)
+def later(root: Path, request: ArgumentRequest) -> dict[str, str]:
+    edits = files.edits_for_later_kernels(Root(str(root)), request)
     files.write(Root(str(root)), edits)
-    assert not any(edit.changes for edit in files.for_later_kernels(Root(str(root)), wish))
+    assert not any(edit.changes for edit in files.edits_for_later_kernels(Root(str(root)), request))
     return {edit.path: edit.new.decode() for edit in edits if edit.changes}
 
 
@@ -29,14 +29,14 @@ def later(root: Path, wish: Wish) -> dict[str, str]:
         ("", "nosmt\n"),
     ],
 )
-def test_the_line_of_kernel_install(tmp_path: Path, old: str, new: str) -> None:
+def test_kernel_install_line_is_changed(tmp_path: Path, old: str, new: str) -> None:
     (tmp_path / "etc/kernel").mkdir(parents=True)
     (tmp_path / "etc/kernel/cmdline").write_text(old)
-    assert later(tmp_path, Wish(("nosmt",), ("quiet",))) == {"/etc/kernel/cmdline": new}
+    assert later(tmp_path, ArgumentRequest(("nosmt",), ("quiet",))) == {"/etc/kernel/cmdline": new}
 
 
-def test_a_system_without_either_gets_neither(tmp_path: Path) -> None:
-    assert later(tmp_path, Wish(("nosmt",), ("quiet",))) == {}
+def test_system_without_either_file_is_unchanged(tmp_path: Path) -> None:
+    assert later(tmp_path, ArgumentRequest(("nosmt",), ("quiet",))) == {}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -55,7 +55,7 @@ def test_a_system_without_either_gets_neither(tmp_path: Path) -> None:
         ("", "a b c", (), ("b c", ""), ("", "a")),
     ],
 )
-def test_what_grub_mkconfig_makes_of_the_drop_in(
+def test_drop_in_changes_variables_of_grub_mkconfig(
     tmp_path: Path,
     linux: str,
     default: str,
@@ -64,7 +64,9 @@ def test_what_grub_mkconfig_makes_of_the_drop_in(
     expected: tuple[str, str],
 ) -> None:
     (tmp_path / "etc/default/grub.d").mkdir(parents=True)
-    assert list(later(tmp_path, Wish(should, should_not))) == ["/etc/default/grub.d/zz-ignition.cfg"]
+    assert list(later(tmp_path, ArgumentRequest(should, should_not))) == [
+        "/etc/default/grub.d/zz-ignition.cfg"
+    ]
     script = (
         'set -eu; GRUB_CMDLINE_LINUX=$1 GRUB_CMDLINE_LINUX_DEFAULT=$2; . "$3"; . "$3"\n'
         'printf "%s\\n" "$GRUB_CMDLINE_LINUX" "$GRUB_CMDLINE_LINUX_DEFAULT"'
@@ -74,6 +76,6 @@ def test_what_grub_mkconfig_makes_of_the_drop_in(
         ["sh", "-c", script, "sh", linux, default, drop_in], check=True, capture_output=True, text=True
     )
     assert tuple(ran.stdout.split("\n")[:2]) == expected
-    # The line that grub-mkconfig writes with it needs no change any more.
+    # The resulting line of grub-mkconfig needs no further change.
     line = f"linux /v {expected[0]} {expected[1]}".replace("$", "")
-    assert line_after(line, Wish(should, should_not)) == line
+    assert line_after(line, ArgumentRequest(should, should_not)) == line

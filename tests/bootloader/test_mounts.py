@@ -1,4 +1,4 @@
-"""The same on a real filesystem: not a byte is written where nothing changes. Needs root and loop devices."""
+"""The helper on a real filesystem. Needs root and loop devices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ignition.bootloader.arguments import Wish
+from ignition.bootloader.arguments import ArgumentRequest
 from ignition.bootloader.helper import Helper
 from ignition.host.command import Command, Ran
 from ignition.host.run import run
@@ -31,7 +31,7 @@ class Real:
         self.node = node
 
     def run(self, command: Command) -> Ran:
-        """Real mounts; what would touch the machine that runs the tests is not real."""
+        """Run real mounts; fake programs that would affect the machine of the tests."""
         if command.program == "lsblk":
             names = ("label", "uuid", "partuuid", "partlabel", "parttype", "pkname")
             row = dict.fromkeys(names) | {"path": self.node, "label": "boot"}
@@ -40,8 +40,8 @@ class Real:
             raise Rebooted
         return Ran(0) if command.program == "udevadm" else run(command)
 
-    def set(self, wish: Wish) -> None:
-        Helper(self.run, "grub", system=str(self.machine.system)).set(wish)
+    def set(self, request: ArgumentRequest) -> None:
+        Helper(self.run, "grub", system=str(self.machine.system)).set(request)
 
     def digest(self) -> str:
         return hashlib.sha256(self.image.read_bytes()).hexdigest()
@@ -60,15 +60,15 @@ def real(tmp_path: Path) -> Iterator[Real]:
         yield Real(Machine(tmp_path / "machine", "ro quiet"), image, node)
 
 
-def test_where_nothing_changes_not_a_byte_is_written(real: Real) -> None:
+def test_unchanged_filesystem_is_not_written(real: Real) -> None:
     before = real.digest()
-    real.set(Wish(("ro",), ("nosmt",)))
+    real.set(ArgumentRequest(("ro",), ("nosmt",)))
     assert real.digest() == before
 
 
-def test_what_changes_is_on_the_disk_before_the_reboot(real: Real) -> None:
+def test_changes_are_on_disk_before_the_reboot(real: Real) -> None:
     with pytest.raises(Rebooted):
-        real.set(Wish(("nosmt",), ("quiet",)))
+        real.set(ArgumentRequest(("nosmt",), ("quiet",)))
     assert real.read("/grub/grub.cfg") == "linux /vmlinuz ro nosmt\n"
     assert real.read("/ignition.kargs-reboot") == "first\n--should-exist nosmt\n--should-not-exist quiet\n"
     mounts = Path("/proc/self/mountinfo").read_text()

@@ -1,4 +1,4 @@
-"""Kernel arguments: one call of the helper, and a clear word when there is none."""
+"""The kargs stage: one call of the helper, and its failures."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def host(tmp_path: Path) -> FakeHost:
 
 
 def started_with(host: FakeHost, line: str) -> None:
-    """This is the running kernel's command line."""
+    """Set the command line of the running kernel."""
     file = Path(host.system, "proc/cmdline")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"{line}\n")
 
 
-def test_the_helper_is_called_once(host: FakeHost, programs: Programs) -> None:
+def test_helper_is_called_once_with_all_arguments(host: FakeHost, programs: Programs) -> None:
     programs.add("ignition-kargs-helper")
     performed(STAGE, CONFIG, host, State())
     assert programs.argvs == [
@@ -47,15 +47,15 @@ def test_the_helper_is_called_once(host: FakeHost, programs: Programs) -> None:
     ]
 
 
-def test_a_distribution_without_a_helper(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_helper_is_an_error_with_hint(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ActionFailed, match="cannot set kernel arguments") as caught:
         performed(STAGE, CONFIG, host, State())
     assert caught.value.path == ("kernelArguments",)
-    assert "leave kernelArguments out" in caught.value.hint
+    assert "remove kernelArguments from the config" in caught.value.hint
 
 
-def test_a_helper_that_always_fails(host: FakeHost, programs: Programs) -> None:
+def test_failing_helper_is_an_error(host: FakeHost, programs: Programs) -> None:
     programs.add("ignition-kargs-helper", status=1, stderr="not here")
     with pytest.raises(ActionFailed, match=r"cannot set kernel arguments.*not here"):
         performed(STAGE, CONFIG, host, State())
@@ -65,17 +65,17 @@ def test_a_helper_that_always_fails(host: FakeHost, programs: Programs) -> None:
     ("line", "warns"),
     [("ro a=b c nosmt", False), ("a=b c nosmt quiet", True), ("a=b x c nosmt", True), ("a=b c", True)],
 )
-def test_a_kernel_that_was_started_otherwise_though_the_helper_is_content(
+def test_running_kernel_without_the_arguments_warns(
     host: FakeHost, programs: Programs, caplog: pytest.LogCaptureFixture, line: str, warns: bool
 ) -> None:
     programs.add("ignition-kargs-helper")
     started_with(host, line)
     performed(STAGE, CONFIG, host, State())
     warnings = [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]
-    assert ["was not started with the arguments" in text for text in warnings] == [True] * warns
+    assert ["the running kernel lacks the kernel arguments" in text for text in warnings] == [True] * warns
 
 
-def test_without_arguments_there_is_nothing_to_do() -> None:
+def test_config_without_arguments_needs_no_stage() -> None:
     assert not KernelArguments().wanted(config_of())
     assert not STAGE.wanted(config_of())
     assert KernelArguments().wanted(CONFIG)

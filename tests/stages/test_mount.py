@@ -1,4 +1,4 @@
-"""The mount stage: order, directories, links, what is mounted already, and the real thing."""
+"""The mount stage: order, created directories, symlinks, existing mounts, and real mounts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def plan(host: FakeHost, wanted: Config) -> Plan:
     return step.plan(wanted, step.observe(wanted, host, State()))
 
 
-def test_what_is_mounted_and_what_is_not() -> None:
+def test_mountable_selects_filesystems_with_path_and_format() -> None:
     wanted = config(
         fs("/var"),
         fs("", "/dev/a"),
@@ -69,11 +69,11 @@ def test_what_is_mounted_and_what_is_not() -> None:
     ("path", "other", "below"),
     [("/a/b", "/a", True), ("/a", "/", True), ("/ab", "/a", False), ("/a", "/a", False), ("/", "/", False)],
 )
-def test_below(path: str, other: str, below: bool) -> None:
+def test_is_below_table(path: str, other: str, below: bool) -> None:
     assert is_below(path, other) is below
 
 
-def test_each_after_those_above_it_and_side_by_side_where_none_is(host: FakeHost, sysfs: Sysfs) -> None:
+def test_mounts_are_ordered_by_depth_and_parallel_otherwise(host: FakeHost, sysfs: Sysfs) -> None:
     found = plan(
         host,
         config(
@@ -92,7 +92,7 @@ def test_each_after_those_above_it_and_side_by_side_where_none_is(host: FakeHost
     assert isinstance(found.actions[1], Parallel)
 
 
-def test_the_root_is_above_everything(host: FakeHost, sysfs: Sysfs) -> None:
+def test_root_is_mounted_first(host: FakeHost, sysfs: Sysfs) -> None:
     found = plan(host, config(fs("/a", "/dev/a"), fs("/", "/dev/r")))
     assert [action.describe() for action in found.actions][1::2] == [
         "mounting /dev/r at /",
@@ -100,7 +100,7 @@ def test_the_root_is_above_everything(host: FakeHost, sysfs: Sysfs) -> None:
     ]
 
 
-def test_the_configs_own_name_of_the_device_and_its_options(host: FakeHost, sysfs: Sysfs) -> None:
+def test_mount_uses_device_and_options_of_the_config(host: FakeHost, sysfs: Sysfs) -> None:
     wanted = config(fs("/var", "/dev/disk/by-label/x", "xfs", mount_options=("noatime", "pquota")))
     left = performed(MOUNT, wanted, host, State())
     target = f"{host.root.path}/var"
@@ -110,14 +110,14 @@ def test_the_configs_own_name_of_the_device_and_its_options(host: FakeHost, sysf
     assert left.directories == ("/var",)
 
 
-def test_the_directories_that_are_made_are_left_and_others_are_not(host: FakeHost, sysfs: Sysfs) -> None:
+def test_created_directories_are_persisted(host: FakeHost, sysfs: Sysfs) -> None:
     Path(host.root.path, "var").mkdir()
     left = performed(MOUNT, config(fs("/var/lib/data"), fs("/srv", "/dev/b")), host, State())
     assert sorted(left.directories) == ["/srv", "/var/lib", "/var/lib/data"]
     assert Path(host.root.path, "var/lib/data").stat().st_mode & 0o777 == 0o755
 
 
-def test_directories_that_a_failed_run_made_are_left_all_the_same(host: FakeHost, sysfs: Sysfs) -> None:
+def test_directories_of_a_failed_run_are_persisted(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("mount", status=32, stderr="no")
     left: list[State] = []
     with pytest.raises(ActionFailed), persisting(left.append):
@@ -125,10 +125,10 @@ def test_directories_that_a_failed_run_made_are_left_all_the_same(host: FakeHost
     assert sum(left, State()).directories == ("/var", "/var/lib")
 
 
-def test_a_directory_is_left_before_it_is_made(
+def test_directory_is_persisted_before_it_is_created(
     host: FakeHost, sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that is killed in between makes it in its next run, or finds it made."""
+    """If the process is killed in between, the next run creates the directory or finds it."""
     left: list[State] = []
 
     def full(self: object, path: str) -> None:
@@ -150,13 +150,13 @@ def test_a_directory_is_left_before_it_is_made(
             "/var/lib",
             "a symlink",
         ),
-        (lambda root: (root / "var").write_text(""), "/var", "no directory"),
+        (lambda root: (root / "var").write_text(""), "/var", "not a directory"),
     ],
 )
-def test_no_part_of_the_path_may_be_a_link(
+def test_symlink_in_mount_point_is_an_error(
     host: FakeHost, sysfs: Sysfs, make: Any, place: str, kind: str
 ) -> None:
-    """A mount through a link would land outside the target root, or where the config does not say."""
+    """A mount through a symlink would be outside of the target root, or at another path than configured."""
     make(Path(host.root.path))
     with pytest.raises(ActionFailed, match=f"{place} in the target root is {kind}") as caught:
         performed(MOUNT, config(fs("/var/lib/data")), host, State())
@@ -164,14 +164,14 @@ def test_no_part_of_the_path_may_be_a_link(
     assert host.run.argvs == []
 
 
-def test_a_kernel_without_the_filesystem_is_named(host: FakeHost, sysfs: Sysfs) -> None:
+def test_missing_kernel_support_is_an_error_with_hint(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("mount", status=32, stderr="mount: /sysroot/var: unknown filesystem type 'btrfs'.")
     with pytest.raises(ActionFailed, match="the kernel lacks btrfs support") as caught:
         performed(MOUNT, config(fs("/var", format_="btrfs")), host, State())
     assert caught.value.hint == "add the kernel module btrfs to the initramfs"
 
 
-def test_any_other_failure_keeps_mounts_own_words(host: FakeHost, sysfs: Sysfs) -> None:
+def test_other_failure_keeps_the_message_of_mount(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer(
         "mount", status=32, stderr="mount: wrong fs type, bad option, bad superblock on /dev/vdb1"
     )
@@ -179,7 +179,7 @@ def test_any_other_failure_keeps_mounts_own_words(host: FakeHost, sysfs: Sysfs) 
         performed(MOUNT, config(fs("/var")), host, State())
 
 
-def test_what_is_mounted_already_stays_and_the_rest_is_mounted(host: FakeHost, sysfs: Sysfs) -> None:
+def test_existing_mounts_stay_and_others_are_mounted(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.link("/dev/disk/by-label/x", "/dev/vdb1")
     sysfs.mount(f"{host.root.path}/var", "/dev/vdb1", "ext4")
     sysfs.mount(f"{host.root.path}/shared", "tag", "virtiofs")
@@ -194,14 +194,14 @@ def test_what_is_mounted_already_stays_and_the_rest_is_mounted(host: FakeHost, s
     )
 
 
-def test_something_else_that_is_mounted_there_is_mounted_over(host: FakeHost, sysfs: Sysfs) -> None:
+def test_other_existing_mount_is_covered(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.mount(f"{host.root.path}/var", "/dev/vdb1", "ext4")
     sysfs.mount(f"{host.root.path}/var", "tmpfs", "tmpfs")
     assert len(plan(host, config(fs("/var", "/dev/vdb1"))).actions) == 2
 
 
 @pytest.mark.real_commands(*loop.PROGRAMS, "mkfs.ext4", "mount", "umount")
-def test_mount_and_umount_for_real_in_depth_order_and_again(tmp_path: Path) -> None:
+def test_real_mount_and_umount_in_depth_order(tmp_path: Path) -> None:
     with loop.attached(tmp_path / "one", 8 << 20) as outer, loop.attached(tmp_path / "two", 8 << 20) as inner:
         for node in (outer, inner):
             subprocess.run(["mkfs.ext4", "-q", node], check=True)

@@ -1,4 +1,4 @@
-"""Security labels by the real setfiles: it needs no SELinux in the kernel that runs the tests, only root."""
+"""SELinux labels, set by the real setfiles, which needs root but no SELinux in the kernel."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ POLICY = """\
 
 @pytest.fixture(autouse=True)
 def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sync of this machine's disks could take minutes."""
+    """Disable sync, which could take minutes on real disks."""
     root = importlib.import_module("ignition.host.root").Root
     monkeypatch.setattr(root, "sync", lambda self, paths: None)
 
@@ -57,7 +57,7 @@ def host(tmp_path: Path) -> FakeHost:
 
 @pytest.fixture
 def policy(host: FakeHost) -> None:
-    """The target has SELinux."""
+    """Put an SELinux policy into the target root."""
     host.root.write("/etc/selinux/config", b"SELINUX=enforcing\nSELINUXTYPE=tested\n")
     host.root.write("/etc/selinux/tested/contexts/files/file_contexts", POLICY.encode())
     host.root.touched.clear()
@@ -69,7 +69,7 @@ def perform_stage(host: FakeHost, name: str, **sections: Any) -> None:
 
 
 def label(host: FakeHost, path: str) -> str:
-    """The type in the label of a path; "" if it has none."""
+    """Return the type in the label of a path, or ""."""
     try:
         context = os.getxattr(local(host, path), "security.selinux", follow_symlinks=False)
     except OSError:
@@ -78,7 +78,7 @@ def label(host: FakeHost, path: str) -> str:
 
 
 def everything(host: FakeHost) -> dict[str, Any]:
-    """A config with something of everything that makes names."""
+    """Return a config with every kind of created object."""
     return {
         "storage": {
             "files": [
@@ -95,7 +95,7 @@ def everything(host: FakeHost) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("policy")
-def test_all_that_the_files_stage_makes_has_the_label_of_its_place(host: FakeHost) -> None:
+def test_files_stage_labels_all_created_objects(host: FakeHost) -> None:
     host.root.write("/var/log/old", b"")
     host.root.touched.clear()
     perform_stage(host, "files", **everything(host))
@@ -112,7 +112,7 @@ LABELS = {
     "/var/log/deep/new": "var_log_t",
     "/srv": "var_t",
     "/srv/data": "var_t",
-    # What was there is not touched.
+    # Existing objects keep their labels.
     "/var/log/old": "",
     "/var/log": "",
     "/etc": "",
@@ -120,7 +120,7 @@ LABELS = {
 }
 
 
-def test_a_target_without_selinux_gets_no_labels(host: FakeHost) -> None:
+def test_target_without_selinux_is_not_labelled(host: FakeHost) -> None:
     perform_stage(host, "files", **everything(host))
     assert {label(host, path) for path in LABELS} == {""}
     assert host.run.ran("setfiles") == []
@@ -145,18 +145,18 @@ MOUNTS = {
 
 
 def mounting(command: Command) -> Ran:
-    """What is on the devices: `new` has nothing but what mkfs makes, `kept` has data."""
+    """Simulate a mount: `new` has only the objects of mkfs, `kept` has data."""
     device, target = (str(word) for word in command.argv[-2:])
     if device == "/dev/new":
         Path(target, "lost+found").mkdir()
     if device == "/dev/kept":
         Path(target, "data").write_text("")
-        os.removexattr(target, "security.selinux")  # the filesystem's own top is another directory
+        os.removexattr(target, "security.selinux")  # the root directory of the filesystem
     return Ran(0)
 
 
 @pytest.mark.usefixtures("policy")
-def test_directories_are_labelled_before_anything_is_mounted_in_them_and_empty_filesystems_after(
+def test_mount_stage_labels_directories_before_and_empty_filesystems_after(
     host: FakeHost,
 ) -> None:
     local(host, "/srv").mkdir()
@@ -177,8 +177,8 @@ def test_directories_are_labelled_before_anything_is_mounted_in_them_and_empty_f
 
 
 @pytest.mark.usefixtures("policy")
-def test_the_files_stage_does_not_go_into_what_is_mounted(host: FakeHost) -> None:
-    """In the process of the mount stage, which has made the directory above."""
+def test_files_stage_does_not_label_mounted_filesystems(host: FakeHost) -> None:
+    """Both stages run in one process; the mount stage has created the parent directory."""
     host.run.answer("mount", mounting)
     local(host, "/srv").mkdir()
     perform_stage(host, "mount", **MOUNTS)
@@ -186,7 +186,7 @@ def test_the_files_stage_does_not_go_into_what_is_mounted(host: FakeHost) -> Non
     assert label(host, "/var/lib/data/data") == ""
 
 
-def test_without_selinux_mounting_starts_no_other_program(host: FakeHost) -> None:
+def test_mount_stage_without_selinux_runs_only_mount(host: FakeHost) -> None:
     local(host, "/srv").mkdir()
     host.run.answer("mount", Ran(0))
     perform_stage(host, "mount", **MOUNTS)
@@ -194,7 +194,7 @@ def test_without_selinux_mounting_starts_no_other_program(host: FakeHost) -> Non
 
 
 @pytest.mark.usefixtures("policy")
-def test_a_preview_of_mounts_looks_into_none_of_them(host: FakeHost) -> None:
+def test_preview_of_mounts_does_not_read_them(host: FakeHost) -> None:
     config = config_of(storage={"filesystems": [{"path": "/shared", "device": "tag", "format": "virtiofs"}]})
     seen = preview_host(host.root.path, host.run, host.fetch, host.system)
     (mounts,) = (each for each in preview(config, seen, State()) if each.stage == "mount")

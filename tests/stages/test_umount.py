@@ -1,4 +1,4 @@
-"""The umount stage: deep first, what is busy again, and who keeps it busy."""
+"""The umount stage: order, retries of busy mounts, and the processes that use them."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def at(host: FakeHost, *paths: str) -> tuple[str, ...]:
     return tuple(host.root.path + path for path in paths)
 
 
-def test_deep_first_with_one_call(host: FakeHost, sysfs: Sysfs) -> None:
+def test_umount_is_one_call_deepest_first(host: FakeHost, sysfs: Sysfs) -> None:
     performed(UMOUNT, CONFIG, host, State())
     assert host.run.argvs == [("umount", *at(host, "/var/lib/data", "/var", "/srv"))]
 
 
-def test_what_is_not_mounted_is_left_alone(host: FakeHost, sysfs: Sysfs) -> None:
+def test_unmounted_filesystems_are_skipped(host: FakeHost, sysfs: Sysfs) -> None:
     sysfs.umount(at(host, "/var/lib/data", "/srv"))
     performed(UMOUNT, CONFIG, host, State())
     assert host.run.argvs == [("umount", *at(host, "/var"))]
@@ -80,9 +80,7 @@ def busy_times(times: int, host: FakeHost, sysfs: Sysfs) -> Any:
     return answer
 
 
-def test_what_is_busy_is_tried_again_and_nothing_else(
-    host: FakeHost, sysfs: Sysfs, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_busy_mount_alone_is_retried(host: FakeHost, sysfs: Sysfs, caplog: pytest.LogCaptureFixture) -> None:
     host.run.answer("umount", busy_times(2, host, sysfs))
     with caplog.at_level(logging.INFO, "ignition"):
         performed(UMOUNT, CONFIG, host, State())
@@ -91,7 +89,7 @@ def test_what_is_busy_is_tried_again_and_nothing_else(
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
-def test_what_stays_busy_is_an_error_that_names_who_uses_it(host: FakeHost, sysfs: Sysfs) -> None:
+def test_persistently_busy_mount_is_an_error_with_its_processes(host: FakeHost, sysfs: Sysfs) -> None:
     host.run.answer("umount", busy_times(99, host, sysfs))
     process = sysfs.system / "proc/4711"
     (process / "fd").mkdir(parents=True)
@@ -105,7 +103,7 @@ def test_what_stays_busy_is_an_error_that_names_who_uses_it(host: FakeHost, sysf
     assert os.path.basename(at(host, "/var")[0]) not in str(caught.value).partition("cannot unmount")[2]
 
 
-def test_what_is_unmounted_by_someone_else_meanwhile_is_well(host: FakeHost, sysfs: Sysfs) -> None:
+def test_mount_that_disappears_meanwhile_is_no_error(host: FakeHost, sysfs: Sysfs) -> None:
     def answer(command: Command) -> Ran:
         sysfs.umount(str(word) for word in command.argv[1:])
         return Ran(32, "", "umount: not mounted")
