@@ -22,7 +22,7 @@ USAGE: Final = "usage: ignition-kargs-helper [--should-exist ARGUMENT]... [--sho
 
 def main(arguments: Sequence[str]) -> int:
     """Set and remove kernel arguments of the boot loader; return the exit status."""
-    from ignition.bootloader.arguments import Wish
+    from ignition.bootloader.arguments import ArgumentRequest
     from ignition.bootloader.helper import Helper
     from ignition.host.run import run
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         helper = Helper(run, distro.boot_loader(), distro.boot_device())
         with log.prefix("kargs-helper"):
-            helper.set(Wish(*parsed(arguments)))
+            helper.set(ArgumentRequest(*parsed(arguments)))
     except UsageError as error:
         complain(f"{error}\n{USAGE}")
         return error.exit_code
