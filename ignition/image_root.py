@@ -1,8 +1,8 @@
-"""A config applied to a tree that does not boot: a container's, or an image's that is being built.
+"""Apply a config to a tree that is not booted: that of a container, or of an image that is being built.
 
-Only what can be said of a tree is applied: directories, files, links and units, by the same steps as in
-a first boot, and users and groups where that is asked for. Nothing records that the machine was
-provisioned, for it was not, and no security labels are set. Source: engine.md 12.
+Directories, files, links and units are written by the same steps as in a first boot; users and groups only
+on request. No result file or provisioning record is written, and no SELinux labels are set.
+Source: docs/reference/stages.md, "ignition-apply".
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ __all__ = ["apply", "resolved"]
 
 FILES: Final = next(stage for stage in STAGES if stage.name == "files")
 OF_A_BOOT: Final = frozenset({"crypttab", "platform", "result", "record", "relabel", "sync"})
-"""Steps of the files stage that speak of a machine, and not of its tree."""
+"""Steps of the files stage that are left out, because they concern a boot and not the tree."""
 
 OF_DISKS: Final = ("disks", "raid", "luks", "filesystems")
 
 OPEN_FILES: Final = "/proc/self/fd"
-"""Where the kernel tells to which path a directory of the tree has led."""
+"""Symlinks of the open files of this process, by which the kernel gives the path of a directory."""
 
 
 def resolved(data: bytes, source: str, *, offline: bool = False) -> Config:
-    """The config with its references merged, judged.
+    """Return the validated config with its references merged.
 
     Raises:
-        ConfigError: it is wrong.
-        FetchError: something it refers to cannot be had.
-        NeedNetwork: `offline`, and any part of it needs the network.
+        ConfigError: the config is invalid.
+        FetchError: a reference cannot be fetched.
+        NeedNetwork: `offline` is set, and a part of the config needs the network.
     """
     config = follow(data, source, Fetcher(offline=offline), logged=True).self_contained()
     log.report(check_merged(config))
@@ -89,7 +89,7 @@ def apply(
             )
     host = Host(
         run=run,
-        # By its own name: systemctl takes drop-ins below a link for a way out of the tree.
+        # The path without symlinks: systemctl refuses drop-ins below a symlinked root as outside of it.
         root=Root(os.path.realpath(root)),
         devices=BlockDevices(),
         fetch=configured(Fetcher(offline=offline), config),
@@ -99,7 +99,7 @@ def apply(
 
 
 def _unsupported(config: Config, *, users: bool) -> Iterator[Refusal]:
-    """One refusal for each section that a tree cannot have."""
+    """Yield a refusal for each section that cannot be applied to a tree."""
     hint = "add --ignore-unsupported to leave it out"
     if config.kernel_arguments.present:
         yield Refusal(("kernelArguments",), "cannot apply kernel arguments to a tree", hint)

@@ -330,7 +330,7 @@ def test_passing_run_logs_nothing_above_info(
 def test_journal_entries_match_the_reference(
     machine: Machine, server: HttpServer, programs: Programs
 ) -> None:
-    """Source: engine.md 10.3."""
+    """Source: docs/reference/stages.md, "Journal entries"."""
     everything_works(programs, machine)
     machine.give(full(server))
     assert machine.boot() == 0

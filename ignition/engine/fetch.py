@@ -1,10 +1,10 @@
-"""The fetch stages: from a platform to the one config that is applied.
+"""The fetch stages: find the platform's config and merge it with the configs that it references.
 
-    answer = acquire(...)            the first source that has something to say
-    config = resolve(answer, ...)    parsed, its references followed and merged
+    answer = acquire(...)            the answer of the first config source that has one
+    fetched = resolve(answer, ...)   the config, parsed and merged with its references
 
-Source: engine.md sections 4.2 and 4.3. The two stages differ only in what they may
-use: `fetch-offline` is refused the network, with `NeedNetwork` for an answer.
+Source: docs/reference/stages.md, "Config sources". The two stages differ only in the use of the
+network: in `fetch-offline`, fetching over the network raises `NeedNetwork`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Answer", "Fetched", "acquire", "fetch_config", "resolve"]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a source handed over: its name and the bytes."""
+    """The config of a source, unparsed, and the name of the source; no bytes mean "no config"."""
 
     source: str
     data: bytes
@@ -37,13 +37,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Fetched:
-    """The user's config, ready to be applied.
+    """The user's config with its references merged.
 
     Attributes:
-        config: merged, not judged yet; every certificate authority is a `data:` URL, so that later
-            stages need nothing to reach the same servers.
-        parts: the configs that it was made of.
-        documents: their texts, and how they were merged; None if no config was given.
+        config: merged, not validated yet; every certificate authority is a `data:` URL, so that later
+            stages reach the same servers without another download.
+        parts: the configs that were merged.
+        documents: the texts of these configs and how they were merged; None if no config was given.
     """
 
     config: Config
@@ -51,24 +51,24 @@ class Fetched:
     documents: Tree | None = None
 
     def record(self, *, with_base: bool) -> State:
-        """What the state says of it; the image's own configs come first."""
+        """Return the state that lists the merged configs; an entry for base configs comes first."""
         base = (FetchedConfig("base", "system", referenced=False),) if with_base else ()
         return State(fetched=base + self.parts)
 
 
 def fetch_config(provider: Provider, run: Run, *, timeout: float, offline: bool) -> Fetched:
-    """Ask the sources, and follow the references.
+    """Fetch the config of the first source that has one, and merge its references.
 
     Args:
-        provider: the platform's; kernel arguments and `user.ign` come before it.
-        run: starts programs.
-        timeout: seconds that fetching the platform's config may take.
-        offline: whether the network is out of reach.
+        provider: the platform's provider; kernel arguments and `user.ign` take precedence.
+        run: runs programs.
+        timeout: time limit for fetching the platform's config, in seconds.
+        offline: whether the network must not be used.
 
     Raises:
-        NeedNetwork: offline, and something is only to be had over the network.
-        ConfigError: a config is wrong.
-        FetchError: one cannot be had.
+        NeedNetwork: offline, and a config needs the network.
+        ConfigError: a config is invalid.
+        FetchError: a config cannot be fetched.
     """
     fetcher = provider.fetcher(offline=offline)
     hurried = fetcher.with_settings(Settings(total=timeout))
@@ -80,10 +80,10 @@ def fetch_config(provider: Provider, run: Run, *, timeout: float, offline: bool)
 
 
 def acquire(machine: ProviderContext, provider: Provider) -> Answer:
-    """Ask each source in turn; the first that does not pass decides, for better or worse.
+    """Return the answer of the first source that does not raise `NoProvider`; its errors are final.
 
     Raises:
-        NoProvider: even the platform has nothing to say.
+        NoProvider: no source has a config.
     """
     for source in (*platform.load_first(), provider):
         try:
@@ -97,19 +97,19 @@ def acquire(machine: ProviderContext, provider: Provider) -> Answer:
 
 
 def resolve(answer: Answer, fetcher: Fetcher) -> Fetched:
-    """Parse a config and follow its references with the settings that it gives."""
+    """Parse a config and fetch its references with the network settings of the config."""
     followed = follow(answer.data, answer.source, fetcher, logged=True)
     parts = (FetchedConfig("user", answer.source, referenced=False), *referenced(followed.rendered))
     return Fetched(followed.self_contained(), parts, followed.rendered.tree)
 
 
 def referenced(rendered: Rendered) -> tuple[FetchedConfig, ...]:
-    """The configs that were referenced, by the path of their URL: the rest may hold secrets."""
+    """Return the referenced configs by the path of their URL; the rest of a URL may hold secrets."""
     return tuple(FetchedConfig("user", path_of(each.source), referenced=True) for each in rendered.every)
 
 
 def path_of(source: Source) -> str:
-    """The path of a source's URL; empty for `data:` (engine.md section 4.3)."""
+    """Return the path of a source's URL; empty for `data:` (docs/reference/stages.md, "Config sources")."""
     from ignition.url import parse_url
 
     return "" if source.url.startswith("data:") else parse_url(source.url).path

@@ -17,7 +17,7 @@ SECTORS = 1024 * 2048
 PATH = ("storage", "disks", 0)
 
 
-# engine.md 9.3.1 point 8, row by row. None stands for either.
+# The table of docs/reference/stages.md, "disks stage: partitions"; None means either value.
 TABLE = [
     # exists, shouldExist, wipe, resize, matches, only size differs → do
     (False, False, None, None, None, None, Do.NOTHING),
@@ -80,7 +80,7 @@ def test_number_of_deleted_partition_is_reused_once() -> None:
 
 
 def test_second_run_finds_partition_of_number_zero() -> None:
-    """Weak point 13: without this each run would add another one."""
+    """The reference adds another partition in each run."""
     assert numbers(
         disk({"label": "data", "size_mib": 1}), entry(1, 2048, 9), entry(7, 4096, 2048, "data")
     ) == [7]

@@ -122,7 +122,7 @@ def test_disk_mounted_by_other_name_is_in_use(host: FakeHost, sysfs: Sysfs) -> N
 
 
 def test_mount_of_vanished_device_is_ignored(host: FakeHost, sysfs: Sysfs) -> None:
-    """Weak point 22."""
+    """A mount outlives its device, for example after a USB disk was removed."""
     sysfs.disk("vdb", SIZE)
     sysfs.mount("/old", "/dev/disk/by-uuid/gone", "ext4")
     assert see(host).in_use is None

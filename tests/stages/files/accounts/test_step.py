@@ -99,7 +99,7 @@ def test_new_user_takes_one_useradd(user: dict[str, Any], expected: tuple[str, .
 def test_existing_user_is_changed_only_where_it_differs(
     user: dict[str, Any], expected: tuple[str, ...]
 ) -> None:
-    """Groups are added; the reference would take the others away (engine.md 14, point 8)."""
+    """Groups are added; the reference removes the user from groups that the config does not list."""
     same = {"name": "core", "shell": "/bin/sh", "uid": 500}
     assert argv(plan(users=[{**same, **user}])) == [("usermod", "--root", "/sysroot", *expected, "core")]
 

@@ -30,7 +30,7 @@ def append(host: FakeHost, *texts: str, **more: Any) -> None:
 
 
 def test_append_twice_appends_once(host: FakeHost) -> None:
-    """The reference appends again in every run (engine.md 14, point 9)."""
+    """The reference appends again in every run."""
     host.root.write("/etc/f", b"was there\n", mode=0o640, owner=(7, 8))
     append(host, "one\n", "two\n")
     first = tree_of(host.root.path)

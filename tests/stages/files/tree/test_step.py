@@ -59,7 +59,7 @@ def put(host: FakeHost, kind: str, path: str = "/it") -> None:
             return
 
 
-# The table of engine.md 9.5, point 4: what exists by what is wanted.
+# Existing object × wanted object; docs/reference/stages.md, "Writing files".
 
 EXISTING = ["nothing", "file", "directory", "link", "pipe"]
 REFUSED = "refused"
@@ -141,7 +141,7 @@ def test_without_overwrite_existing_object_is_refused(
 
 
 def test_existing_file_with_equal_contents_is_kept(host: FakeHost) -> None:
-    """The reference calls it an error (engine.md 14, point 12); a second run could never pass."""
+    """An error in the reference, where therefore no second run passes."""
     put(host, "file")
     place(host, files=[{"path": "/it", "contents": contents(host, "old"), "mode": 0o640}])
     assert seen(host, "/it") == ("-rw-r-----", 7, 8)
@@ -378,7 +378,7 @@ def test_new_symlink_belongs_to_root(host: FakeHost) -> None:
 
 
 def test_unchanged_symlink_gets_its_owner(host: FakeHost) -> None:
-    """The reference leaves it as it is, against its documentation (engine.md 14, point 5)."""
+    """The reference keeps the old owner, although its documentation says otherwise."""
     host.root.symlink("x//y", "/l")
     place(host, links=[{"path": "/l", "target": "x/y", "user": {"id": 5}}])
     assert seen(host, "/l") == ("lrwxrwxrwx", 5, 0)
@@ -386,7 +386,7 @@ def test_unchanged_symlink_gets_its_owner(host: FakeHost) -> None:
 
 
 def test_hard_link_target_is_relative_to_root(host: FakeHost) -> None:
-    """Also a relative one, as the reference executes it (engine.md 14, point 6)."""
+    """Also without a leading slash; docs/reference/stages.md, "Writing files"."""
     place(
         host,
         files=[{"path": "/d/f", "contents": contents(host, "x")}],
@@ -502,7 +502,7 @@ def test_overwrite_of_mount_point_is_refused(host: FakeHost, path: str) -> None:
 
 
 def test_shallow_paths_come_first_in_config_order() -> None:
-    """More than twelve of them: the reference's sort is not stable then (engine.md 14, point 26)."""
+    """More than twelve entries: the sort of the reference is not stable for them."""
     files = [{"path": f"/{number:02}"} for number in reversed(range(20))]
     config = config_of(
         storage={
