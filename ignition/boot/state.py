@@ -17,7 +17,7 @@ from ignition.errors import StateError
 from ignition.host.files import atomic
 from ignition.text import strerror
 
-__all__ = ["KEY_REMOVED", "FetchedConfig", "OutputFile", "State", "StateStore", "read", "write"]
+__all__ = ["KEY_REMOVED", "FetchedConfig", "State", "StateStore", "read", "write"]
 
 T = TypeVar("T")
 
@@ -41,29 +41,18 @@ class FetchedConfig:
 
 
 @dataclass(frozen=True)
-class OutputFile:
-    """A file of the platform that the files stage writes."""
-
-    path: str
-    source: str
-    mode: int
-
-
-@dataclass(frozen=True)
 class State:
     """The state. `+` merges two states; the right one wins where both have a value.
 
     Attributes:
         fetched: the configs that were merged into the one that is applied.
         directories: directories that the mount stage created, as paths in the target root.
-        output_files: files of the platform that the files stage writes.
         luks_keys: LUKS volume name → `data:` URL of its key, or `KEY_REMOVED`; secret.
         luks_volume_keys: file name → `data:` URL of a CEX key file; secret.
     """
 
     fetched: tuple[FetchedConfig, ...] = ()
     directories: tuple[str, ...] = ()
-    output_files: tuple[OutputFile, ...] = ()
     luks_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     luks_volume_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -71,7 +60,6 @@ class State:
         return State(
             fetched=_union(self.fetched, more.fetched),
             directories=_union(self.directories, more.directories),
-            output_files=_union(self.output_files, more.output_files),
             luks_keys={**self.luks_keys, **more.luks_keys},
             luks_volume_keys={**self.luks_volume_keys, **more.luks_volume_keys},
         )
@@ -177,15 +165,11 @@ def _to_json(state: State) -> dict[str, Any]:
         {"kind": config.kind, "source": config.source, "referenced": config.referenced}
         for config in state.fetched
     ]
-    files = [
-        {"path": file.path, "overwrite": True, "contents": {"source": file.source}, "mode": file.mode}
-        for file in state.output_files
-    ]
     return {
         "fetchedConfigs": fetched or None,
         "luksPersistKeyFiles": dict(state.luks_keys) or None,
         "notatedDirectories": list(state.directories) or None,
-        "providerOutputFiles": files or None,
+        "providerOutputFiles": None,
         "luksPersistVolumeKeyFiles": dict(state.luks_volume_keys) or None,
     }
 
@@ -197,10 +181,6 @@ def _from_json(raw: Mapping[str, Any]) -> State:
             for item in raw.get("fetchedConfigs") or ()
         ),
         directories=tuple(raw.get("notatedDirectories") or ()),
-        output_files=tuple(
-            OutputFile(item["path"], item["contents"]["source"], item["mode"])
-            for item in raw.get("providerOutputFiles") or ()
-        ),
         luks_keys=dict(raw.get("luksPersistKeyFiles") or {}),
         luks_volume_keys=dict(raw.get("luksPersistVolumeKeyFiles") or {}),
     )

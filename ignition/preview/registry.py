@@ -43,7 +43,6 @@ ADAPTERS: Final[Mapping[tuple[str, str], Adapter]] = {
     ("files", "enablement"): Enablement(),
     ("files", "crypttab"): Crypttab(),
     ("files", "mdadm"): MdadmConf(),
-    ("files", "platform"): DEFAULT,
     ("files", "result"): Result(),
     ("files", "record"): Silent(),
     ("files", "relabel"): Relabel(),

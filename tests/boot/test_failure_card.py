@@ -1,4 +1,4 @@
-"""The failure card: everything needed, nothing secret, on one screen."""
+"""The failure card: its rows, its size, and no secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gates say which stages have work."""
+"""Pending-stage files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A place of the merged config leads back to the line that was written."""
+"""Line and source of places in the merged config."""
 
 from __future__ import annotations
 

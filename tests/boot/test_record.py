@@ -1,4 +1,4 @@
-"""The record: whole lines, one for each action, whatever happens to the process that writes them."""
+"""The provisioning record: one whole line per action, also after a kill."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Do:
-    """Tells of changes, or fails."""
+    """An action that reports changes, or fails."""
 
     changes: tuple[PathChange, ...] = ()
     failure: Exception | None = None
@@ -60,7 +60,7 @@ class Do:
 
 
 def recorded(path: Path, *actions: Any) -> list[dict[str, Any]]:
-    """The lines of actions of a stage that passes."""
+    """Return the record lines of the actions of a stage that passes."""
     kept = Record(str(path))
     kept.begin("files")
     with record.writing(kept), record.step("nodes"):

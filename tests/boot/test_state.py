@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from ignition.boot import state
-from ignition.boot.state import KEY_REMOVED, FetchedConfig, OutputFile, State
+from ignition.boot.state import KEY_REMOVED, FetchedConfig, State
 from ignition.errors import StateError
 
 FULL = State(
     fetched=(FetchedConfig("base", "system", False), FetchedConfig("user", "/a.ign", True)),
     directories=("/var/lib",),
-    output_files=(OutputFile("/etc/x", "data:;base64,eA==", 0o600),),
     luks_keys={"data": "data:;base64,c2VjcmV0"},
     luks_volume_keys={"k.skey": "data:;base64,eA=="},
 )

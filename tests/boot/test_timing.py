@@ -1,4 +1,4 @@
-"""The timing file tells how long each stage took."""
+"""The timing file."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class TestDisks:
             'partition 2, labelled "b", 42.98 MiB',
             f'on {disk}p1: ext4 "OLD"',
         )
-        # A new table erases nothing: an old filesystem reappears with a partition in its place.
+        # A new table erases no data: an old filesystem reappears with a partition at the same extent.
         assert effect(shown, f"contents of {disk}p1").lost == (f'on {disk}p1: ext4 "OLD"',)
         where = "$.storage.filesystems.1.wipeFilesystem"
         reason = f"existing filesystem on {disk}p2 does not match the config: found ext4, want vfat"

@@ -14,7 +14,7 @@ from ignition.stages import LazyStep, Step
 from ignition.stages.files.accounts.rollback import Rollback
 from ignition.stages.files.accounts.step import Passwd
 from ignition.stages.files.keep_record import KeepRecord
-from ignition.stages.files.result import OutputFiles, Result
+from ignition.stages.files.result import Result
 from ignition.stages.files.selinux import Relabel
 from ignition.stages.files.sync import Sync
 from ignition.stages.files.systemd.enablement import Enablement
@@ -40,7 +40,6 @@ STEPS: Final[tuple[Step[Any], ...]] = (
     Enablement(),
     LazyStep("crypttab", _luks, "ignition.stages.files.crypttab:Crypttab"),
     LazyStep("mdadm", _raid, "ignition.stages.files.mdadm_conf:MdadmConf"),
-    OutputFiles(),
     Result(),
     KeepRecord(),
     Relabel(),

@@ -12,64 +12,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ignition import distro, log
-from ignition.boot.state import OutputFile, State
+from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host, View
 from ignition.host.command import Command
-from ignition.host.source import Source
-from ignition.resource.redact import redact
 from ignition.schemas.config import Config
 from ignition.stages import Plan
 
-__all__ = ["OutputFiles", "Result", "ResultFacts", "WriteOutput", "WriteResult", "go_json", "rfc3339"]
+__all__ = ["Result", "ResultFacts", "WriteResult", "go_json", "rfc3339"]
 
 ESCAPED: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 """Characters that Go's JSON encoder escapes for use in HTML."""
 
 ANY_STATUS: Final = tuple(range(256))
-
-
-@dataclass(frozen=True)
-class WriteOutput:
-    """Write one file that the platform wants in the machine."""
-
-    file: OutputFile
-    path: ConfigPath = ()
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """For the record."""
-        return (redact(self.file.source).partition("…")[0],)
-
-    def describe(self) -> str:
-        """Which one."""
-        return f'writing file "{self.file.path}" of the platform'
-
-    def perform(self, host: Host) -> None:
-        """Replace what is there."""
-        host.root.write(self.file.path, host.fetch.bytes(Source(self.file.source)), mode=self.file.mode)
-
-
-class OutputFiles:
-    """Files that the platform's config source left for this stage."""
-
-    name = "platform"
-
-    def wanted(self, config: Config) -> bool:
-        """The config knows nothing of them; the state does."""
-        del config
-        return True
-
-    def observe(self, config: Config, host: View, state: State) -> tuple[OutputFile, ...]:
-        """What the fetch stage left."""
-        del config, host
-        return state.output_files
-
-    def plan(self, config: Config, facts: tuple[OutputFile, ...]) -> Plan:
-        """Write each."""
-        del config
-        return Plan(tuple(map(WriteOutput, facts)))
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from ignition import distro
-from ignition.boot.state import FetchedConfig, OutputFile, State
+from ignition.boot.state import FetchedConfig, State
 from ignition.errors import ActionFailed, IgnitionError
 from ignition.host.command import Command, Ran
-from ignition.stages.files.result import OutputFiles, Result, ResultFacts, go_json, rfc3339
+from ignition.stages.files.result import Result, ResultFacts, go_json, rfc3339
 from tests.host.fakes import FakeHost
 from tests.lab.performing import applied
 from tests.stages.files.lab import config_of, local, run_steps
@@ -124,12 +124,3 @@ class TestDates:
         monkeypatch.setenv("TZ", zone)
         time.tzset()
         assert rfc3339(1785667200) == expected
-
-
-def test_platform_files_are_written(host: FakeHost) -> None:
-    host.fetch.resources["data:,x"] = b"x"
-    host.root.write("/etc/platform", b"old")
-    state = State(output_files=(OutputFile("/etc/platform", "data:,x", 0o600),))
-    run_steps((OutputFiles(),), config_of(), host, state)
-    assert local(host, "/etc/platform").read_bytes() == b"x"
-    assert host.root.lstat("/etc/platform").st_mode & 0o7777 == 0o600

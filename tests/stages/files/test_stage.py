@@ -85,7 +85,7 @@ def everything(host: FakeHost) -> dict[str, Any]:
 def test_step_order_is_the_reference_order() -> None:
     """But for what it does not have: half made users, the lines in mdadm.conf, and the record."""
     assert [step.name for step in STEPS] == [
-        *("unfinished", "passwd", "nodes", "units", "enablement", "crypttab", "mdadm", "platform"),
+        *("unfinished", "passwd", "nodes", "units", "enablement", "crypttab", "mdadm"),
         *("result", "record", "relabel", "sync"),
     ]
 

@@ -59,7 +59,7 @@ def put(host: FakeHost, kind: str, path: str = "/it") -> None:
             return
 
 
-# Existing object × wanted object; docs/reference/stages.md, "Writing files".
+# Existing object by wanted object; docs/reference/stages.md, "Writing files".
 
 EXISTING = ["nothing", "file", "directory", "link", "pipe"]
 REFUSED = "refused"
