@@ -1,14 +1,13 @@
-"""Everything that comes from somewhere else: resources of the config, and what providers ask for.
+"""Fetch resources by URL, for configs and for platform providers.
 
     fetcher = Fetcher(Settings(total=120))
     contents = fetcher.bytes(Source("https://example.com/a.ign", hash="sha512-…"))
 
-One scheme, one module; this one sends each URL to its own. Contents stream:
-they are decompressed, hashed and written as they come; files are never held whole.
-Settings are fixed for the life of a fetcher; a config that brings others gets
-another fetcher. Nothing here reads the environment.
+Each URL scheme has a module; `Fetcher` dispatches by scheme. Data is decompressed, hashed and written in
+pieces; files are never held in memory as a whole. The settings of a fetcher are fixed; a config with other
+settings gets another fetcher. Environment variables are not read.
 
-Source: engine.md section 7.
+Source: docs/reference/fetching.md, "HTTP and HTTPS" and "Data flow".
 """
 
 from __future__ import annotations
@@ -41,19 +40,19 @@ __all__ = ["Credentials", "Fetcher", "Request", "Response", "Settings", "redact"
 HTTP: Final = frozenset({"http", "https"})
 
 MOST_IN_MEMORY: Final = 256 * 2**20
-"""Bytes of what is held whole, a config or a key: a few of gzip can stand for more than any machine has."""
+"""Size limit in bytes of resources that are held in memory (configs, keys): a small gzip file can expand to
+more than the machine has."""
 
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Gets resources by URL; any number of threads may use it at once.
+    """Fetches resources by URL. Thread-safe.
 
-    It asks as anybody unless it is given an identity. Offline, it refuses every URL
-    that needs the network with `NeedNetwork`, before anything is sent. Tests may hand
-    in a clock of their own.
+    Requests to object stores are anonymous unless `credentials` are set. With `offline`, every URL that needs
+    the network raises `NeedNetwork` before any traffic. `clock` is for tests.
 
     Raises:
-        FetchError: a bundle of certificate authorities is not one.
+        FetchError: a bundle of certificate authorities is invalid.
     """
 
     settings: Settings = DEFAULT_SETTINGS
@@ -66,22 +65,22 @@ class Fetcher:
             tls.certificates(bundle)
 
     def with_settings(self, settings: Settings) -> Fetcher:
-        """A fetcher with other settings."""
+        """Return a copy of the fetcher with other settings."""
         return replace(self, settings=settings)
 
     def with_credentials(self, credentials: Credentials) -> Fetcher:
-        """A fetcher that can show who this machine is."""
+        """Return a copy of the fetcher with credentials for object stores."""
         return replace(self, credentials=credentials)
 
     def bytes(self, source: Source) -> bytes:
-        """The whole resource, decompressed and verified.
+        """Return the whole resource, decompressed and verified.
 
         Raises:
-            NeedNetwork: it needs the network, and this fetcher is offline.
-            NotFound: there is no such thing.
-            VerificationFailed: it is not what its hash says.
-            TimedOut: it did not come within the total time.
-            FetchError: it cannot be had for another reason.
+            NeedNetwork: the URL needs the network, and this fetcher is offline.
+            NotFound: the resource does not exist (for example HTTP 404).
+            VerificationFailed: the digest does not match.
+            TimedOut: the total time expired.
+            FetchError: the resource cannot be fetched for another reason.
         """
         contents = _Memory(redact(source.url))
         self.file(source, contents)
@@ -90,19 +89,18 @@ class Fetcher:
     def file(self, source: Source, into: BinaryIO) -> None:
         """Stream the resource into `into`, decompressed and verified; errors are those of `bytes`.
 
-        `into` must be able to seek: what came may have to be taken back. After an
-        error it holds an unusable part. An empty URL stands for no bytes at all,
-        which are neither decompressed nor verified, as in the reference.
+        `into` must be seekable, because a retry may truncate it. After an error it holds incomplete data.
+        An empty URL means zero bytes, which are neither decompressed nor verified, as in the reference.
         """
         if not source.url:
             return
-        scheme = self._admitted(source.url) if not source.url.startswith("data:") else "data"
+        scheme = self._checked_scheme(source.url) if not source.url.startswith("data:") else "data"
         with Sink(source, into) as sink:
-            self._bring(scheme, source, sink)
+            self._dispatch(scheme, source, sink)
             sink.finish()
 
-    def _bring(self, scheme: str, source: Source, sink: Sink) -> None:
-        """Send the URL to the module of its scheme."""
+    def _dispatch(self, scheme: str, source: Source, sink: Sink) -> None:
+        """Fetch with the module of the scheme."""
         match scheme:
             case "data":
                 from ignition.resource.data import read
@@ -122,21 +120,26 @@ class Fetcher:
                 self._http.fetch(Request(source.url, headers=source.headers), sink)
 
     def request(self, request: Request) -> Response:
-        """One exchange with a metadata service; retried like every other, never decompressed.
+        """Send a request to a metadata service and return the response; retried, never decompressed.
 
         Raises:
-            NotFound: 404, unless the request accepts it.
+            NotFound: status 404, unless the request accepts it.
             NeedNetwork, TimedOut, FetchError: as for `bytes`.
         """
-        self._admitted(request.url, HTTP)
+        self._checked_scheme(request.url, HTTP)
         body = _Memory(redact(request.url))
         with Sink(Source(request.url), body) as sink:
             answer = self._http.fetch(request, sink)
             sink.finish()
         return replace(answer, body=body.getvalue())
 
-    def _admitted(self, url: str, schemes: frozenset[str] | None = None) -> str:
-        """Return the scheme of the URL if this fetcher supports it; all schemes of sources by default."""
+    def _checked_scheme(self, url: str, schemes: frozenset[str] | None = None) -> str:
+        """Return the scheme of the URL.
+
+        Raises:
+            NeedNetwork: the fetcher is offline and the scheme is not `data`.
+            FetchError: the scheme is not in `schemes` (by default all schemes of sources).
+        """
         from ignition.url import SCHEMES
 
         schemes = SCHEMES if schemes is None else schemes
@@ -182,7 +185,7 @@ class Fetcher:
 
 
 class _Memory(BytesIO):
-    """Takes what has to be held whole, up to a limit; `name` is for the message."""
+    """An in-memory destination with a size limit; `name` is the resource's name in the error."""
 
     def __init__(self, name: str) -> None:
         super().__init__()

@@ -34,7 +34,7 @@ SYSTEM_CLOCK: Final = SystemClock()
 
 
 class Deadline:
-    """The end of a time limit; `total` is in seconds, 0 means no limit."""
+    """The end of a time limit; `total` is in seconds, 0 or less means no limit."""
 
     def __init__(self, clock: Clock, total: float) -> None:
         self._clock = clock

@@ -18,8 +18,8 @@ from ignition.errors import FetchError
 __all__ = ["ANONYMOUS", "AwsKeys", "Cached", "Credentials", "no_credentials"]
 
 CACHE_TIME: Final = 60.0
-"""Seconds that an answer is used again. Metadata services hand out credentials that hold for
-longer than that, so their own expiry, told by a clock that may be wrong, is never needed."""
+"""Seconds for which an answer is cached. Credentials of metadata services are valid for longer, so their
+expiry is not evaluated, which would need a correct clock."""
 
 Answer = TypeVar("Answer")
 

@@ -1,4 +1,4 @@
-"""`data:` URLs: the contents are already here."""
+"""Decode `data:` URLs (RFC 2397)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def read(url: str, sink: Sink) -> None:
     """Decode the URL into the sink.
 
     Raises:
-        FetchError: it is no `data:` URL; the message does not quote it.
+        FetchError: the URL is not a valid `data:` URL; the message does not quote its data.
     """
     try:
         contents = decode(url)

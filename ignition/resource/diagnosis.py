@@ -1,8 +1,8 @@
-"""From what a library raised to what a user can act on.
+"""Translate transport exceptions into causes and hints for users.
 
-requests wraps urllib3, which wraps http.client, ssl and the kernel. The truth is
-at the bottom of that chain; the texts on top hold whole URLs, so none of them is
-ever shown.
+requests wraps urllib3, which wraps http.client, ssl and the kernel. The innermost exception of that chain has
+the cause. The messages of the outer exceptions contain whole URLs with their secrets, so they are never
+shown.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ CLOCK_HINT: Final = "set the clock: in the firmware, or by NTP before this stage
 
 NOT_YET_VALID: Final = 9
 EXPIRED: Final = 10
-TUNNEL_REFUSED: Final = re.compile(r"Tunnel connection failed: (\d{3})\b")
-"""What http.client says, with the proxy's answer behind it."""
+_TUNNEL_REFUSED: Final = re.compile(r"Tunnel connection failed: (\d{3})\b")
+"""See `_tunnel_status`."""
 
 CERTIFICATE_TEXTS: Final[Mapping[int, tuple[str, str]]] = {
-    # Codes of OpenSSL's X509_V_ERR_…
+    # OpenSSL's X509_V_ERR_… codes, see X509_STORE_CTX_get_error(3ssl).
     NOT_YET_VALID: (
         "its certificate is not yet valid",
         "set this machine's clock, or renew the certificate",
@@ -89,36 +89,38 @@ CERTIFICATE_TEXTS: Final[Mapping[int, tuple[str, str]]] = {
 
 
 class ExchangeFailed(Exception):
-    """An exchange ended without a complete answer; what happened is `__cause__`, and `explain` reads it."""
+    """An exchange without a complete response; `__cause__` is the library's exception (see `explain`)."""
 
 
 def explain(error: BaseException, *, host: str, silence: str) -> Cause:
-    """Why a request failed.
+    """Return the cause of a failed request.
 
-    `host` is who was asked, though what failed may be the way to a proxy; `silence` is
-    what a time-out means at this point ("no answer within 10 s").
+    Args:
+        error: the outermost exception.
+        host: the host of the URL; the failure may also be of the connection to a proxy.
+        silence: the text of the cause if the request timed out ("no response within 10 s").
     """
     chain = tuple(_chain(error))
-    for find in (_name, _certificate, _connection, _protocol):
+    for find in (_name_cause, _tls_cause, _connection_cause, _protocol_cause):
         for each in chain:
             cause = find(each, host)
             if cause is not None:
                 return cause
-    waited = [str(each) for each in chain if isinstance(each, TimeoutError)]
-    if any("handshake" in text for text in waited):
+    timeouts = [each for each in chain if isinstance(each, TimeoutError)]
+    if any(map(_is_handshake_timeout, timeouts)):
         return Cause(f"{host} does not answer the TLS handshake", "check the port, and that it serves https")
-    if waited:
+    if timeouts:
         return Cause(silence, "check the server's load, and packet loss on the way")
     return Cause(f"the request failed ({type(chain[-1]).__name__})")
 
 
 def explain_status(status: int) -> Cause:
-    """Why an answer with this status is none."""
+    """Return the cause for a response status that is not accepted."""
     return Cause(f"the server answered {status_text(status)}", STATUS_HINTS.get(status, ""))
 
 
 def status_text(status: int) -> str:
-    """`404 Not Found`."""
+    """Return the status with its reason phrase, as in `404 Not Found`."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -126,19 +128,22 @@ def status_text(status: int) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it was raised from, the outermost first."""
+    """Yield the error and all exceptions that it wraps, outermost first.
+
+    requests and urllib3 put a wrapped exception into `args` or `reason`, not always into `__cause__`.
+    """
     seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        each = waiting.pop(0)
+    queue: list[object] = [error]
+    while queue:
+        each = queue.pop(0)
         if not isinstance(each, BaseException) or id(each) in seen:
             continue
         seen.add(id(each))
         yield each
-        waiting += [getattr(each, "reason", None), each.__cause__, each.__context__, *each.args]
+        queue += [getattr(each, "reason", None), each.__cause__, each.__context__, *each.args]
 
 
-def _name(error: BaseException, host: str) -> Cause | None:
+def _name_cause(error: BaseException, host: str) -> Cause | None:
     import socket
 
     if not isinstance(error, (NoSuchHost, socket.gaierror)):
@@ -157,11 +162,11 @@ def _name(error: BaseException, host: str) -> Cause | None:
     return Cause(f"cannot resolve {host}: no such name", "check the spelling and the name servers")
 
 
-def _certificate(error: BaseException, host: str) -> Cause | None:
+def _tls_cause(error: BaseException, host: str) -> Cause | None:
     import ssl
 
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _distrust(error.verify_code, error.verify_message, host)
+        return _verification_cause(error.verify_code, error.verify_message, host)
     if not isinstance(error, ssl.SSLError) or isinstance(error, TimeoutError):
         return None
     if error.reason == "WRONG_VERSION_NUMBER":
@@ -177,17 +182,28 @@ def _certificate(error: BaseException, host: str) -> Cause | None:
     )
 
 
-def _distrust(code: int, message: str, host: str) -> Cause:
+def _verification_cause(code: int, message: str, host: str) -> Cause:
+    """Return the cause of a failed certificate verification; `code` and `message` are OpenSSL's."""
     text, hint = CERTIFICATE_TEXTS.get(code, (f"its certificate was rejected ({message})", ""))
-    shown = ""
+    detail = ""
     if code in {NOT_YET_VALID, EXPIRED}:
-        shown = f"(the clock shows {tls.clock()})"
+        detail = f"(the clock shows {tls.clock()})"
     if code == NOT_YET_VALID and not tls.clock_is_plausible():
         text, hint = f"{text}, because this machine's clock is wrong", CLOCK_HINT
-    return Cause(f"{host} is not trusted: {text}", hint, shown)
+    return Cause(f"{host} is not trusted: {text}", hint, detail)
 
 
-def _connection(error: BaseException, host: str) -> Cause | None:
+def _is_handshake_timeout(error: TimeoutError) -> bool:
+    """Whether a timeout occurred in the TLS handshake.
+
+    CPython's `_ssl` module raises a plain `TimeoutError("_ssl.c:…: The handshake operation timed out")`. It
+    has no errno and no attribute for the operation, so the message is the only way to tell it from a read
+    timeout.
+    """
+    return "handshake" in str(error)
+
+
+def _connection_cause(error: BaseException, host: str) -> Cause | None:
     import http.client
 
     if isinstance(error, http.client.RemoteDisconnected):
@@ -197,8 +213,8 @@ def _connection(error: BaseException, host: str) -> Cause | None:
         tried = "; ".join(
             f"{endpoint}: {cause.text}" for (endpoint, _), cause in zip(error.attempts, causes, strict=True)
         )
-        whose = error.filename or host
-        return Cause(f"none of the addresses of {whose} can be reached ({tried})", causes[0].hint)
+        name = error.filename or host
+        return Cause(f"none of the addresses of {name} can be reached ({tried})", causes[0].hint)
     if isinstance(error, ConnectFailed) or (isinstance(error, OSError) and error.errno in ERRNO_CAUSES):
         return _os_cause(error)
     return None
@@ -209,13 +225,11 @@ def _os_cause(error: OSError) -> Cause:
     return known or Cause(error.strerror or type(error).__name__)
 
 
-def _protocol(error: BaseException, host: str) -> Cause | None:
+def _protocol_cause(error: BaseException, host: str) -> Cause | None:
     import http.client
 
-    refusal = TUNNEL_REFUSED.match(str(error)) if type(error) is OSError else None
-    if refusal is not None:
-        # The proxy's own words stay where they are: they would go to a terminal.
-        status = int(refusal[1])
+    status = _tunnel_status(error)
+    if status is not None:
         text = f"the proxy refused a connection to {host}: {status_text(status)}"
         return Cause(text, STATUS_HINTS.get(status, ""))
     if isinstance(error, http.client.IncompleteRead):
@@ -223,3 +237,15 @@ def _protocol(error: BaseException, host: str) -> Cause | None:
     if isinstance(error, http.client.HTTPException):
         return Cause(f"{host} does not speak HTTP ({type(error).__name__})", "check the port")
     return None
+
+
+def _tunnel_status(error: BaseException) -> int | None:
+    """Return the HTTP status with which a proxy refused CONNECT; None for other errors.
+
+    `http.client.HTTPConnection._tunnel` raises a plain `OSError("Tunnel connection failed: 403 Forbidden")`.
+    The exception has no errno and no attribute for the status, and the connection discards the response, so
+    the message is the only source. The reason phrase in the message is the proxy's text and is not shown,
+    because it could contain terminal control characters.
+    """
+    refusal = _TUNNEL_REFUSED.match(str(error)) if type(error) is OSError else None
+    return None if refusal is None else int(refusal[1])

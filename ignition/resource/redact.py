@@ -1,6 +1,6 @@
-"""URLs as one may print them: without passwords, tokens and signatures.
+"""Redaction of URLs for log lines and messages: passwords, tokens and signatures are replaced.
 
-Every URL that this room puts into a log line or an error message has passed here.
+Every URL in a log line or an error of `ignition.resource` passes `redact`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ HIDDEN: Final = "***"
 SHOWN_PARAMETERS: Final = frozenset(
     {"alt", "api-version", "format", "generation", "recursive", "resource", "scopes", "snapshot", "versionid"}
 )
-"""Query parameters (lower case) that say which object is meant. Any other may let its holder in: each store
-and each forge has its own name for a signature or a token."""
+"""Query parameters (lower case) that only identify an object. All others may be secret: each service has its
+own name for a signature or a token."""
 
 
 def redact(url: str) -> str:
-    """The URL as it may be shown.
+    """Return the URL without its secrets.
 
-    Passwords, and user names that stand alone and so may be tokens, become `***`,
-    as do the values of query parameters that are not known to be harmless. Nothing
-    of a `data:` URL's data is left. Works on any text, also on what is no URL.
+    Passwords, user names without a password (they may be tokens), fragments, and values of query parameters
+    outside `SHOWN_PARAMETERS` become `***`. The data of a `data:` URL is removed. Accepts any text, also
+    invalid URLs.
     """
     scheme, colon, rest = url.partition(":") if ":" in url else ("", "", url)
     if scheme.strip().lower() == "data":
@@ -37,7 +37,7 @@ def redact(url: str) -> str:
 
 
 def _without_password(rest: str) -> str:
-    """What follows the scheme; without two slashes it is none, but may be meant for one."""
+    """Redact the userinfo in the part after the scheme; it may lack one or both slashes."""
     slashes = rest[: len(rest) - len(rest.lstrip("/"))]
     authority, slash, path = rest[len(slashes) :].partition("/")
     userinfo, at, host = authority.rpartition("@")
@@ -51,11 +51,15 @@ def _without_password(rest: str) -> str:
 
 
 def _without_signature(query: str) -> str:
-    return "&".join(map(_hidden_if_secret, query.split("&")))
+    return "&".join(map(_redact_parameter, query.split("&")))
 
 
-def _hidden_if_secret(pair: str) -> str:
-    """What has no name is a value, even if it ends in `=`; for some servers `;` separates too."""
+def _redact_parameter(pair: str) -> str:
+    """Redact one query parameter.
+
+    Text without a name is a value, even if it ends in `=`. Some servers accept `;` as a separator, so a value
+    with `;` is redacted.
+    """
     name, _, value = pair.partition("=")
     if not value.strip("="):
         return pair and HIDDEN

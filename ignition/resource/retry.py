@@ -45,7 +45,7 @@ def jitter(delay: float) -> float:
     """Return a random delay of half to all of `delay`, so that many machines do not retry in step."""
     import random
 
-    return delay * random.uniform(0.5, 1.0)  # noqa: S311  this spreads load, it protects no secret
+    return delay * random.uniform(0.5, 1.0)  # noqa: S311  (spreads load, not used for security)
 
 
 def delays() -> Iterator[float]:

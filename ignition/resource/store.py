@@ -1,8 +1,8 @@
-"""Where the bytes of a resource end up: in their digest, and in the file that they are for.
+"""Hash and write the bytes of a resource.
 
-Receiving and unpacking take about as long as hashing and writing, and all of them leave
-the interpreter to others meanwhile. So a large resource is stored by a thread of its own,
-and a second processor is made use of. What waits between the two threads is bounded.
+Receiving and decompressing take about as long as hashing and writing, and all of them release the interpreter
+lock. So a large resource is hashed and written in a second thread, which uses a second processor. The queue
+between the two threads is bounded.
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 LARGE: Final = 4 * 2**20
-"""Bytes from which on a resource is worth a thread."""
+"""Size in bytes from which a thread is used."""
 
 MOST_WAITING: Final = 2**20
-"""Bytes that may wait for that thread; as many again may be in its hands."""
+"""Bytes that may be queued for the thread; it may hold as many again."""
 
 
 class Store:
-    """Takes unpacked bytes; `function` is the hash function's name, empty for none.
+    """Hashes and writes decompressed bytes; `function` is the name of the hash function, empty for none.
 
-    `put`, `digest` and `restart` raise what went wrong with bytes that were put before,
-    an `OSError` as a rule. At the end `close` has to be called.
+    `put`, `digest` and `restart` also raise errors of bytes that were put earlier, usually an `OSError`.
+    `close` must be called at the end.
     """
 
     def __init__(self, into: BinaryIO, function: str) -> None:
         self._into = into
         self._function = function
         self._start = into.tell()
-        self._helper: _Helper | None = None
+        self._writer: _Writer | None = None
         self._size = 0
         self._hash = self._new_hash()
 
     def put(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Hash and write the next bytes, or queue them for the thread."""
         self._size += len(data)
-        if self._helper is None and self._size >= LARGE:
-            self._helper = _Helper(self._keep)
-        if self._helper is None:
-            self._keep(data)
+        if self._writer is None and self._size >= LARGE:
+            self._writer = _Writer(self._store)
+        if self._writer is None:
+            self._store(data)
         else:
-            self._helper.put(data)
+            self._writer.put(data)
 
     def digest(self) -> str:
-        """The digest of all bytes, in hexadecimal, once they are stored; empty without a function."""
+        """Wait until all bytes are written; return their digest in hexadecimal, empty without a function."""
         self._wait()
         return "" if self._hash is None else self._hash.hexdigest()
 
     def restart(self) -> None:
-        """Take back all bytes."""
+        """Discard all bytes: seek to the start position and truncate."""
         self._wait()
         if self._size:
             self._into.seek(self._start)
@@ -63,17 +63,17 @@ class Store:
         self._hash = self._new_hash()
 
     def close(self) -> None:
-        """Leave nothing running; what still waits is not stored."""
-        if self._helper is not None:
-            self._helper.abandon()
-            self._helper = None
+        """Stop the thread; queued bytes are discarded."""
+        if self._writer is not None:
+            self._writer.abandon()
+            self._writer = None
 
     def _wait(self) -> None:
-        helper, self._helper = self._helper, None
-        if helper is not None:
-            helper.finish()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.finish()
 
-    def _keep(self, data: bytes) -> None:
+    def _store(self, data: bytes) -> None:
         if self._hash is not None:
             self._hash.update(data)
         self._into.write(data)
@@ -86,13 +86,13 @@ class Store:
         return hashlib.new(self._function)
 
 
-class _Helper:
-    """The thread, and what waits for it."""
+class _Writer:
+    """The thread and its queue."""
 
-    def __init__(self, keep: Callable[[bytes], None]) -> None:
-        self._keep = keep
+    def __init__(self, store: Callable[[bytes], None]) -> None:
+        self._store = store
         self._change = Condition()
-        self._waiting: list[bytes] = []
+        self._queue: list[bytes] = []
         self._size = 0
         self._ended = False
         self._error: BaseException | None = None
@@ -100,23 +100,23 @@ class _Helper:
         self._thread.start()
 
     def put(self, data: bytes) -> None:
-        """Hand over; waits while too much waits already."""
+        """Queue bytes; blocks while `MOST_WAITING` bytes are queued."""
         with self._change:
             self._change.wait_for(lambda: self._size < MOST_WAITING or self._error is not None)
             self._raise_error()
-            self._waiting.append(data)
+            self._queue.append(data)
             self._size += len(data)
             self._change.notify_all()
 
     def finish(self) -> None:
-        """Return when all is stored."""
+        """Write all queued bytes and stop the thread."""
         self._end()
         self._raise_error()
 
     def abandon(self) -> None:
-        """Return when nothing is stored any more."""
+        """Discard queued bytes and stop the thread."""
         with self._change:
-            self._waiting.clear()
+            self._queue.clear()
         self._end()
 
     def _end(self) -> None:
@@ -131,18 +131,18 @@ class _Helper:
 
     def _work(self) -> None:
         try:
-            while pieces := self._taken():
+            while pieces := self._take_queue():
                 for piece in pieces:
-                    self._keep(piece)
-        except BaseException as caught:  # noqa: BLE001 (raised in the thread that brings the bytes)
+                    self._store(piece)
+        except BaseException as caught:  # noqa: BLE001 (raised again in the calling thread)
             with self._change:
                 self._error = caught
                 self._change.notify_all()
 
-    def _taken(self) -> list[bytes]:
-        """All that waits; empty at the end."""
+    def _take_queue(self) -> list[bytes]:
+        """Wait for queued bytes and return them; an empty list at the end."""
         with self._change:
-            self._change.wait_for(lambda: bool(self._waiting) or self._ended)
-            taken, self._waiting, self._size = self._waiting, [], 0
+            self._change.wait_for(lambda: bool(self._queue) or self._ended)
+            pieces, self._queue, self._size = self._queue, [], 0
             self._change.notify_all()
-            return taken
+            return pieces

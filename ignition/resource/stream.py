@@ -1,11 +1,12 @@
-"""What happens to bytes on their way in: decompressed, hashed, written, a piece at a time.
+"""Stream received data through decompression, verification and storage, in pieces.
 
-    source → gunzip, if the config says gzip → digest and destination
+    source → gunzip (if `compression` is gzip) → digest and destination
 
-The hash describes the decompressed bytes. Memory stays bounded whatever comes:
-a small piece of gzip can stand for gigabytes, so it too is unpacked in pieces.
+The digest is that of the decompressed bytes. Memory use is bounded: a small piece of gzip data can expand to
+gigabytes, so the decompressed data is also handled in pieces.
 
-Source: engine.md section 7.6, config-spec sections 11.3 and 11.4.
+Source: docs/reference/fetching.md, "Data flow"; docs/reference/config-language.md, "Compression" and
+"Hashes".
 """
 
 from __future__ import annotations
@@ -26,27 +27,26 @@ if TYPE_CHECKING:
 __all__ = ["PIECE", "Gunzip", "NotGzip", "Sink"]
 
 PIECE: Final = 256 * 1024
-"""Bytes that are read, or unpacked, at once."""
+"""Bytes that are received or decompressed at once."""
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 HASH_FUNCTIONS: Final = ("sha512", "sha256")
 
 
 class Sink:
-    """Where the bytes of one resource go; takes them as they come over the wire.
+    """The destination of the received bytes of one resource.
 
-    Feed it with `write`, then call `finish`, which is what verifies. `restart`
-    forgets everything: for a server that cannot continue where it broke off. As a
-    context manager it leaves nothing running, however it ends.
+    Call `write` for each piece, then `finish`, which verifies the digest. `restart` discards all data, for a
+    transfer that cannot be resumed. As a context manager it stops its thread at the end.
 
     Raises:
-        FetchError: compression or hash function are unknown.
+        FetchError: the compression or the hash function is unknown.
     """
 
     def __init__(self, source: Source, into: BinaryIO) -> None:
         self.name = redact(source.url)
         self.received = 0
-        """Bytes taken since the start, as they came: compressed ones if they are."""
+        """Bytes received since the start or the last `restart`, before decompression."""
         self._compression = source.compression
         self._function, self._expected = self._expectation(source.hash)
         self._store = Store(into, self._function)
@@ -60,10 +60,10 @@ class Sink:
         self._store.close()
 
     def restart(self) -> None:
-        """Throw away what came so far.
+        """Discard all data.
 
         Raises:
-            FetchError: it could not be stored.
+            FetchError: the data could not be written.
         """
         try:
             self._store.restart()
@@ -74,10 +74,10 @@ class Sink:
         self._gunzip = self._unpacker()
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes.
+        """Process the next received bytes.
 
         Raises:
-            FetchError: they are not what the config says, or cannot be stored.
+            FetchError: the data cannot be decompressed or written.
         """
         check_cancelled()
         if not self._head:
@@ -92,11 +92,11 @@ class Sink:
             raise self._not_stored(caught) from caught
 
     def finish(self) -> None:
-        """There is no more: check that it is complete and what it ought to be.
+        """End the data and verify it.
 
         Raises:
-            FetchError: the compressed data is incomplete, or cannot be stored.
-            VerificationFailed: the digest is another one.
+            FetchError: the compressed data is incomplete, or cannot be written.
+            VerificationFailed: the digest does not match.
         """
         if self._gunzip is not None:
             try:
@@ -143,7 +143,7 @@ class Sink:
         )
 
     def _page_hint(self) -> str:
-        """What came in place of the file, if that can be told from how it starts."""
+        """Return a hint if the first bytes show an HTML page or unexpected gzip data, else ""."""
         start = self._head.lstrip().lower()
         wanted = self.name.partition("?")[0].endswith((".html", ".htm"))
         if start.startswith((b"<!doctype html", b"<html")) and not wanted:
@@ -154,21 +154,21 @@ class Sink:
 
 
 class NotGzip(ValueError):
-    """The data is not, or not completely, in gzip's format; the message says how."""
+    """The data is not valid or not complete gzip data (RFC 1952); the message says why."""
 
 
 class Gunzip:
-    """Unpacks gzip, any number of members in a row, in pieces of bounded size."""
+    """Decompresses gzip data with any number of members, in pieces of bounded size."""
 
     def __init__(self) -> None:
         self._member: zlib._Decompress | None = None
         self._members = 0
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
-        """The bytes that `data` adds, in pieces of at most `PIECE`.
+        """Yield the decompressed bytes of `data`, in pieces of at most `PIECE`.
 
         Raises:
-            NotGzip: it cannot be unpacked.
+            NotGzip: the data cannot be decompressed.
         """
         import zlib
 
@@ -189,10 +189,10 @@ class Gunzip:
                 data = self._member.unconsumed_tail
 
     def finish(self) -> None:
-        """Say that there is no more.
+        """Check the end of the data.
 
         Raises:
-            NotGzip: the last member is incomplete, or there is none.
+            NotGzip: the last member is incomplete, or there is no member.
         """
         if not self._members:
             raise NotGzip("nothing came")
@@ -200,7 +200,7 @@ class Gunzip:
             raise NotGzip("the compressed data is truncated")
 
     def _check_start(self, data: bytes) -> None:
-        """Tell what is no gzip at all from what is damaged; `data` may be a single byte."""
+        """Check the magic number, to tell other data from damaged gzip data; `data` may be a single byte."""
         if GZIP_MAGIC.startswith(data[:2]):
             return
         if self._members == 1:

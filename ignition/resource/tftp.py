@@ -1,10 +1,10 @@
-"""TFTP: read requests in octet mode (RFC 1350), with larger blocks where the server agrees (RFC 2347, 2348).
+"""TFTP client: read requests in octet mode (RFC 1350), with the blksize option (RFC 2347, RFC 2348).
 
-Every packet that gets no answer is sent again, as the reference does it: five times,
-five seconds apart. Beyond the reference, a transfer that failed in a way that may pass
-is begun again like every other fetch, for as long as the settings allow.
+A packet without an answer is repeated five times at intervals of five seconds, as in the reference. In
+addition, a transfer with a transient failure is retried from the start within the time limit, like every
+other fetch.
 
-Source: engine.md section 7.2, section 14 point 18.
+Source: docs/reference/fetching.md, "TFTP".
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ __all__ = ["Remote", "Tftp"]
 
 PORT: Final = 69
 PATIENCE: Final = 5.0
-"""Seconds that an answer is waited for before the last packet is sent again."""
+"""Seconds to wait for an answer before the last packet is repeated."""
 REPEATS: Final = 5
-"""Times that one packet is sent again."""
+"""Repeats of one packet."""
 SPREAD: Final = 1.0
-"""Seconds that are waited longer, at random, so that clients of one server get out of step."""
+"""Maximum of the random seconds added to `PATIENCE`, so that clients of one server do not repeat in step."""
 LOOKUP: Final = 30.0
-"""Seconds for the server's name to be looked up."""
+"""Seconds for the name lookup of the server."""
 
 BLOCK: Final = 512
-"""Bytes of a block unless another size was agreed on (RFC 1350)."""
+"""Default block size in bytes (RFC 1350)."""
 WANTED_BLOCK: Final = 1428
-"""The block that is asked for: the largest that no usual link, tunnel or IPv6 has to split."""
+"""Requested block size in bytes: the largest that is not fragmented on usual links, tunnels and IPv6."""
 LARGEST_PACKET: Final = 0xFFFF
 
 RRQ: Final = 1
@@ -65,16 +65,16 @@ UNKNOWN_TRANSFER: Final = 5
 OPTIONS_REFUSED: Final = 8
 
 REFUSES_OPTIONS: Final = frozenset({0, ILLEGAL_OPERATION, OPTIONS_REFUSED})
-"""Codes with which servers that know no options answer a request that has some."""
+"""Error codes with which servers without option support answer a request with options."""
 
 IP_RECVERR: Final = 11
 IPV6_RECVERR: Final = 25
-"""Linux: let a socket that is not connected know that nobody listens (ip(7), ipv6(7))."""
+"""Linux: report ICMP errors, such as port unreachable, on an unconnected socket; ip(7), ipv6(7)."""
 
 NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 SERVER_TEXT: Final = 200
-"""Characters of a server's own error message that are shown."""
+"""Maximum length of a server's error message in characters; the rest is cut off."""
 
 SILENCE_HINT: Final = (
     "start the TFTP server, and allow UDP port 69 and the server's data port in the firewall"
@@ -83,12 +83,12 @@ SILENCE_HINT: Final = (
 
 @dataclass(frozen=True)
 class Remote:
-    """What a `tftp:` URL names.
+    """A file on a TFTP server.
 
     Attributes:
         host: name, or address without brackets but with its zone.
-        port: 69 unless the URL says otherwise.
-        path: the file as it is asked for, with its leading slash.
+        port: the port of the URL, by default 69.
+        path: the file name of the read request, with its leading slash.
     """
 
     host: str
@@ -97,10 +97,10 @@ class Remote:
 
     @classmethod
     def of(cls, url: str) -> Remote:
-        """Take the URL apart. A query is ignored, as in the reference.
+        """Parse a `tftp:` URL. A query is ignored, as in the reference.
 
         Raises:
-            FetchError: it cannot be asked.
+            FetchError: the URL is invalid or has no host or no file name.
         """
         from urllib.parse import unquote_to_bytes
 
@@ -118,17 +118,17 @@ class Remote:
 
 
 class Silence(Exception):
-    """The server did not answer, however often the last packet was sent."""
+    """The server did not answer the last packet or any of its repeats."""
 
 
 class OptionsRefused(Exception):
-    """The server wants a request without options."""
+    """The server rejected the options of the request."""
 
 
 class Tftp:
-    """Fetches over TFTP with fixed settings; any number of threads may use it at once.
+    """A TFTP client with fixed settings. Thread-safe.
 
-    `patience` is for tests: the seconds before a packet is sent again.
+    `clock`, `spread` and `patience` (seconds before a packet is repeated) are for tests.
     """
 
     def __init__(
@@ -145,12 +145,12 @@ class Tftp:
         self._patience = patience
 
     def fetch(self, url: str, sink: Sink) -> None:
-        """Bring the file into the sink, complete but not verified.
+        """Fetch the file into the sink, completely; the caller verifies it (`Sink.finish`).
 
         Raises:
-            NotFound: the server has no such file.
-            TimedOut: not within the total time.
-            FetchError: it will not get better by trying again.
+            NotFound: the server does not have the file.
+            TimedOut: the total time expired.
+            FetchError: the failure is not transient.
         """
         remote = Remote.of(url)
         download = _Download(remote, sink, self._patience, self._clock)
@@ -165,7 +165,7 @@ class Tftp:
 
 
 class _Download:
-    """One file, over all attempts."""
+    """The state of one fetch over all attempts."""
 
     def __init__(self, remote: Remote, sink: Sink, patience: float, clock: Clock) -> None:
         self.what = f"GET {sink.name}"
@@ -176,7 +176,7 @@ class _Download:
         self._options = True
 
     def attempt(self, deadline: Deadline) -> None:
-        """Ask the server's addresses one after another; they share the time that one would have."""
+        """Try the server's addresses one after another; the repeats of one packet are divided among them."""
         host = self._remote.host
         silence = f"{host} does not answer"
         try:
@@ -186,24 +186,24 @@ class _Download:
         failures: list[Exception] = []
         for address in addresses:
             try:
-                return self._ask(address, 1 + REPEATS // len(addresses), deadline)
+                return self._transfer(address, 1 + REPEATS // len(addresses), deadline)
             except (OSError, Silence) as caught:
                 failures.append(caught)
-        # An address that this machine has no route to says less than one that did not answer.
-        telling = min(failures, key=lambda each: isinstance(each, OSError) and each.errno in NO_ROUTE)
-        raise Retry(self._cause(telling)) from telling
+        # Report a server that did not answer rather than an address without a route (IPv6 without a network).
+        reported = min(failures, key=lambda each: isinstance(each, OSError) and each.errno in NO_ROUTE)
+        raise Retry(self._cause(reported)) from reported
 
-    def _ask(self, address: Endpoint, tries: int, deadline: Deadline) -> None:
-        """Transfer the file, once more without options if the server does not like them."""
+    def _transfer(self, address: Endpoint, tries: int, deadline: Deadline) -> None:
+        """Transfer the file; if the server rejects options, again without them."""
         try:
             with _Transfer(address, self._sink, self._progress, self._patience, deadline) as transfer:
                 transfer.run(self._request(), tries)
         except OptionsRefused:
             self._options = False
             log.debug(f"{self.what}: the server does not support options")
-            self._ask(address, tries, deadline)
+            self._transfer(address, tries, deadline)
         except Silence:
-            # What swallows a request with options, or larger packets, may let the plain protocol through.
+            # Some servers and firewalls drop requests with options or large packets without an answer.
             self._options = not self._options
             raise
 
@@ -242,15 +242,15 @@ class _Transfer:
         self,
         address: Endpoint,
         sink: Sink,
-        shown: progress.Download,
+        reporter: progress.Download,
         patience: float,
         deadline: Deadline,
     ) -> None:
         self._server = address.address
-        self._known = False
-        """Whether the server's own port for this transfer is known yet (RFC 1350: its TID)."""
+        self._has_tid = False
+        """Whether `_server` has the server's port for this transfer (its TID, RFC 1350 section 4)."""
         self._sink = sink
-        self._shown = shown
+        self._reporter = reporter
         self._patience = patience
         self._deadline = deadline
         self._last = b""
@@ -270,32 +270,32 @@ class _Transfer:
         self._socket.close()
 
     def run(self, request: _Request, tries: int) -> None:
-        """Ask for the file and take it, block by block. `tries` is how often the request is sent.
+        """Request the file and receive all blocks. `tries` is how often the request is sent.
 
         Raises:
-            NotFound: the server has no such file.
-            FetchError: the server refuses, or does not speak TFTP.
-            OptionsRefused: it would like to be asked without options.
-            Silence: it does not answer any more.
-            OSError: it cannot be reached.
+            NotFound: the server does not have the file.
+            FetchError: the server sent an error or a packet that is not TFTP.
+            OptionsRefused: the server rejected the options.
+            Silence: the server does not answer.
+            OSError: the server is not reachable.
         """
         self._sink.restart()
-        self._say(request.packet())
-        data = self._first(request, tries)
+        self._send(request.packet())
+        data = self._first_block(request, tries)
         number = 1
         while True:
             self._store(data)
-            self._say(pack("!HH", ACK, number))
+            self._send(pack("!HH", ACK, number))
             if len(data) < self._block:
-                # If this last acknowledgement is lost, the server times out; the file is here.
+                # If this last acknowledgement is lost, the server times out, but the file is complete.
                 return
-            number = (number + 1) % 0x10000  # beyond 65535 blocks numbers start anew, as servers do it
-            data = self._next(request, number)
+            number = (number + 1) % 0x10000  # after block 65535, servers continue with block 0
+            data = self._next_block(request, number)
 
-    def _first(self, request: _Request, tries: int) -> bytes:
-        """The data of block 1; before it, the server may say which options it takes."""
+    def _first_block(self, request: _Request, tries: int) -> bytes:
+        """Receive block 1, and before it the server's option acknowledgement, if any (RFC 2347)."""
         agreed = False
-        for packet in self._heard(tries):
+        for packet in self._packets(tries):
             kind, detail = _parsed(request, packet)
             if kind == DATA and detail == 1:
                 return self._payload(request, packet)
@@ -305,57 +305,56 @@ class _Transfer:
                 if not agreed:
                     self._agree(request, packet)
                     agreed = True
-                self._say(pack("!HH", ACK, 0))
+                self._send(pack("!HH", ACK, 0))
         raise Silence
 
-    def _next(self, request: _Request, number: int) -> bytes:
-        """The data of a later block."""
-        for packet in self._heard(1 + REPEATS):
+    def _next_block(self, request: _Request, number: int) -> bytes:
+        for packet in self._packets(1 + REPEATS):
             kind, detail = _parsed(request, packet)
             if kind == DATA and detail == number:
                 return self._payload(request, packet)
             if kind == ERROR:
                 raise self._refusal(request, detail, packet, negotiating=False)
             if kind == DATA and detail == (number - 1) % 0x10000:
-                self._say(self._last)  # our acknowledgement was lost
+                self._send(self._last)  # the server repeated a block, so the acknowledgement was lost
         raise Silence
 
-    def _heard(self, tries: int) -> Iterator[bytes]:
-        """What the server sends; whenever its time is over, what was said last is said again."""
+    def _packets(self, tries: int) -> Iterator[bytes]:
+        """Yield the server's packets; repeat the last sent packet after a timeout, `tries` - 1 times."""
         for tried in range(tries):
-            if self._known and not self._deadline.left():
+            if self._has_tid and not self._deadline.left():
                 raise Retry(Cause("time was up", "check the speed of network and server"))
             if tried:
-                self._say(self._last)
-            end = time.monotonic() + self._wait()
-            while (packet := self._hear(end)) is not None:
+                self._send(self._last)
+            end = time.monotonic() + self._timeout()
+            while (packet := self._receive(end)) is not None:
                 yield packet
 
     def _store(self, data: bytes) -> None:
         try:
             self._sink.write(data)
-            self._shown.update(self._sink.received)
+            self._reporter.update(self._sink.received)
         except FetchError:
             self._abort(0, "cancelled")
             raise
 
-    def _wait(self) -> float:
-        """How long to listen: longer by a random while, but never beyond the total time."""
+    def _timeout(self) -> float:
+        """Return the seconds to wait for a packet, with a random part, limited by the total time."""
         import random
 
         spread = SPREAD * self._patience / PATIENCE
-        longer = self._patience + spread * random.random()  # noqa: S311 (spreads load, hides nothing)
-        return min(longer, self._deadline.left())
+        timeout = self._patience + spread * random.random()  # noqa: S311 (spreads load, not used for security)
+        return min(timeout, self._deadline.left())
 
-    def _say(self, packet: bytes) -> None:
+    def _send(self, packet: bytes) -> None:
         self._last = packet
         self._socket.sendto(packet, self._server)
 
-    def _hear(self, end: float) -> bytes | None:
-        """The server's next packet; None when it does not come until `end`.
+    def _receive(self, end: float) -> bytes | None:
+        """Return the server's next packet, or None at `end` (monotonic time).
 
-        Whoever sends from another host, or from another port of the server once its
-        own is known, is none of ours; the latter is told so, the transfer goes on.
+        Packets from other hosts are ignored. Packets from another port of the server are answered with error
+        5 and ignored (RFC 1350 section 4).
         """
         while (left := end - time.monotonic()) > 0:
             self._socket.settimeout(left)
@@ -365,11 +364,11 @@ class _Transfer:
                 return None
             if _address(sender) != _address(self._server):
                 continue
-            if self._known and sender[1] != self._server[1]:
+            if self._has_tid and sender[1] != self._server[1]:
                 stray = pack("!HH", ERROR, UNKNOWN_TRANSFER) + b"not of this transfer\0"
                 self._socket.sendto(stray, sender)
                 continue
-            self._server, self._known = sender, True
+            self._server, self._has_tid = sender, True
             return packet
         return None
 
@@ -384,9 +383,13 @@ class _Transfer:
         return data
 
     def _agree(self, request: _Request, packet: bytes) -> None:
-        """Take the server's answer to the options: the block size, at most what was asked for."""
-        words = packet[2:].split(b"\0")
-        options = {name.lower(): value for name, value in zip(words[::2], words[1::2], strict=False)}
+        """Set the block size from an option acknowledgement (RFC 2348).
+
+        Raises:
+            OptionsRefused: it has other options, or a size above the requested one.
+        """
+        fields = packet[2:].split(b"\0")
+        options = {name.lower(): value for name, value in zip(fields[::2], fields[1::2], strict=False)}
         size = options.pop(b"blksize", b"%d" % BLOCK)
         if options or len(size) > 5 or not size.isdigit() or not 8 <= int(size) <= request.block:
             self._abort(OPTIONS_REFUSED, "unexpected packet")
@@ -396,9 +399,9 @@ class _Transfer:
     def _refusal(self, request: _Request, code: int, packet: bytes, *, negotiating: bool) -> Exception:
         if negotiating and request.has_options and code in REFUSES_OPTIONS:
             return OptionsRefused()
-        said = packet[4:].partition(b"\0")[0].decode("utf-8", "replace")[:SERVER_TEXT]
-        said = "".join(c if c.isprintable() else "?" for c in said).strip()
-        quoted = f' ("{said}")' if said else ""
+        text = packet[4:].partition(b"\0")[0].decode("utf-8", "replace")[:SERVER_TEXT]
+        text = "".join(c if c.isprintable() else "?" for c in text).strip()
+        quoted = f' ("{text}")' if text else ""
         if code == FILE_NOT_FOUND:
             return NotFound(
                 f"{request.what}: file not found{quoted}",
@@ -416,10 +419,10 @@ class _Transfer:
 
 
 def _parsed(request: _Request, packet: bytes) -> tuple[int, int]:
-    """Kind, and number of the block or the error, of a packet.
+    """Return the opcode of a packet, and its block number or error code.
 
     Raises:
-        FetchError: it is none of TFTP's.
+        FetchError: the packet is not a TFTP server's.
     """
     if len(packet) >= 4:
         kind, detail = unpack_from("!HH", packet)
@@ -429,5 +432,5 @@ def _parsed(request: _Request, packet: bytes) -> tuple[int, int]:
 
 
 def _address(sender: tuple[object, ...]) -> str:
-    """The sender's address without the interface that it came through."""
+    """Return the sender's address without the zone."""
     return str(sender[0]).partition("%")[0]

@@ -1,11 +1,10 @@
-"""HTTP as the reference speaks it: which answers count, what is tried again, and in which time.
+"""HTTP client: accepted statuses, retries, redirects and time limits as in the reference.
 
-One `fetch` is a series of attempts (`retry.retried`). An attempt starts at the
-URL that was asked for, follows redirects (`hop`), and ends with a complete body in the
-sink, with a final error, or with `Retry`. A body that broke off is continued if that
-can be done (`download`).
+One `fetch` is a series of attempts (`retry.retried`). An attempt starts at the URL of the request, follows
+redirects (`redirect`), and ends with a complete body in the sink, with a final error, or with `Retry`. An
+interrupted body is resumed if the server supports it (`resume`).
 
-Source: engine.md section 7.1, providers.md section 2.
+Source: docs/reference/fetching.md, "HTTP and HTTPS", "Redirects" and "Retries and timeouts".
 """
 
 from __future__ import annotations
@@ -38,19 +37,19 @@ if TYPE_CHECKING:
 __all__ = ["Http"]
 
 CONNECT: Final = 30.0
-"""Seconds for a connection to stand (engine.md 7.1)."""
+"""Connect timeout in seconds; docs/reference/fetching.md, "HTTP and HTTPS"."""
 
 STALL: Final = 60.0
-"""Seconds without a byte after which a body counts as broken off."""
+"""Seconds without data after which a body is treated as interrupted."""
 
 REDIRECTS: Final = 30
-"""Redirects that one attempt follows."""
+"""Maximum number of redirects in one attempt."""
 
 EXPLANATION: Final = 64 * 1024
-"""Bytes that are read of the body in which a service explains a refusal."""
+"""Bytes that are read of the body of an error response, which has the service's error code."""
 
 EXPLANATION_WITHIN: Final = 10.0
-"""Seconds after which the rest of that body is done without."""
+"""Seconds after which reading that body ends."""
 
 NOT_CONTINUED: Final = Cause("the server cannot go on where the body is incomplete")
 
@@ -67,10 +66,10 @@ SERVER_ERRORS: Final = 500
 
 
 class Http:
-    """Fetches over HTTP with fixed settings; any number of threads may use it at once.
+    """An HTTP client with fixed settings. Thread-safe.
 
-    `clock` and `spread` are for tests, as is `stall`: seconds of silence in a body
-    after which it counts as broken off.
+    `clock`, `spread` and `stall` (seconds without data after which a body is treated as interrupted) are for
+    tests.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class Http:
         self._spread = spread
         self._stall = stall
         self._lock = Lock()
-        self._made: Transport | None = None
+        self._loaded: Transport | None = None
 
     def fetch(
         self,
@@ -96,15 +95,18 @@ class Http:
         service: Service | None = None,
         deadline: Deadline | None = None,
     ) -> Response:
-        """Bring the resource into the sink, complete but not verified.
+        """Fetch the resource into the sink, completely; the caller verifies it (`Sink.finish`).
 
-        `service` is whose words are spoken on top of HTTP, if any. `deadline` is for
-        a fetch that takes several requests; one request has the settings' own.
+        Args:
+            request: the request.
+            sink: the destination of the body.
+            service: the object store on top of HTTP; None for plain HTTP.
+            deadline: the deadline of a fetch that takes several requests; by default that of the settings.
 
         Raises:
-            NotFound: the server has no such thing.
-            TimedOut: not within the total time.
-            FetchError: it will not get better by trying again.
+            NotFound: status 404, unless the request accepts it.
+            TimedOut: the total time expired.
+            FetchError: the failure is not transient.
         """
         download = Download(request, sink, service, self._clock)
         hop = Hop.first(request)
@@ -118,14 +120,14 @@ class Http:
         )
 
     def _attempt(self, download: Download, first: Hop, deadline: Deadline) -> Response:
-        hop = first.continuing(download.range_headers()).proving(download.proofs())
+        hop = first.with_range(download.range_headers()).with_auth(download.auth_headers())
         with self._follow(hop, download, deadline) as reply:
             self._judge(reply, download, deadline)
             self._receive(reply, download, deadline)
             return Response(reply.status, reply.headers)
 
     def _follow(self, hop: Hop, download: Download, deadline: Deadline) -> Reply:
-        """The first answer that is no redirect."""
+        """Send the request, follow redirects, and return the first response that is not a redirect."""
         download.redirected_to = ""
         for _ in range(REDIRECTS + 1):
             reply = self._send(hop, download, deadline)
@@ -143,8 +145,8 @@ class Http:
     def _send(self, hop: Hop, download: Download, deadline: Deadline) -> Reply:
         target = Target.of(hop.url)
         proxy = self._settings.proxies.choose(target.scheme, target.host, target.port)
-        silence = self._settings.response_headers if self._settings.response_headers > 0 else math.inf
-        within = min(silence, deadline.left())
+        header_limit = self._settings.response_headers if self._settings.response_headers > 0 else math.inf
+        within = min(header_limit, deadline.left())
         try:
             return self._transport().send(
                 hop.verb,
@@ -157,32 +159,37 @@ class Http:
             )
         except ExchangeFailed as caught:
             cause = diagnosis.explain(caught, host=target.host, silence=f"no response within {within:.3g} s")
-            raise Retry(download.placed(cause, proxy)) from caught
+            raise Retry(download.with_location(cause, proxy)) from caught
 
     def _judge(self, reply: Reply, download: Download, deadline: Deadline) -> None:
-        """Return if the body is to be received; `download` then knows whether it continues."""
+        """Check the status of a response; return if its body is to be received.
+
+        Raises:
+            Retry: the status is transient.
+            FetchError: the status is final.
+        """
         status, request = reply.status, download.request
         if status == PARTIAL and download.continues_with(reply.headers):
             return
         if status in (PARTIAL, RANGE_NOT_SATISFIABLE) and download.resuming:
-            download.forget()
+            download.discard_validator()
             raise Retry(NOT_CONTINUED.with_detail(f"({diagnosis.status_text(status)})"), progressed=True)
         if status in request.accept:
-            download.started(reply)
+            download.start(reply)
             return
-        cause = download.placed(self._explain(reply, download.service, deadline))
+        cause = download.with_location(self._explain(reply, download.service, deadline))
         wait = headers.retry_after(reply.headers)
         asked_to_wait = status == TOO_MANY_REQUESTS and wait > 0
         if status >= SERVER_ERRORS or status in request.also_retry or asked_to_wait:
             raise Retry(cause, wait=wait)
-        kind = NotFound if status == NOT_FOUND else FetchError
-        raise kind(f"{download.what}: {cause}", hint=cause.hint)
+        error_class = NotFound if status == NOT_FOUND else FetchError
+        raise error_class(f"{download.what}: {cause}", hint=cause.hint)
 
     def _explain(self, reply: Reply, service: Service | None, deadline: Deadline) -> Cause:
-        """Why this answer is none: in the service's words if it has any."""
-        known = diagnosis.explain_status(reply.status)
+        """Return the cause for a response that is not accepted, if possible from the service's error code."""
+        by_status = diagnosis.explain_status(reply.status)
         if service is None or not deadline.left():
-            return known
+            return by_status
         body, end = b"", Deadline(self._clock, min(EXPLANATION_WITHIN, deadline.left()))
         try:
             for piece in reply.chunks(end.left):
@@ -191,12 +198,12 @@ class Http:
                     break
         except ExchangeFailed:
             log.debug("the error response is incomplete")
-        return service.explain(Response(reply.status, reply.headers, body)) or known
+        return service.explain(Response(reply.status, reply.headers, body)) or by_status
 
     def _receive(self, reply: Reply, download: Download, deadline: Deadline) -> None:
-        """Move the body into the sink."""
+        """Write the body into the sink."""
         if not headers.is_framed(reply.headers):
-            raise Retry(download.placed(UNFRAMED))
+            raise Retry(download.with_location(UNFRAMED))
         pieces = reply.chunks(lambda: min(self._stall, deadline.left()))
         while True:
             try:
@@ -204,29 +211,29 @@ class Http:
             except ExchangeFailed as caught:
                 silence = f"no data for {self._stall:g} s"
                 cause = diagnosis.explain(caught, host="the server", silence=silence)
-                raise download.broken_off(download.placed(cause)) from caught
+                raise download.interrupted(download.with_location(cause)) from caught
             if not piece:
                 break
-            download.took(piece)
+            download.write(piece)
             if not deadline.left():
-                raise download.broken_off(Cause("time was up", "check the speed of network and server"))
+                raise download.interrupted(Cause("time was up", "check the speed of network and server"))
         if reply.status == PARTIAL:
-            download.ended()
+            download.check_range_complete()
 
     def _transport(self) -> Transport:
-        """The connections; made for the first request."""
+        """Return the transport, which is created for the first request."""
         with self._lock:
-            if self._made is None:
-                self._made = _load()(lambda: tls.context(self._settings.certificate_authorities))
-            return self._made
+            if self._loaded is None:
+                self._loaded = _load()(lambda: tls.context(self._settings.certificate_authorities))
+            return self._loaded
 
 
 def _load() -> type[Transport]:
-    """Import requests, for the first time, with what it does not need here left out.
+    """Import the transport, and with it requests, without certifi and a character detector.
 
-    It wants a package with authorities of its own, which this engine never asks,
-    and it warns when there is none to guess character sets, which nothing here does.
-    Neither has to be on the machine.
+    requests imports certifi, whose CA bundle this engine does not use, and warns if charset_normalizer is
+    missing, which this engine does not need either. Both may be missing (in the initramfs they are): certifi
+    is replaced by a stub that returns the system's bundle, and the warning is suppressed.
     """
     import sys
     import warnings

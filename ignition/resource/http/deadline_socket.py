@@ -1,7 +1,7 @@
 """Sockets with a deadline.
 
-A socket's own timeout starts again with each byte, so a slow or hostile server could hold a boot without end.
-These sockets time out at a fixed moment, if one is set.
+The timeout of a socket starts again with each byte, so a slow or hostile server could block a boot without
+limit. These sockets time out at a fixed time, if one is set.
 """
 
 from __future__ import annotations

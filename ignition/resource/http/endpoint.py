@@ -1,4 +1,4 @@
-"""Whom an http(s) URL talks to, and how the request line and the Host header name it."""
+"""Host, port, Host header and request URL of an http(s) URL."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Host:
 
     Attributes:
         name: ASCII name, or address without brackets and zone.
-        zone: the interface that an IPv6 address belongs to; empty for none.
-        port: as the URL gives it; none means the scheme's own.
+        zone: the zone of an IPv6 address (RFC 6874), an interface name; empty for none.
+        port: the port in the URL; None means the scheme's default.
     """
 
     name: str
@@ -32,10 +32,10 @@ class Host:
 
     @classmethod
     def of(cls, parts: Url, url: str) -> Host:
-        """Take the host of a URL apart; `url` is for messages.
+        """Parse the host of a URL; `url` is for messages.
 
         Raises:
-            FetchError: there is none, or it cannot be asked.
+            FetchError: the URL has no host, or the host or port is invalid.
         """
         if not parts.host:
             raise FetchError(f"{redact(url)}: the URL has no host")
@@ -45,21 +45,21 @@ class Host:
 
     @property
     def dialled(self) -> str:
-        """The name as the resolver takes it."""
+        """The name for the resolver, with the zone."""
         return f"{self.name}%{self.zone}" if self.zone else self.name
 
 
 @dataclass(frozen=True)
 class Target:
-    """An http(s) URL, ready to be asked.
+    """The parts of an http(s) URL that a request needs.
 
     Attributes:
         scheme: http or https.
         host: ASCII name, or address without brackets but with its zone.
-        port: as the URL gives it; none means the scheme's own.
-        userinfo: what stands before the `@`, still escaped.
-        authority: the value of the Host header: no user, no zone.
-        wire: the URL without user and fragment.
+        port: the port in the URL; None means the scheme's default.
+        userinfo: the text before the `@`, percent-encoded; None without an `@`.
+        authority: the value of the Host header, without userinfo and zone.
+        wire: the URL without userinfo and fragment.
     """
 
     scheme: str
@@ -71,10 +71,10 @@ class Target:
 
     @classmethod
     def of(cls, url: str) -> Target:
-        """Take the URL apart.
+        """Parse the URL.
 
         Raises:
-            FetchError: it cannot be asked.
+            FetchError: the URL is invalid or not http(s).
         """
         try:
             parts = parse_url(url)
@@ -85,35 +85,36 @@ class Target:
         host = Host.of(parts, url)
         shown = f"[{host.name}]" if ":" in host.name else host.name
         suffix = f":{host.port}" if host.port is not None else ""
-        asked = f"[{host.name}%25{host.zone}]" if host.zone else shown
+        with_zone = f"[{host.name}%25{host.zone}]" if host.zone else shown
         return cls(
             scheme=parts.scheme,
             host=host.dialled,
             port=host.port,
             userinfo=parts.userinfo,
             authority=f"{shown}{suffix}",
-            wire=f"{parts.scheme}://{asked}{suffix}{_path_and_query(parts)}",
+            wire=f"{parts.scheme}://{with_zone}{suffix}{_path_and_query(parts)}",
         )
 
-    def may_know_what_was_sent_to(self, other: Target) -> bool:
-        """Whether a redirect from `other` to here may take headers and credentials along.
+    def may_receive_headers_of(self, other: Target) -> bool:
+        """Whether a redirect from `other` to this target keeps the headers of the config and credentials.
 
-        The same host and port may; so may the same host when it moves from http to
-        https, each on its own port.
+        True for the same scheme, host and port, and for the same host from http on port 80 to https on port
+        443.
         """
         if self.host.lower() != other.host.lower():
             return False
-        if (self.scheme, self._real_port) == (other.scheme, other._real_port):
+        if (self.scheme, self._effective_port) == (other.scheme, other._effective_port):
             return True
-        return (other.scheme, other._real_port, self.scheme, self._real_port) == ("http", 80, "https", 443)
+        schemes_and_ports = (other.scheme, other._effective_port, self.scheme, self._effective_port)
+        return schemes_and_ports == ("http", 80, "https", 443)
 
     @property
-    def _real_port(self) -> int:
+    def _effective_port(self) -> int:
         return PORTS[self.scheme] if self.port is None else self.port
 
 
 def _split_port(authority: str, url: str) -> tuple[str, int | None]:
-    """Host without brackets, and port."""
+    """Return the host without brackets, and the port; None without a port."""
     if authority.startswith("["):
         host, _, rest = authority[1:].rpartition("]")
         digits = rest.removeprefix(":")
@@ -128,16 +129,16 @@ def _split_port(authority: str, url: str) -> tuple[str, int | None]:
 
 
 def _without_zone(address: str) -> tuple[str, str]:
-    """The interface's name stands behind an escaped percent sign (RFC 6874)."""
+    """Split an IPv6 address and its zone, which follows an escaped percent sign (RFC 6874)."""
     host, _, zone = address.partition("%25")
     return host, zone
 
 
 def ascii_name(name: str) -> str:
-    """The name as the resolver and the Host header take it.
+    """Return the name in ASCII (IDNA) for the resolver and the Host header.
 
     Raises:
-        ValueError: it is no valid international name.
+        ValueError: the name is not a valid international name.
     """
     if name.isascii():
         return name
@@ -160,6 +161,6 @@ def _ascii(name: str, url: str) -> str:
 
 
 def _path_and_query(parts: Url) -> str:
-    """As they stand in the URL; a percent sign in the query that escapes nothing is escaped itself."""
+    """Return path and query as in the URL; a percent sign in the query that starts no escape is escaped."""
     query = re.sub("%(?![0-9A-Fa-f]{2})", "%25", parts.query)
     return f"{parts.path or '/'}{'?' if query else ''}{query}"

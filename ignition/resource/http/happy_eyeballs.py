@@ -1,9 +1,8 @@
-"""A TCP connection to a host: look the name up, then let its addresses race.
+"""TCP connections to a host by name: Happy Eyeballs (RFC 8305).
 
-A name with an IPv6 and an IPv4 address is common, a first-boot network on which
-only one of them works is too. So the next address is tried a quarter of a second
-after the one before, or at once when that one failed, and the first connection
-that stands is taken (RFC 8305).
+Many hosts have an IPv6 and an IPv4 address, and on many first-boot networks only one of them works. So a
+connection to the next address starts 250 ms after the previous one, or immediately if that one failed, and
+the first established connection is used.
 """
 
 from __future__ import annotations
@@ -25,20 +24,22 @@ from ignition.resource.http.deadline_socket import DeadlineSocket
 __all__ = ["ConnectFailed", "Endpoint", "NoSuchHost", "Race", "dial", "endpoints"]
 
 STAGGER: Final = 0.25
-"""Seconds before the next address is tried beside the ones under way (RFC 8305, section 5)."""
+"""Seconds before a connection to the next address is started in parallel (RFC 8305, section 5)."""
 
 KEEPALIVE: Final = 30
-"""Seconds of silence before TCP asks whether the other side still lives (engine.md 7.1)."""
+"""Idle seconds before TCP keepalive probes, and seconds between them, as in the reference; tcp(7)."""
 
 
 class NoSuchHost(OSError):
-    """The name, which is `filename`, cannot be looked up; `errno` is the resolver's code."""
+    """The name lookup failed; `filename` is the name, `errno` the resolver's code (getaddrinfo(3))."""
 
 
 class ConnectFailed(OSError):
-    """None of the addresses took the connection; `attempts` says why, one by one.
+    """No address could be connected to.
 
-    `filename` is the host, if it is known.
+    Attributes:
+        attempts: each address with its error; never empty.
+        filename: the host; None if not known.
     """
 
     def __init__(self, attempts: tuple[tuple[Endpoint, OSError], ...]) -> None:
@@ -49,7 +50,7 @@ class ConnectFailed(OSError):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One address to connect to, as the resolver gives it."""
+    """An address to connect to: address family and socket address of getaddrinfo(3)."""
 
     family: int
     address: tuple[Any, ...]
@@ -59,11 +60,11 @@ class Endpoint:
 
 
 def dial(host: str, port: int, timeout: float) -> DeadlineSocket:
-    """A connected socket; `host` is ASCII: a name, or an address without brackets, perhaps with a zone.
+    """Return a connected socket; `host` is an ASCII name, or an address without brackets.
 
     Raises:
-        NoSuchHost: the name cannot be looked up.
-        ConnectFailed: no address took the connection within `timeout` seconds.
+        NoSuchHost: the name lookup failed.
+        ConnectFailed: no connection was established within `timeout` seconds.
     """
     end = time.monotonic() + timeout
     try:
@@ -80,39 +81,42 @@ def dial(host: str, port: int, timeout: float) -> DeadlineSocket:
 
 
 def endpoints(host: str, port: int, timeout: float) -> tuple[Endpoint, ...]:
-    """The host's addresses, the families taking turns, the resolver's favourite first.
+    """Look up the addresses of a host; the address families alternate, the resolver's first one first.
 
-    The resolver keeps its own time and cannot be interrupted, so it works in a
-    thread that is left behind when it takes too long.
+    getaddrinfo(3) has its own timeouts and cannot be interrupted, so it runs in a thread, which is abandoned
+    after `timeout` seconds.
+
+    Raises:
+        NoSuchHost: the name lookup failed or timed out.
     """
     if _is_address(host):
         return _resolve(host, port)
     answer: list[tuple[Endpoint, ...] | BaseException] = []
 
-    def ask() -> None:
+    def look_up() -> None:
         try:
             answer.append(_resolve(host, port))
-        except BaseException as caught:  # noqa: BLE001 (handed to the thread that asked)
+        except BaseException as caught:  # noqa: BLE001 (raised again in the calling thread)
             answer.append(caught)
 
-    asking = threading.Thread(target=ask, name=f"look up {host}", daemon=True)
-    asking.start()
-    asking.join(min(timeout, threading.TIMEOUT_MAX))
+    thread = threading.Thread(target=look_up, name=f"look up {host}", daemon=True)
+    thread.start()
+    thread.join(min(timeout, threading.TIMEOUT_MAX))
     match answer:
         case []:
             raise NoSuchHost(socket.EAI_AGAIN, "the resolver did not answer", host)
         case [BaseException() as caught]:
             raise caught
-        case [tuple(found)]:
-            return found
+        case [tuple(addresses)]:
+            return addresses
     raise AssertionError(answer)
 
 
 @dataclass
 class Race:
-    """Connects to several addresses at once, each new one `stagger` seconds after the last.
+    """Connects to several addresses in parallel, started at intervals of `stagger` seconds.
 
-    `end` is the monotonic time by which a connection must stand.
+    `end` is the deadline in seconds of `time.monotonic`.
     """
 
     end: float
@@ -121,18 +125,18 @@ class Race:
     _running: dict[DeadlineSocket, Endpoint] = field(default_factory=dict)
 
     def run(self, candidates: tuple[Endpoint, ...]) -> DeadlineSocket:
-        """The first connection that stands; all others are closed.
+        """Return the first established connection; all others are closed.
 
         Raises:
-            ConnectFailed: there is none.
+            ConnectFailed: no connection was established.
         """
-        waiting = deque(candidates)
+        pending = deque(candidates)
         try:
-            while waiting or self._running:
-                if waiting:
-                    self._start(waiting.popleft())
+            while pending or self._running:
+                if pending:
+                    self._start(pending.popleft())
                 left = max(0.0, self.end - time.monotonic())
-                winner = self._wait(min(self.stagger, left) if waiting else left)
+                winner = self._wait(min(self.stagger, left) if pending else left)
                 if winner is not None:
                     return winner
                 if time.monotonic() >= self.end:
@@ -155,10 +159,10 @@ class Race:
             with suppress(BlockingIOError):
                 connection.connect(endpoint.address)
         except OSError as caught:
-            self._lost(connection, caught)
+            self._fail(connection, caught)
 
     def _wait(self, patience: float) -> DeadlineSocket | None:
-        """Let the running ones go on for a while; returns the winner once there is one."""
+        """Wait up to `patience` seconds; return an established connection, or None."""
         if not self._running:
             return None
         with selectors.DefaultSelector() as selector:
@@ -170,30 +174,30 @@ class Race:
             if status == 0:
                 del self._running[connection]
                 return connection  # type: ignore[no-any-return]
-            self._lost(connection, _os_error(status))
+            self._fail(connection, _os_error(status))
         return None
 
-    def _lost(self, connection: DeadlineSocket, why: OSError) -> None:
+    def _fail(self, connection: DeadlineSocket, error: OSError) -> None:
         connection.close()
-        self._failures.append((self._running.pop(connection), why))
+        self._failures.append((self._running.pop(connection), error))
 
     def _fail_all(self, status: int) -> None:
         for connection in tuple(self._running):
-            self._lost(connection, _os_error(status))
+            self._fail(connection, _os_error(status))
 
 
 def _resolve(host: str, port: int) -> tuple[Endpoint, ...]:
-    # As bytes: given text, the interpreter loads its codec for international names with all its tables.
+    # As bytes: for a str, the interpreter imports its IDNA codec with large tables.
     name = host.encode("ascii")
     try:
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        results = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except socket.gaierror as caught:
         raise NoSuchHost(caught.errno, caught.strerror, host) from caught
-    answers = [Endpoint(family, address) for family, _, _, _, address in found]
-    favourite = [each for each in answers if each.family == answers[0].family]
-    others = [each for each in answers if each.family != answers[0].family]
-    turns = chain.from_iterable(zip_longest(favourite, others))
-    return tuple(each for each in turns if each is not None)
+    addresses = [Endpoint(family, address) for family, _, _, _, address in results]
+    preferred = [each for each in addresses if each.family == addresses[0].family]
+    others = [each for each in addresses if each.family != addresses[0].family]
+    alternating = chain.from_iterable(zip_longest(preferred, others))
+    return tuple(each for each in alternating if each is not None)
 
 
 def _is_address(host: str) -> bool:

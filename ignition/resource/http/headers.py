@@ -1,4 +1,4 @@
-"""What headers say and how they are written: those that a config gives, and those of an answer."""
+"""Build request headers and parse response headers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ignition.resource.http.endpoint import Target
 __all__ = ["basic", "canonical", "content_length", "content_range", "is_framed", "is_name", "retry_after"]
 
 NOT_SENDABLE: Final = frozenset({"Host", "Content-Length", "Transfer-Encoding", "Trailer"})
-"""Headers that belong to the transport; set by a config they have no effect, as in the reference."""
+"""Headers that the transport sets; those of a config are ignored, as in the reference."""
 
 LONGEST_WAIT: Final = 60.0
-"""Seconds that a server may ask for with Retry-After; more is not waited."""
+"""Maximum delay in seconds for Retry-After."""
 
 _TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
@@ -24,16 +24,16 @@ _RANGE: Final = re.compile(r"bytes (\d{1,18})-\d+/(?:(\d{1,18})|\*)", re.IGNOREC
 
 
 def canonical(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Header names in the form in which they are sent (`x-a` is `X-A`), values without blanks around.
+    """Return the headers with canonical names (`x-a` becomes `X-A`) and values without surrounding blanks.
 
-    Of several with one name the last counts; those of the transport are left out.
-    Values are secret, so no message quotes one, nor what is no name and may be a whole
-    header. Source: config-spec section 11.5.
+    The last of several headers with the same name is used. Headers of the transport are dropped. Values are
+    secret, so no message quotes them; neither does it quote invalid names, which may contain a whole header.
+    Source: docs/reference/config-language.md, "HTTP headers".
 
     Raises:
-        FetchError: a name or a value is empty or cannot be sent.
+        FetchError: a name or a value is empty or has invalid characters.
     """
-    made = {}
+    result = {}
     for name, value in headers:
         if not is_name(name):
             raise FetchError(
@@ -43,24 +43,24 @@ def canonical(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
         value = value.strip(" \t")
         if not value or any((ord(c) < 0x20 and c != "\t") or ord(c) == 0x7F for c in value):
             raise FetchError(f"the value of HTTP header {name} is empty or contains a control character")
-        sent = "-".join(word.capitalize() for word in name.split("-"))
-        if sent not in NOT_SENDABLE:
-            made[sent] = _on_the_wire(value.encode())
-    return made
+        canonical_name = "-".join(word.capitalize() for word in name.split("-"))
+        if canonical_name not in NOT_SENDABLE:
+            result[canonical_name] = _as_latin1(value.encode())
+    return result
 
 
 def is_name(text: str) -> bool:
-    """Whether a header can have this name."""
+    """Whether the text is a valid header name, a token of RFC 9110 section 5.6.2."""
     return bool(text) and set(text) <= _TOKEN
 
 
-def _on_the_wire(value: bytes) -> str:
-    """Bytes as http.client wants them: as the text that they would be in Latin-1."""
+def _as_latin1(value: bytes) -> str:
+    """Decode bytes as Latin-1, in which http.client encodes headers, so the bytes are sent unchanged."""
     return value.decode("latin-1")
 
 
 def basic(url: str) -> dict[str, str]:
-    """The `Authorization` that `user:password@` in a URL stands for."""
+    """Return the `Authorization` header (RFC 7617) for `user:password@` in a URL; empty without userinfo."""
     userinfo = Target.of(url).userinfo
     if userinfo is None:
         return {}
@@ -73,10 +73,9 @@ def basic(url: str) -> dict[str, str]:
 
 
 def is_framed(headers: Mapping[str, str]) -> bool:
-    """Whether it can be told where the body ends: by chunks, by a length that is one, or by the connection.
+    """Whether the end of the body is defined: by chunks, a valid length, or the end of the connection.
 
-    A body whose end is not what its server takes for it would be stored cut off, or with the
-    marks between its chunks.
+    With invalid framing (RFC 9112 section 6.3), a truncated body or the chunk headers would be stored.
     """
     encoding = headers.get("Transfer-Encoding", "")
     if encoding:
@@ -85,23 +84,26 @@ def is_framed(headers: Mapping[str, str]) -> bool:
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:
-    """The length of the body, if the server gives one; it may give it twice."""
+    """Return the length of the body; None if not known or invalid.
+
+    A repeated header with the same value is accepted (RFC 9110 section 8.6).
+    """
     if "Transfer-Encoding" in headers:
         return None
-    found = _LENGTH.fullmatch(headers.get("Content-Length", ""))
-    return int(found[1]) if found else None
+    match = _LENGTH.fullmatch(headers.get("Content-Length", ""))
+    return int(match[1]) if match else None
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int, int | None] | None:
-    """Where a partial answer begins, and the size of the whole if the server knows it."""
-    found = _RANGE.fullmatch(headers.get("Content-Range", ""))
-    return (int(found[1]), int(found[2]) if found[2] else None) if found else None
+    """Return the offset of a partial response, and the size of the resource or None if it is not known."""
+    match = _RANGE.fullmatch(headers.get("Content-Range", ""))
+    return (int(match[1]), int(match[2]) if match[2] else None) if match else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """How long the server asks to be left alone, in seconds, at most `LONGEST_WAIT`; 0 if it does not.
+    """Return the delay of `Retry-After` in seconds, at most `LONGEST_WAIT`; 0 without a valid one.
 
-    A date is compared with the server's own, for this machine's clock may be wrong.
+    A date is compared with the `Date` of the response, because this machine's clock may be wrong.
     """
     value = headers.get("Retry-After", "").strip()
     if not value:
@@ -112,6 +114,6 @@ def retry_after(headers: Mapping[str, str]) -> float:
 
     try:
         pause = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
-    except (TypeError, ValueError):  # no dates, or one with a time zone and one without
+    except (TypeError, ValueError):  # an invalid date, or only one of the dates has a time zone
         return 0.0
     return min(max(0.0, pause.total_seconds()), LONGEST_WAIT)

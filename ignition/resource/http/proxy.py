@@ -1,9 +1,9 @@
-"""Which proxy a request goes through: the rules of Go's `httpproxy`, on the config's settings only.
+"""Choose the proxy of a request, by the rules of Go's `golang.org/x/net/http/httpproxy`.
 
-`http://` goes through `httpProxy` and `https://` through `httpsProxy`; one does
-not stand in for the other. Loopback is never proxied. The environment has no say.
+`httpProxy` is used for `http:` URLs only, `httpsProxy` for `https:` URLs only. Loopback addresses are never
+proxied. Environment variables are ignored.
 
-Source: engine.md section 7.1.
+Source: docs/reference/fetching.md, "Proxies".
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Proxies:
         http: URL of the proxy for `http://`; empty for none.
         https: URL of the proxy for `https://`; empty for none.
         exempt: `noProxy`: `*`, CIDR blocks, `address[:port]`, `domain[:port]` (the domain and
-            what is below it), `.domain` and `*.domain` (only what is below it).
+            its subdomains), `.domain` and `*.domain` (subdomains only).
     """
 
     http: str = ""
@@ -37,7 +37,7 @@ class Proxies:
     exempt: tuple[str, ...] = ()
 
     def choose(self, scheme: str, host: str, port: int | None) -> str:
-        """The proxy for a request to this host (IPv6 without brackets); empty for a direct one."""
+        """Return the URL of the proxy for a host (IPv6 without brackets); empty for a direct connection."""
         proxy = {"http": self.http, "https": self.https}.get(scheme, "")
         if not proxy:
             return ""
@@ -45,11 +45,10 @@ class Proxies:
         address = _address(host)
         if host == "localhost" or (address is not None and address.is_loopback):
             return ""
-        wanted = str(port) if port is not None else DEFAULT_PORTS[scheme]
+        effective_port = str(port) if port is not None else DEFAULT_PORTS[scheme]
         entries = (entry for text in self.exempt for entry in text.split(","))
-        return (
-            "" if any(_exempts(entry.strip().lower(), host, address, wanted) for entry in entries) else proxy
-        )
+        is_exempt = any(_exempts(entry.strip().lower(), host, address, effective_port) for entry in entries)
+        return "" if is_exempt else proxy
 
 
 def _exempts(entry: str, host: str, address: IPv4Address | IPv6Address | None, port: str) -> bool:
@@ -66,16 +65,16 @@ def _exempts(entry: str, host: str, address: IPv4Address | IPv6Address | None, p
     if address is not None:
         return False
     name = name.removeprefix("*") if name.startswith("*.") else name
-    below_only = name.startswith(".")
+    subdomains_only = name.startswith(".")
     try:
         name = ascii_name(name.removeprefix("."))
     except ValueError:
-        return False  # no name, and so the name of nothing
-    return host.endswith(f".{name}") or (host == name and not below_only)
+        return False  # an invalid name matches no host
+    return host.endswith(f".{name}") or (host == name and not subdomains_only)
 
 
 def _split_port(entry: str) -> tuple[str, str]:
-    """`host:port` and `[v6]:port` taken apart; a bare IPv6 address has no port."""
+    """Split `host:port` and `[v6]:port`; a bare IPv6 address has no port."""
     if entry.startswith("["):
         name, _, port = entry[1:].partition("]")
         return name, port.removeprefix(":")
@@ -89,12 +88,12 @@ def _block_contains(block: str, address: IPv4Address | IPv6Address | None) -> bo
     try:
         network = ip_network(block, strict=False)
     except ValueError:
-        return False  # not a block after all; such an entry exempts nothing in the reference either
+        return False  # not a CIDR block; the reference ignores such an entry, too
     return address is not None and address.version == network.version and address in network
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """The IP address that a host is, IPv4 in IPv6's clothes undressed; None for names."""
+    """Return the IP address, an IPv4-mapped IPv6 address as IPv4; None for a host name."""
     if not text or not (text[0].isdigit() or ":" in text):
         return None
     from ipaddress import IPv6Address, ip_address

@@ -1,6 +1,6 @@
-"""One request of a chain of redirects: what is sent, and to whom.
+"""The requests of a redirect chain: URL, method and headers of each.
 
-Source: engine.md section 7.1, providers.md section 2.1.
+Source: docs/reference/fetching.md, "HTTP and HTTPS" and "Redirects".
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ ACCEPT: Final = "application/vnd.coreos.ignition+json;version=3.6.0, */*;q=0.1"
 
 @dataclass(frozen=True)
 class Hop:
-    """One request of a chain of redirects.
+    """One request of a redirect chain.
 
-    `own` are the engine's headers, for every host; `private` those of the config
-    or the provider, and the credentials, for the host that they were meant for.
+    Attributes:
+        verb: the method.
+        url: the URL, which may have userinfo.
+        own: headers of the engine, sent to every host.
+        private: headers of the config or the provider, and credentials, sent only to the host of the URL.
+        body: the request body, if any.
     """
 
     verb: str
@@ -37,7 +41,7 @@ class Hop:
 
     @classmethod
     def first(cls, request: Request) -> Hop:
-        """The request as it leaves the machine."""
+        """Return the first request of the chain."""
         own = {
             "User-Agent": f"Ignition/{VERSION}",
             "Accept": ACCEPT,
@@ -47,37 +51,40 @@ class Hop:
         return cls(request.verb, request.url, own, private, request.body)
 
     def sent(self) -> dict[str, str]:
-        """All headers that are sent, except for what the transport adds."""
-        sizes_its_body = self.body is not None or self.verb not in {"GET", "HEAD"}
-        length = {"Content-Length": str(len(self.body or b""))} if sizes_its_body else {}
+        """Return all headers except those that the transport adds."""
+        needs_length = self.body is not None or self.verb not in {"GET", "HEAD"}
+        length = {"Content-Length": str(len(self.body or b""))} if needs_length else {}
         return {**self.own, **length, **self.private}
 
-    def continuing(self, rest: Mapping[str, str]) -> Hop:
-        """The same request with the headers that ask for the rest of a body."""
-        return replace(self, own={**self.own, **rest})
+    def with_range(self, range_headers: Mapping[str, str]) -> Hop:
+        """Return the request with the headers that resume a body."""
+        return replace(self, own={**self.own, **range_headers})
 
-    def proving(self, proofs: Mapping[str, str]) -> Hop:
-        """The same request with the headers that show who asks."""
-        return replace(self, private={**self.private, **proofs})
+    def with_auth(self, auth_headers: Mapping[str, str]) -> Hop:
+        """Return the request with the headers that authenticate it."""
+        return replace(self, private={**self.private, **auth_headers})
 
     def redirected(self, status: int, location: str) -> Hop:
-        """Where a redirect leads.
+        """Return the request to the target of a redirect.
 
-        Headers of the config and credentials go along only to the same host, and
-        never from https to http. (The reference drops all headers on every
-        redirect, which makes the server compress what is then stored unpacked.)
+        Private headers are kept only for the same host, and never from https to http. The method becomes GET
+        except after 307 and 308 (RFC 9110 section 15.4). The reference drops all headers on every redirect;
+        then the server may compress the body, and the reference decompresses it on its own.
+
+        Raises:
+            FetchError: the location is not a valid http(s) URL.
         """
         from urllib.parse import urljoin
 
-        # http.client reads headers as Latin-1; what servers send unescaped is UTF-8.
+        # http.client decodes headers as Latin-1; unescaped characters in Location are usually UTF-8.
         text = location.encode("latin-1", "replace").decode("utf-8", "replace")
         try:
             url = urljoin(self.url, text)
         except ValueError as caught:
             raise FetchError(f"{redact(self.url)}: redirected to an invalid URL: {redact(text)}") from caught
         target = Target.of(url)
-        trusted = target.may_know_what_was_sent_to(Target.of(self.url))
-        private = {**self.private, **headers.basic(url)} if trusted else headers.basic(url)
+        keeps_headers = target.may_receive_headers_of(Target.of(self.url))
+        private = {**self.private, **headers.basic(url)} if keeps_headers else headers.basic(url)
         if status in {307, 308} or self.verb in {"GET", "HEAD"}:
             return replace(self, url=url, private=private)
         return replace(self, url=url, private=private, verb="GET", body=None)

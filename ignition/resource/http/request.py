@@ -1,4 +1,4 @@
-"""What is asked of a server, and what it answered. Values only."""
+"""HTTP requests and responses as values."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["Request", "Response"]
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for.
+    """An HTTP request.
 
     Attributes:
-        url: http or https; may hold `user:password@`.
-        verb: GET, unless a provider needs another one.
-        headers: replace the engine's own of the same name; not sent on to another host.
-        body: sent with each attempt.
-        accept: statuses that are an answer.
-        also_retry: statuses below 500 that may pass.
+        url: an http or https URL; may have `user:password@`.
+        verb: the method; providers use others than GET.
+        headers: replace the engine's headers of the same name; dropped on a redirect to another host.
+        body: the body, sent with each attempt.
+        accept: statuses of a successful response.
+        also_retry: statuses below 500 that are retried.
     """
 
     url: str = field(repr=False)
@@ -31,12 +31,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What a server answered.
+    """An HTTP response.
 
     Attributes:
-        status: of the last answer, redirects followed.
-        headers: names are found in any case.
-        body: the whole body; empty if it was streamed elsewhere.
+        status: the status after redirects.
+        headers: the headers; names are case-insensitive.
+        body: the whole body; empty if it was written to a sink.
     """
 
     status: int

@@ -1,7 +1,7 @@
-"""How far the body of one resource has come, over all attempts to get it.
+"""The state of one download over all attempts, and resumption of interrupted bodies (RFC 9110 section 14).
 
-What broke off is continued where it ended, if the server can prove that it is still
-the same file; else it begins anew.
+An interrupted body is resumed with a Range request if the response had a validator (strong ETag or
+Last-Modified); otherwise the download restarts.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["Download"]
 
 FRUITLESS: Final = 5
-"""Times in a row that a body may break off without one new byte, before that is final."""
+"""Retries after interruptions without new data; one more interruption is a final failure."""
 
 
 class Download:
-    """One resource on its way into the sink; `service` is whose words are spoken on top of HTTP."""
+    """The download of one resource into a sink; `service` is the object store on top of HTTP, if any."""
 
     def __init__(self, request: Request, sink: Sink, service: Service | None, clock: Clock) -> None:
         self.request = request
@@ -40,7 +40,7 @@ class Download:
         self.service = service
         self.redirected_to = ""
         self.what = f"{request.verb} {sink.name}"
-        self._proof = "ETag"
+        self._validator_header = "ETag"
         self._validator = ""
         self._size: int | None = None
         self._furthest = 0
@@ -48,13 +48,13 @@ class Download:
         self._started = False
         self._progress = progress.Download(self.what, clock.now)
 
-    def took(self, piece: bytes) -> None:
-        """The next bytes of the body."""
+    def write(self, piece: bytes) -> None:
+        """Write the next bytes of the body and report progress."""
         self.sink.write(piece)
         self._progress.update(self.sink.received, self._size)
 
-    def placed(self, cause: Cause, proxy: str = "") -> Cause:
-        """The cause with where it happened, if that is not plain from the URL that was asked for."""
+    def with_location(self, cause: Cause, proxy: str = "") -> Cause:
+        """Return the cause with the redirect target and the proxy, if any, as its detail."""
         places = [f"redirected to {self.redirected_to}"] if self.redirected_to else []
         if proxy:
             places.append(f"through the proxy {redact(proxy)}")
@@ -62,68 +62,73 @@ class Download:
 
     @property
     def resuming(self) -> bool:
-        """Whether the next attempt asks for the rest only."""
+        """Whether the next attempt requests only the rest of the body."""
         return bool(self.sink.received and self._validator)
 
-    def proofs(self) -> Mapping[str, str]:
-        """What shows the service who asks; made for each attempt, since signatures age."""
-        return {} if self.service is None else self.service.proofs()
+    def auth_headers(self) -> Mapping[str, str]:
+        """Return the headers that authenticate an attempt; new for each one, because signatures expire."""
+        return {} if self.service is None else self.service.auth_headers()
 
     def range_headers(self) -> dict[str, str]:
-        """What asks for the rest, and only if the file is still the same."""
+        """Return the headers that request the rest of an unchanged resource; empty to request all of it."""
         if not self.resuming:
             return {}
         return {"Range": f"bytes={self.sink.received}-", "If-Range": self._validator}
 
     def continues_with(self, answer: Mapping[str, str]) -> bool:
-        """Whether a partial answer is of the rest that was asked for, and of the same file.
+        """Whether a partial response has the requested rest of the same resource.
 
-        A server that knows Range may not know If-Range, and send the rest of another file.
+        A server may support Range without If-Range and send the rest of a changed resource.
         """
-        found = headers.content_range(answer)
-        if not self.resuming or found is None:
+        content_range = headers.content_range(answer)
+        if not self.resuming or content_range is None:
             return False
-        first, size = found
-        same_file = answer.get(self._proof, self._validator) == self._validator
-        if first != self.sink.received or not same_file:
+        first, size = content_range
+        is_unchanged = answer.get(self._validator_header, self._validator) == self._validator
+        if first != self.sink.received or not is_unchanged:
             return False
-        known, self._size = self._size, self._size if size is None else size
-        return known in {None, self._size}
+        previous, self._size = self._size, self._size if size is None else size
+        return previous in {None, self._size}
 
-    def started(self, reply: Reply) -> None:
-        """A whole body follows."""
+    def start(self, reply: Reply) -> None:
+        """Prepare for a complete body: reset the sink, remember validator and size."""
         if not self._started:
             log.info(f"{self.what}: result: {diagnosis.status_text(reply.status)}")
         self._started = True
         self.sink.restart()
-        strong = reply.headers.get("ETag", "").startswith('"')
-        self._proof = "ETag" if strong else "Last-Modified"
-        self._validator = reply.headers.get(self._proof, "")
+        has_strong_etag = reply.headers.get("ETag", "").startswith('"')
+        self._validator_header = "ETag" if has_strong_etag else "Last-Modified"
+        self._validator = reply.headers.get(self._validator_header, "")
         self._size = headers.content_length(reply.headers)
         encoding = reply.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
             log.info(f"{self.what}: unrequested Content-Encoding {encoding[:40]!a}; bytes are used unchanged")
 
-    def ended(self) -> None:
-        """A partial answer is complete, which need not be all of the rest; nor may it be more than that."""
+    def check_range_complete(self) -> None:
+        """Check at the end of a partial response that the body is complete; a server may send less or more.
+
+        Raises:
+            Retry: the body is incomplete or too long.
+            FetchError: as for `interrupted`.
+        """
         missing = 0 if self._size is None else self._size - self.sink.received
         if missing < 0:
-            self.forget()
+            self.discard_validator()
         if missing:
-            raise self.broken_off(Cause("the server sent another range than requested"))
+            raise self.interrupted(Cause("the server sent another range than requested"))
 
-    def forget(self) -> None:
-        """The next attempt starts from nothing."""
+    def discard_validator(self) -> None:
+        """Make the next attempt restart the download."""
         self._validator = ""
 
-    def broken_off(self, cause: Cause) -> Retry | FetchError:
-        """What to raise when the body ended before it was complete."""
-        came = self.sink.received
-        progressed = came > self._furthest
-        self._furthest = max(came, self._furthest)
+    def interrupted(self, cause: Cause) -> Retry | FetchError:
+        """Return the exception for an incomplete body; final after `FRUITLESS` retries without new data."""
+        received = self.sink.received
+        progressed = received > self._furthest
+        self._furthest = max(received, self._furthest)
         self._fruitless = 0 if progressed else self._fruitless + 1
         of = "" if self._size is None else f" of {self._size}"
-        cause = cause.with_detail(f"after {came}{of} bytes")
+        cause = cause.with_detail(f"after {received}{of} bytes")
         if self._fruitless < FRUITLESS:
             return Retry(cause, progressed=progressed)
         return FetchError(

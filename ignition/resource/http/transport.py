@@ -1,9 +1,8 @@
-"""One HTTP exchange over requests: no retries, no redirects, no opinion on statuses.
+"""Single HTTP exchanges over requests, without retries and redirects; all statuses are returned.
 
-requests is used at its transport adapter, the layer below sessions. What a
-session adds is what must not happen here: environment proxies, netrc, cookies,
-redirects that keep headers, decoding. This module imports requests when it is
-imported, so it is imported only by the function that needs it (`http._load`).
+requests is used at its transport adapter, the layer below sessions. Sessions add proxies of the environment,
+netrc, cookies, redirects that keep headers, and decoding, none of which is wanted here. This module imports
+requests, so it is imported only on use (`client._load`).
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ if TYPE_CHECKING:
 __all__ = ["Reply", "Transport"]
 
 HANDSHAKE: Final = 10.0
-"""Seconds for the TLS handshake (engine.md 7.1)."""
+"""TLS handshake timeout in seconds; docs/reference/fetching.md, "HTTP and HTTPS"."""
 
 SHORTEST: Final = 0.001
-"""Seconds; a time-out of none at all would mean something else to a socket."""
+"""Shortest timeout in seconds; 0 would make a socket non-blocking."""
 
 CONNECTIONS: Final = 16
-"""Connections that are kept open to one server."""
+"""Idle connections kept open per server."""
 
 CONTINUE: Final = 100
 SWITCHING_PROTOCOLS: Final = 101
@@ -50,7 +49,7 @@ _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 class Reply:
-    """An answer: status and headers are here, the body is still on its way."""
+    """A response whose body has not been read; a context manager that closes it."""
 
     def __init__(self, response: requests.Response) -> None:
         self.status = response.status_code
@@ -60,14 +59,14 @@ class Reply:
         self._socket = connection.last_socket if isinstance(connection, _Timed) else None
 
     def chunks(self, patience: Callable[[], float]) -> Iterator[bytes]:
-        """The body as it came over the wire; `patience` gives the seconds to wait for the next piece.
+        """Yield the body without decoding; `patience` returns the timeout in seconds for the next piece.
 
         Raises:
-            ExchangeFailed: it broke off, or nothing came for that long.
+            ExchangeFailed: the body was interrupted, or the timeout expired.
         """
         while True:
             try:
-                self._wait_at_most(max(SHORTEST, patience()))
+                self._set_read_timeout(max(SHORTEST, patience()))
                 chunk = self._raw.read1(PIECE, decode_content=False)
             except _FAILURES as caught:
                 raise ExchangeFailed from caught
@@ -75,15 +74,15 @@ class Reply:
                 return
             yield chunk
 
-    def _wait_at_most(self, seconds: float) -> None:
+    def _set_read_timeout(self, seconds: float) -> None:
         if isinstance(self._socket, DeadlineSocket):
             self._socket.deadline = time.monotonic() + seconds
-        # A server that ends the connection with the body leaves a closed socket and no more to come.
+        # With "Connection: close", the socket may already be closed and the rest of the body is buffered.
         elif self._socket is not None and self._socket.fileno() >= 0:
             self._socket.settimeout(seconds)
 
     def close(self) -> None:
-        """Be done with it; a connection whose body was read to the end is kept for the next request."""
+        """Close the response; if its body was read to the end, the connection is kept open for reuse."""
         self._raw.close()
 
     def __enter__(self) -> Reply:
@@ -94,13 +93,13 @@ class Reply:
 
 
 class Transport:
-    """Exchanges over connections that are kept and shared; any number of threads may use it at once.
+    """HTTP exchanges over pooled connections. Thread-safe.
 
-    `context` makes what TLS connections are checked with; it is called for the first of them.
+    `context` creates the TLS context; it is called for the first TLS connection.
     """
 
     def __init__(self, context: Callable[[], ssl.SSLContext]) -> None:
-        # A wrong clock is told with the certificate that it spoils, not as a warning of a library.
+        # A wrong clock is reported with the certificate error (`diagnosis`), not as urllib3's warning.
         urllib3.disable_warnings(SystemTimeWarning)
         self._adapter = _Adapter(context)
 
@@ -115,13 +114,13 @@ class Transport:
         connect: float,
         headers_within: float,
     ) -> Reply:
-        """Send one request and wait for the headers of its answer.
+        """Send one request and return the response when its headers are received.
 
-        `url` has no user and no fragment; headers are sent as they are. `connect` and
-        `headers_within` are seconds; the latter may be infinite.
+        `url` has no userinfo and no fragment; headers are sent unchanged. `connect` and `headers_within` are
+        timeouts in seconds; the latter may be infinite.
 
         Raises:
-            ExchangeFailed: there is no answer.
+            ExchangeFailed: the connection failed, or no response was received.
         """
         request = requests.PreparedRequest()
         request.method, request.url, request.body = verb, url, body
@@ -139,8 +138,8 @@ class Transport:
 
 class _Adapter(HTTPAdapter):
     def __init__(self, context: Callable[[], ssl.SSLContext]) -> None:
-        self._make_context = context
-        self._made_context: ssl.SSLContext | None = None
+        self._create_context = context
+        self._tls_context: ssl.SSLContext | None = None
         self._lock = Lock()
         super().__init__(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
 
@@ -149,11 +148,11 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def _context(self) -> ssl.SSLContext:
-        """One for all: making it is dear, and connections of different contexts are not shared."""
+        """Return the shared TLS context: creating one is slow, and connections are reused only within it."""
         with self._lock:
-            if self._made_context is None:
-                self._made_context = self._make_context()
-            return self._made_context
+            if self._tls_context is None:
+                self._tls_context = self._create_context()
+            return self._tls_context
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> urllib3.ProxyManager:
         if proxy.startswith("https:"):
@@ -167,28 +166,28 @@ class _Adapter(HTTPAdapter):
     ) -> Any:
         host = super().build_connection_pool_key_attributes(request, verify=True)[0]
         if ":" in host["host"]:
-            host["host"] = f"[{host['host']}]"  # or else urllib3 takes its zone for a mistake
+            host["host"] = f"[{host['host']}]"  # urllib3 rejects a zone without brackets
         if host["scheme"] != "https":
             return host, {}
         return host, {"cert_reqs": "CERT_REQUIRED", "ssl_context": self._context()}
 
     def cert_verify(self, *_: object) -> None:
-        """Leave the pool alone: its context already says what is trusted."""
+        """Do nothing: the TLS context of the pool already has the trust anchors."""
 
 
-class _Answer(http.client.HTTPResponse):
-    """Passes over answers that only announce another one, such as 103, as over 100."""
+class _FinalResponse(http.client.HTTPResponse):
+    """Skips all interim responses, such as 103 (RFC 9110 section 15.2); http.client skips only 100."""
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]
-        announces = SWITCHING_PROTOCOLS < status < FINAL
-        return version, CONTINUE if announces else status, reason
+        is_interim = SWITCHING_PROTOCOLS < status < FINAL
+        return version, CONTINUE if is_interim else status, reason
 
 
 class _Timed(HTTPConnection):
-    """Connects by `dial`, and limits the time until the headers are there as a whole."""
+    """Connects with `dial`, and applies the read timeout to the headers as a whole, not to each read."""
 
-    response_class = _Answer
+    response_class = _FinalResponse
     last_socket: Any = None
 
     def _new_conn(self) -> DeadlineSocket:
@@ -196,7 +195,7 @@ class _Timed(HTTPConnection):
 
     @property
     def _limit(self) -> float:
-        """Seconds for what is done next."""
+        """The current timeout of the connection in seconds."""
         return self.timeout if isinstance(self.timeout, (int, float)) else HANDSHAKE
 
     def getresponse(self) -> Any:
@@ -210,7 +209,7 @@ class _Timed(HTTPConnection):
 
 
 class _TimedTls(_Timed, HTTPSConnection):
-    """The same over TLS, perhaps through a tunnel that a proxy opens."""
+    """The same over TLS, directly or through a proxy's tunnel (CONNECT)."""
 
     def _new_conn(self) -> DeadlineSocket:
         connection = super()._new_conn()
@@ -218,7 +217,7 @@ class _TimedTls(_Timed, HTTPSConnection):
         return connection
 
     def _tunnel(self) -> None:
-        # A proxy has to connect in its turn, so it may take the time of a connection.
+        # The proxy has to connect to the server, so the connect timeout applies.
         connection: Any = self.sock
         connection.deadline = time.monotonic() + self._limit
         super()._tunnel()

@@ -1,11 +1,10 @@
-"""What boto3 knows of AWS: the address of an object by AWS's own rules, and how requests are signed.
+"""URLs of S3 objects and signatures of requests to S3, by boto3 and botocore.
 
-It sends nothing. A request that is addressed and signed here goes the way of all
-others (`http`), with its time-outs, retries, proxies, authorities and resumed bodies.
-boto3 looks for settings and credentials in the environment and the home directory;
-the session made here has neither.
+boto3 sends nothing here. Requests are sent by `http.client.Http`, with the timeouts, retries, proxies, TLS
+trust and resumption of all other fetches. boto3 reads settings and credentials from the environment and the
+home directory by default; the session here reads neither.
 
-Source: engine.md section 7.3.
+Source: docs/reference/fetching.md, "S3".
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ OPTIONS: Final[Mapping[str, object]] = {
     "use_dualstack_endpoint": True,
     "s3": {"use_arn_region": True},
 }
-"""All that is not boto3's default: none of this machine's files, and hosts that have IPv6 too."""
+"""Settings that differ from boto3's defaults: no configuration files, and dual-stack endpoints."""
 
 
 class Addresses:
-    """URLs of buckets and objects, by region; any number of threads may use it at once."""
+    """URLs of buckets and objects, by region. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -47,18 +46,18 @@ class Addresses:
         self._clients: dict[str, S3Client] = {}
 
     def bucket(self, region: str, bucket: str) -> str:
-        """The URL of a bucket.
+        """Return the URL of a bucket.
 
         Raises:
-            FetchError: there cannot be such a bucket in such a region.
+            FetchError: the bucket name or the region is invalid.
         """
         return self._url(region, "head_bucket", {"Bucket": bucket})
 
     def object(self, region: str, bucket: str, key: str, version: str) -> str:
-        """The URL of an object; the bucket may be the ARN of an access point, the version empty.
+        """Return the URL of an object; `bucket` may be the ARN of an access point, `version` may be empty.
 
         Raises:
-            FetchError: there cannot be such an object.
+            FetchError: the bucket name, the ARN or the region is invalid.
         """
         names = {"Bucket": bucket, "Key": key}
         return self._url(region, "get_object", {**names, "VersionId": version} if version else names)
@@ -70,7 +69,7 @@ class Addresses:
         try:
             with self._lock, requires("s3 sources", *PACKAGES):
                 client = self._client(region)
-                # Of a client that does not sign, the "presigned" URL is the plain one.
+                # With an unsigned client, the "presigned" URL is the URL without a signature.
                 return client.generate_presigned_url(method, Params=dict(names))
         except ParamValidationError as caught:
             raise FetchError(
@@ -92,7 +91,7 @@ class Addresses:
 
 
 def signature(keys: AwsKeys, region: str, url: str) -> dict[str, str]:
-    """The headers that sign a GET of an address, as of now."""
+    """Return the headers that sign a GET of the URL at the current time (Signature Version 4)."""
     with requires("s3 sources", *PACKAGES):
         from botocore.auth import S3SigV4Auth
         from botocore.awsrequest import AWSRequest
@@ -105,7 +104,7 @@ def signature(keys: AwsKeys, region: str, url: str) -> dict[str, str]:
 
 
 def _session() -> Session:
-    """A session with boto3's defaults and nothing of this machine's."""
+    """Create a session with boto3's defaults, without settings and credentials of this machine."""
     import boto3.session
     from botocore.configprovider import ConfigValueStore, ConstantProvider
     from botocore.credentials import CredentialResolver
@@ -120,7 +119,7 @@ def _session() -> Session:
 
 
 def _anonymous(session: Session, region: str) -> S3Client:
-    """A client that does not sign."""
+    """Create an unsigned client."""
     from botocore import UNSIGNED
     from botocore.config import Config
 

@@ -1,10 +1,10 @@
-"""Azure Blob Storage with the machine's own credentials: `https://ACCOUNT.blob.core.windows.net/container/blob`.
+"""Azure Blob Storage with the machine's managed identity.
 
-Such a URL is an ordinary one, and without an identity it is fetched like one. With
-one it is first asked for by that name, and if that fails, like any other URL: the
-blob may be public, or the URL may carry a signature of its own.
+URLs are `https://ACCOUNT.blob.core.windows.net/CONTAINER/BLOB`. Without an identity such a URL is fetched
+like any other. With an identity it is first requested with its token, and after a failure like any other URL,
+because the blob may be public.
 
-Source: engine.md section 7.5, section 14 point 18.
+Source: docs/reference/fetching.md, "Azure Blob Storage".
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ SUFFIX: Final = ".blob.core.windows.net"
 LONGEST_CODE: Final = 64
 
 API_VERSION: Final = "2020-10-02"
-"""A version of the service's interface; tokens need 2017-11-09 or later."""
+"""API version of the service; tokens need 2017-11-09 or later."""
 
 
 class BlobStorage:
-    """Fetches blobs; any number of threads may use it at once.
+    """Fetches blobs. Thread-safe.
 
-    `total` is the time in seconds for both ways together, 0 for no limit.
+    `total` is the time limit in seconds for both requests together, 0 for no limit.
     """
 
     def __init__(
@@ -48,14 +48,15 @@ class BlobStorage:
         self._clock = clock
 
     def fetch(self, source: Source, sink: Sink) -> None:
-        """Bring the blob into the sink, complete but not verified; errors are those of `Http.fetch`."""
+        """Fetch the blob into the sink, completely but not verified; errors are those of `Http.fetch`."""
         deadline = Deadline(self._clock, self._total)
-        if self._fetched_by_name(source, sink, deadline):
+        if self._fetched_with_identity(source, sink, deadline):
             return
-        # The next answer that is taken restarts the sink: nothing of the first stays in it.
+        # `Http.fetch` restarts the sink for a new response, so data of the failed request is discarded.
         self._http.fetch(Request(source.url, headers=source.headers), sink, deadline=deadline)
 
-    def _fetched_by_name(self, source: Source, sink: Sink, deadline: Deadline) -> bool:
+    def _fetched_with_identity(self, source: Source, sink: Sink, deadline: Deadline) -> bool:
+        """Fetch the blob with the machine's token; return False without a token or on failure."""
         try:
             authorization = self._authorization()
             if authorization is None:
@@ -78,17 +79,17 @@ class BlobStorage:
 
 
 class _Service:
-    """Blob Storage as it is spoken to with this `Authorization`."""
+    """Blob Storage with a value of `Authorization`."""
 
     def __init__(self, authorization: str) -> None:
         self._authorization = authorization
 
-    def proofs(self) -> Mapping[str, str]:
-        """The token, and the version without which it is not looked at."""
+    def auth_headers(self) -> Mapping[str, str]:
+        """Return the token, and the API version that it requires."""
         return {"Authorization": self._authorization, "X-Ms-Version": API_VERSION}
 
     def explain(self, answer: Response) -> Cause | None:
-        """The service's own word for the refusal."""
+        """Return a cause with the service's error code, if the response has one."""
         code = answer.headers.get("x-ms-error-code", "")
         if not code.isascii() or not code.isalnum() or len(code) > LONGEST_CODE:
             return None
@@ -101,9 +102,9 @@ class _Service:
 
 
 def is_blob(url: str) -> bool:
-    """Whether a URL is that of a blob which the machine's identity may be shown to.
+    """Whether a URL is that of a blob and the machine's token may be sent to it.
 
-    Only over TLS, on the service's own port, and not if the URL carries a signature.
+    The URL must be https on the default port, without userinfo and without a signature (`sig`).
     """
     try:
         parts = parse_url(url)

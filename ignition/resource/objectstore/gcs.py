@@ -1,6 +1,6 @@
-"""Google Cloud Storage: `gs://bucket/object`, by the JSON API, over HTTP like everything else.
+"""Google Cloud Storage: `gs://BUCKET/OBJECT` over its JSON API.
 
-Source: engine.md section 7.4, providers.md section 5.11.
+Source: docs/reference/fetching.md, "Google Cloud Storage".
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ ENDPOINT: Final = "https://storage.googleapis.com"
 
 
 class CloudStorage:
-    """Fetches objects; any number of threads may use it at once."""
+    """Fetches objects. Thread-safe."""
 
     def __init__(self, http: Http, credentials: Credentials) -> None:
         self._http = http
         self._authorization = credentials.google
 
     def fetch(self, url: str, sink: Sink) -> None:
-        """Bring the object into the sink, complete but not verified; errors are those of `Http.fetch`."""
+        """Fetch the object into the sink, completely but not verified; errors are those of `Http.fetch`."""
         self._http.fetch(Request(media_url(url)), sink, service=_Service(self._authorization))
 
 
 class _Service:
-    """Cloud Storage as it is spoken to with the machine's `Authorization`, if it has one."""
+    """Cloud Storage; `authorization` returns the value of `Authorization`, or None for anonymous access."""
 
     def __init__(self, authorization: Callable[[], str | None]) -> None:
         self._authorization = authorization
-        self._named = False
+        self._has_token = False
 
-    def proofs(self) -> Mapping[str, str]:
-        """The token, if there is one."""
+    def auth_headers(self) -> Mapping[str, str]:
+        """Return the token, if there is one."""
         authorization = self._authorization()
-        self._named = authorization is not None
+        self._has_token = authorization is not None
         return {} if authorization is None else {"Authorization": authorization}
 
     def explain(self, answer: Response) -> Cause | None:
-        """What the usual refusals mean here."""
+        """Return the cause for statuses 401, 403 and 404."""
         if answer.status in {401, 403}:
-            who = "this machine's service account" if self._named else "everybody (allUsers)"
+            principal = "this machine's service account" if self._has_token else "everybody (allUsers)"
             return Cause(
                 f"Cloud Storage denied access (HTTP {answer.status})",
-                f"give {who} the permission storage.objects.get on the bucket",
+                f"give {principal} the permission storage.objects.get on the bucket",
             )
         if answer.status == 404:
             return Cause(
@@ -63,12 +63,12 @@ class _Service:
 
 
 def media_url(url: str) -> str:
-    """Where the API has the contents of the object that a `gs:` URL names.
+    """Return the URL of the contents of a `gs:` URL's object in the JSON API.
 
-    The whole name of the object is one segment of the path, slashes and all.
+    The object name is one path segment, with its slashes escaped.
 
     Raises:
-        FetchError: it names no bucket or no object.
+        FetchError: the URL is invalid or names no bucket or no object.
     """
     from urllib.parse import quote, unquote_to_bytes
 

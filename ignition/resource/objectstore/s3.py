@@ -1,11 +1,10 @@
 """S3: `s3://bucket/key` and `arn:` URLs of buckets and access points.
 
-    which object ─▶ its region (asked of S3, unless an ARN names it) ─▶ its address ─▶ GET
+    parse URL ─▶ region (looked up by HEAD of the bucket, unless the ARN has one) ─▶ object URL ─▶ GET
 
-Keys come from the machine's identity, for each attempt anew; without one, or if it
-has none, S3 is asked as anybody.
+Each attempt is signed with the current keys of the machine's role. Without keys, access is anonymous.
 
-Source: engine.md section 7.3, providers.md section 5.4.
+Source: docs/reference/fetching.md, "S3".
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ PARTITION_REGIONS: Final[Mapping[str, str]] = {
     "aws-cn": "cn-north-1",
     "aws-us-gov": "us-gov-west-1",
 }
-"""Where a bucket is first looked for, by the partition of its ARN."""
+"""The region that the bucket lookup starts with, by the partition of the ARN."""
 
 ACCESS_POINT: Final = "accesspoint/"
 
 FOUND_STATUSES: Final = frozenset({200, 301, 307, 400, 403, 404})
-"""Answers to the question for a bucket that may name its region."""
+"""Statuses of the bucket lookup whose response may have the region."""
 
 NOT_FOUND: Final = 404
 
@@ -68,7 +67,7 @@ EXPLANATIONS: Final[Mapping[str, Cause]] = {
     "SignatureDoesNotMatch": Cause("S3 rejected this machine's keys", KEYS_HINT),
     "KMS.DisabledException": Cause("the KMS key of the object is disabled", "enable the key in KMS"),
 }
-"""What S3's error codes mean to a user."""
+"""Causes by S3's error codes."""
 
 DENIED_ANONYMOUS: Final = Cause(
     "S3 denied anonymous access (HTTP 403)",
@@ -84,14 +83,14 @@ DENIED_ROLE: Final = Cause(
 
 @dataclass(frozen=True)
 class S3Object:
-    """The object that a URL names.
+    """An S3 object.
 
     Attributes:
-        bucket: its bucket, or the ARN of an access point.
-        key: its name in the bucket.
-        version: which of its versions; empty for the latest.
-        region: where it is, if the URL says so.
-        hint: where to look for the bucket first; empty if the URL does not say.
+        bucket: the bucket name, or the ARN of an access point.
+        key: the object's key.
+        version: the version ID; empty for the latest.
+        region: the region of an access point; empty if the URL has none.
+        hint: the region that the bucket lookup starts with; empty if the URL has no partition.
     """
 
     bucket: str
@@ -102,19 +101,19 @@ class S3Object:
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """Take an `s3:` or `arn:` URL apart.
+        """Parse an `s3:` or `arn:` URL.
 
         Raises:
-            FetchError: it names no object.
+            FetchError: the URL is invalid or names no object.
         """
         try:
             parts = parse_url(url)
         except MalformedUrl as caught:
             raise FetchError(f"{redact(url)} is not a URL: {caught}") from caught
-        found = cls._of_arn(parts, url) if parts.scheme == "arn" else cls._of_s3(parts)
-        if not found.bucket or not found.key:
+        parsed = cls._of_arn(parts, url) if parts.scheme == "arn" else cls._of_s3(parts)
+        if not parsed.bucket or not parsed.key:
             raise FetchError(f"{redact(url)}: the URL names no object", hint="use the form s3://BUCKET/KEY")
-        return found
+        return parsed
 
     @classmethod
     def _of_s3(cls, parts: Url) -> Self:
@@ -124,7 +123,7 @@ class S3Object:
 
     @classmethod
     def _of_arn(cls, parts: Url, url: str) -> Self:
-        """`arn:PARTITION:s3:REGION:ACCOUNT:RESOURCE`, which is read as it stands, without escapes."""
+        """Parse `arn:PARTITION:s3:REGION:ACCOUNT:RESOURCE`, which is not percent-decoded."""
         fields = f"arn:{parts.opaque}".split(":", 5)
         if len(fields) != 6 or fields[2] != "s3":
             raise FetchError(f"{redact(url)} is not an S3 ARN", hint="use the form arn:aws:s3:::BUCKET/KEY")
@@ -135,8 +134,8 @@ class S3Object:
             bucket = names.rpartition(":")[2]
             return cls(bucket, key, version, hint=PARTITION_REGIONS.get(partition, ""))
         name, _, rest = resource.removeprefix(ACCESS_POINT).partition("/")
-        kind, _, key = rest.partition("/")
-        if not region or not name or kind != "object":
+        resource_type, _, key = rest.partition("/")
+        if not region or not name or resource_type != "object":
             raise FetchError(
                 f"{redact(url)}: the URL names no object of an access point in a region",
                 hint="use the form arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/object/KEY",
@@ -145,9 +144,9 @@ class S3Object:
 
 
 class S3:
-    """Fetches objects; any number of threads may use it at once.
+    """Fetches objects. Thread-safe.
 
-    `total` is the time in seconds for all requests of one fetch, 0 for no limit.
+    `total` is the time limit in seconds for all requests of one fetch, 0 for no limit.
     """
 
     def __init__(
@@ -161,12 +160,12 @@ class S3:
         self._regions: dict[str, str] = {}
 
     def fetch(self, source: Source, sink: Sink) -> None:
-        """Bring the object into the sink, complete but not verified.
+        """Fetch the object into the sink, completely; the caller verifies it (`Sink.finish`).
 
         Raises:
-            NotFound: there is no such object.
-            TimedOut: not within the total time.
-            FetchError: it will not get better by trying again.
+            NotFound: the object does not exist.
+            TimedOut: the total time expired.
+            FetchError: the failure is not transient.
         """
         if source.compression:
             raise FetchError(
@@ -177,17 +176,17 @@ class S3:
         deadline = Deadline(self._clock, self._total)
         region = wanted.region or self._region(wanted, deadline)
         address = self._addresses.object(region, wanted.bucket, wanted.key, wanted.version)
-        service = _Service(self._known_keys, region, address)
+        service = _Service(self._keys, region, address)
         self._http.fetch(Request(address), sink, service=service, deadline=deadline)
 
     def _region(self, wanted: S3Object, deadline: Deadline) -> str:
-        """Where the bucket is; asked once. S3 tells everybody, whoever may read the bucket."""
+        """Return the region of the bucket, looked up once; the lookup needs no permissions."""
         if wanted.bucket not in self._regions:
             hint = wanted.hint or self._own_region() or DEFAULT_REGION
-            self._regions[wanted.bucket] = self._find(wanted.bucket, hint, deadline)
+            self._regions[wanted.bucket] = self._look_up_region(wanted.bucket, hint, deadline)
         return self._regions[wanted.bucket]
 
-    def _find(self, bucket: str, hint: str, deadline: Deadline) -> str:
+    def _look_up_region(self, bucket: str, hint: str, deadline: Deadline) -> str:
         request = Request(self._addresses.bucket(hint, bucket), verb="HEAD", accept=FOUND_STATUSES)
         name = f"s3://{bucket}"
         answer = self._http.fetch(request, Sink(Source(name), BytesIO()), deadline=deadline)
@@ -203,7 +202,7 @@ class S3:
         return hint
 
     def _own_region(self) -> str | None:
-        """Where this machine is, and so most of its buckets; if nobody knows, S3 leads from any region."""
+        """Return this machine's region, where most of its buckets are; None if it cannot be determined."""
         try:
             return self._credentials.aws_region()
         except FetchError as caught:
@@ -212,8 +211,8 @@ class S3:
             )
             return None
 
-    def _known_keys(self) -> AwsKeys | None:
-        """The machine's keys; None for asking as anybody, which may well be enough."""
+    def _keys(self) -> AwsKeys | None:
+        """Return the keys of the machine's role; None for anonymous access."""
         try:
             return self._credentials.aws_keys()
         except FetchError as caught:
@@ -222,7 +221,7 @@ class S3:
 
 
 class _Service:
-    """S3 as it is asked for the object at one address, with the machine's keys if it has any."""
+    """S3 for one object URL; `keys` returns the keys of the machine's role, or None for anonymous access."""
 
     def __init__(self, keys: Callable[[], AwsKeys | None], region: str, address: str) -> None:
         self._keys = keys
@@ -230,16 +229,16 @@ class _Service:
         self._address = address
         self._signed = False
 
-    def proofs(self) -> Mapping[str, str]:
-        """The signature, which S3 accepts for some minutes."""
+    def auth_headers(self) -> Mapping[str, str]:
+        """Return the signature headers, which S3 accepts for 15 minutes; empty without keys."""
         keys = self._keys()
         self._signed = keys is not None
         return {} if keys is None else aws.signature(keys, self._region, self._address)
 
     def explain(self, answer: Response) -> Cause | None:
-        """What S3's error code means."""
-        found = _CODE.search(answer.body)
-        code = found[1].decode("ascii") if found else ""
+        """Return the cause for S3's error code; None if the body has none."""
+        match = _CODE.search(answer.body)
+        code = match[1].decode("ascii") if match else ""
         if code in {"AccessDenied", "AllAccessDisabled"} or (not code and answer.status == 403):
             return DENIED_ROLE if self._signed else DENIED_ANONYMOUS
         if code in EXPLANATIONS:

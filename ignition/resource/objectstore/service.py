@@ -1,4 +1,4 @@
-"""What a service on top of HTTP has of its own: how it wants to know who asks, and how it says no."""
+"""The interface of services on top of HTTP: authentication and error codes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ __all__ = ["Service"]
 
 
 class Service(Protocol):
-    """The ways of one service; handed to `Http.fetch` with the request."""
+    """Authentication and error codes of one service; passed to `Http.fetch`."""
 
-    def proofs(self) -> Mapping[str, str]:
-        """Headers that show who asks, in the form in which they are sent.
+    def auth_headers(self) -> Mapping[str, str]:
+        """Return the headers that authenticate a request, with canonical names.
 
-        Asked for before each attempt. They are private: a redirect to another host
-        does not take them along.
+        Called before each attempt. The headers are dropped on a redirect to another host.
         """
 
     def explain(self, answer: Response) -> Cause | None:
-        """Why this answer is a refusal, if that can be said better than by its status.
+        """Return the cause for an error response if it is more specific than the status, else None.
 
-        The body is the answer's start. It must not be quoted: services like to repeat
-        in it what they were sent.
+        The body is the start of the response body. It must not be quoted, because services repeat parts of
+        the request in it.
         """

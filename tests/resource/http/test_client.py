@@ -252,7 +252,7 @@ class TestTransportFailures:
         ended = threading.Event()
 
         class Talker:
-            def proofs(self) -> dict[str, str]:
+            def auth_headers(self) -> dict[str, str]:
                 return {}
 
             def explain(self, answer: Response) -> Cause | None:

@@ -70,4 +70,4 @@ def test_what_cannot_be_asked(url: str, why: str) -> None:
     ],
 )
 def test_who_may_learn_what_a_server_was_told(before: str, after: str, may: bool) -> None:
-    assert Target.of(after).may_know_what_was_sent_to(Target.of(before)) is may
+    assert Target.of(after).may_receive_headers_of(Target.of(before)) is may
