@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ignition.config.parse import check
+from tests.lab.checkout import files
 
 PROJECT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -86,3 +87,83 @@ def test_every_platform_is_documented() -> None:
     for page in ("docs/reference/platforms.md", "README.md"):
         text = (PROJECT / page).read_text()
         assert [name for name in PLATFORMS if f"| `{provider.load(name).name}` |" not in text] == []
+
+
+LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+CODE_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+CITATION = re.compile(r'docs/([\w/-]+\.md)((?:(?:,| and) "[^"]+")*)')
+UNAVAILABLE = re.compile(
+    r"\b(engine|config-spec|providers|providers-addendum|butane|legacy-formats)\.md\b|weak point"
+)
+
+
+def headings(page: Path) -> list[str]:
+    return HEADING.findall(CODE_BLOCK.sub("", page.read_text()))
+
+
+def anchor(heading: str) -> str:
+    """Return the anchor that a Markdown viewer makes of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+PAGES = [path for path in files() if path.suffix == ".md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_links_of_page_resolve(page: Path) -> None:
+    for link in LINK.findall(CODE_BLOCK.sub("", page.read_text())):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, section = link.partition("#")
+        target = (page.parent / file) if file else page
+        assert target.exists(), link
+        if section:
+            assert section in map(anchor, headings(target)), link
+
+
+def test_index_links_every_page() -> None:
+    docs = PROJECT / "docs"
+    linked = {
+        (docs / link.partition("#")[0]).resolve() for link in LINK.findall((docs / "index.md").read_text())
+    }
+    assert [page for page in docs.rglob("*.md") if page.name != "index.md" and page not in linked] == []
+
+
+def cited_sections(text: str) -> list[tuple[str, str]]:
+    """Return (page, section) of each citation in a source text; the section may be empty."""
+    text = re.sub(r"\s*\n\s*(?:[#*>]+ ?)?", " ", text)
+    return [
+        (page, section)
+        for page, sections in CITATION.findall(text)
+        for section in re.findall(r'"([^"]+)"', sections) or [""]
+    ]
+
+
+def test_citation_wrapped_in_comment_is_found() -> None:
+    text = '# Source: docs/reference/a.md, "One\n    # two" and "Three".'
+    assert cited_sections(text) == [("reference/a.md", "One two"), ("reference/a.md", "Three")]
+
+
+def test_cited_pages_and_sections_exist() -> None:
+    found = 0
+    for path in files():
+        if path.suffix not in {".py", ".sh", ".toml", ".service", ".md"} or path == Path(__file__):
+            continue
+        for page, section in cited_sections(path.read_text()):
+            target = PROJECT / "docs" / page
+            assert target.exists(), f"{path}: docs/{page}"
+            assert not section or section in headings(target), f'{path}: docs/{page}, "{section}"'
+            found += bool(section)
+    assert found > 50
+
+
+def test_only_documents_of_the_repository_are_cited() -> None:
+    found = [
+        f"{path.relative_to(PROJECT)}: {match[0]}"
+        for path in files()
+        if path.suffix in {".py", ".sh", ".toml", ".json", ".service", ".target"} and path != Path(__file__)
+        for match in [UNAVAILABLE.search(path.read_text())]
+        if match
+    ]
+    assert found == []
