@@ -79,11 +79,11 @@ BOTH = "2001:db8::1: no route to the network; 192.0.2.1: connection refused"
         (RuntimeError("secret"), "the request failed (RuntimeError)"),
     ],
 )  # fmt: skip
-def test_the_truth_is_at_the_bottom(error: BaseException, text: str) -> None:
+def test_explain_wrapped_error_returns_innermost_cause(error: BaseException, text: str) -> None:
     assert explain(wrapped(error), host="h.example", silence=SILENCE).text == text
 
 
-def test_an_alert_in_the_handshake_is_named() -> None:
+def test_explain_tls_alert_names_openssl_reason() -> None:
     error = ssl.SSLError(1, "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version (_ssl.c:1)")
     error.reason = "TLSV1_ALERT_PROTOCOL_VERSION"
     cause = explain(wrapped(error), host="h.example", silence=SILENCE)
@@ -100,7 +100,7 @@ def test_an_alert_in_the_handshake_is_named() -> None:
         (599, "the server answered 599", ""),
     ],
 )
-def test_statuses(status: int, text: str, hint: str) -> None:
+def test_explain_status_returns_text_and_hint(status: int, text: str, hint: str) -> None:
     cause = explain_status(status)
     assert cause.text == text
     assert hint in cause.hint

@@ -26,16 +26,16 @@ from tests.resource.conftest import FakeClock, hear_request, raw_server
 PROJECT = Path(__file__).parents[2]
 
 
-def test_it_is_what_stages_call_fetch() -> None:
+def test_fetcher_implements_fetch_protocol() -> None:
     fetch: Fetch = Fetcher()
     assert fetch.bytes(Source("data:,a%20b")) == b"a b"
 
 
-def test_an_empty_url_is_zero_bytes_unpacked_and_unverified() -> None:
+def test_empty_url_is_zero_bytes_without_verification() -> None:
     assert Fetcher(offline=True).bytes(Source("", compression="gzip", hash="sha256-" + "0" * 64)) == b""
 
 
-def test_data_urls_are_unpacked_and_verified() -> None:
+def test_data_url_is_decompressed_and_verified() -> None:
     url = "data:;base64,H4sIAAAAAAACA0tMSgYAwkEkNQMAAAA="
     digest = f"sha512-{hashlib.sha512(b'abc').hexdigest()}"
     assert Fetcher(offline=True).bytes(Source(url, compression="gzip", hash=digest)) == b"abc"
@@ -43,7 +43,7 @@ def test_data_urls_are_unpacked_and_verified() -> None:
         Fetcher().bytes(Source("data:,abc", hash="sha512-" + "0" * 128))
 
 
-def test_a_bad_data_url_is_not_quoted() -> None:
+def test_invalid_data_url_error_hides_data() -> None:
     with pytest.raises(FetchError, match="cannot decode the data URL") as caught:
         Fetcher().bytes(Source("data:;base64,c2VjcmV0!"))
     assert "c2Vj" not in str(caught.value)
@@ -52,7 +52,7 @@ def test_a_bad_data_url_is_not_quoted() -> None:
 @pytest.mark.parametrize(
     "url", ["http://u:secret@h/", "https://h/", "tftp://h/f", "s3://b/k", "foo://x", "foo"]
 )
-def test_offline_nothing_but_data_is_fetched(url: str) -> None:
+def test_offline_remote_url_raises_need_network(url: str) -> None:
     with pytest.raises(NeedNetwork) as caught:
         Fetcher(offline=True).bytes(Source(url))
     assert "secret" not in str(caught.value)
@@ -72,23 +72,23 @@ def test_offline_nothing_but_data_is_fetched(url: str) -> None:
         ("foo", "not a URL"),
     ],
 )
-def test_what_is_refused(url: str, why: str) -> None:
+def test_unsupported_or_incomplete_url_is_refused(url: str, why: str) -> None:
     with pytest.raises(FetchError, match=why):
         Fetcher().bytes(Source(url))
 
 
-def test_what_cannot_be_fetched_is_told_what_can() -> None:
+def test_unsupported_scheme_hint_lists_schemes() -> None:
     with pytest.raises(FetchError) as caught:
         Fetcher().bytes(Source("ftp://h/f"))
     assert caught.value.hint == "use one of arn:, data:, gs:, http:, https:, s3:, tftp:"
 
 
-def test_requests_of_providers_are_http() -> None:
+def test_request_with_other_scheme_than_http_is_refused() -> None:
     with pytest.raises(FetchError, match="unsupported URL scheme s3:"):
         Fetcher().request(Request("s3://bucket/key"))
 
 
-def test_a_file_is_streamed_to_where_it_belongs(server: HttpServer, tmp_path: Path) -> None:
+def test_file_streams_decompressed_bytes_to_destination(server: HttpServer, tmp_path: Path) -> None:
     contents = os.urandom(3_000_000)
     url = server.answer("/f.gz", gzip.compress(contents, 1))
     source = Source(url, compression="gzip", hash=f"sha256-{hashlib.sha256(contents).hexdigest().upper()}")
@@ -97,13 +97,13 @@ def test_a_file_is_streamed_to_where_it_belongs(server: HttpServer, tmp_path: Pa
     assert (tmp_path / "f").read_bytes() == contents
 
 
-def test_other_settings_make_another_fetcher() -> None:
+def test_with_settings_returns_independent_fetcher() -> None:
     first = Fetcher(Settings(total=1), offline=True)
     second = first.with_settings(Settings(total=2))
     assert (first.settings.total, second.settings.total, second.offline) == (1, 2, True)
 
 
-def test_a_failure_leaves_the_digest_of_nothing_secret(server: HttpServer) -> None:
+def test_fetch_error_hides_credentials(server: HttpServer) -> None:
     url = server.answer("/a", Answer(status=403)).replace("http://", "http://user:secret@") + "?sig=secret"
     with pytest.raises(FetchError) as caught:
         Fetcher().bytes(Source(url, headers=(("Authorization", "Bearer secret"),)))
@@ -111,7 +111,7 @@ def test_a_failure_leaves_the_digest_of_nothing_secret(server: HttpServer) -> No
     assert "403 Forbidden" in str(caught.value)
 
 
-def test_nothing_secret_is_seen_of_settings_and_requests() -> None:
+def test_repr_of_settings_and_requests_hides_secrets() -> None:
     settings = Settings(http_proxy="http://u:secret@p", certificate_authorities=())
     request = Request("http://u:secret@h", headers=(("X-Token", "secret"),), body=b"secret")
     assert "secret" not in repr(settings) + repr(Fetcher(settings)) + repr(request)
@@ -120,7 +120,7 @@ def test_nothing_secret_is_seen_of_settings_and_requests() -> None:
 class TestRequest:
     """What providers use."""
 
-    def test_a_token_is_put_and_its_headers_are_seen(self, server: HttpServer) -> None:
+    def test_put_returns_body_and_headers(self, server: HttpServer) -> None:
         url = server.answer("/token", Answer(b"t0ken", headers={"X-TTL": "60"}), method="PUT")
         response = Fetcher().request(Request(url, verb="PUT", headers=(("x-aws-ttl-seconds", "60"),)))
         assert (response.status, response.body, response.headers["x-ttl"]) == (200, b"t0ken", "60")
@@ -128,21 +128,21 @@ class TestRequest:
         assert (request.method, request.headers["content-length"]) == ("PUT", "0")
         assert request.headers["x-aws-ttl-seconds"] == "60"
 
-    def test_a_body_is_sent_with_each_attempt(self, server: HttpServer) -> None:
+    def test_retry_sends_body_again(self, server: HttpServer) -> None:
         url = server.answer("/events", Answer(status=503), Answer(status=204), method="POST")
         Fetcher(clock=FakeClock()).request(Request(url, verb="POST", body=b'{"state":"ok"}'))
         assert [request.body for request in server.requests] == [b'{"state":"ok"}'] * 2
 
-    def test_not_found_is_told_from_the_rest(self, server: HttpServer) -> None:
+    def test_status_404_raises_not_found(self, server: HttpServer) -> None:
         with pytest.raises(NotFound):
             Fetcher().request(Request(server.url("/none")))
 
-    def test_a_status_can_be_accepted(self, server: HttpServer) -> None:
+    def test_status_in_accept_is_returned(self, server: HttpServer) -> None:
         url = server.answer("/a", Answer(b"who are you?", status=401))
         response = Fetcher().request(Request(url, accept=frozenset({200, 401})))
         assert (response.status, response.body) == (401, b"who are you?")
 
-    def test_a_status_can_be_retried(self, server: HttpServer) -> None:
+    def test_status_in_also_retry_is_retried(self, server: HttpServer) -> None:
         url = server.answer("/a", Answer(status=404), Answer(status=410), b"now")
         request = Request(url, also_retry=frozenset({404, 410}))
         assert Fetcher(clock=FakeClock()).request(request).body == b"now"
@@ -159,7 +159,7 @@ def run_python(program: str, *arguments: str) -> str:
 
 
 @pytest.mark.real_commands
-def test_a_fetch_that_needs_no_network_loads_nothing_heavy() -> None:
+def test_data_url_fetch_imports_no_network_modules() -> None:
     loaded = run_python(
         "import sys; before = set(sys.modules)\n"
         "from ignition.resource import Fetcher; from ignition.host.source import Source\n"
@@ -181,7 +181,7 @@ def test_a_fetch_that_needs_no_network_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.real_commands
-def test_without_a_character_detector_and_authorities_of_python_s_own(server: HttpServer) -> None:
+def test_fetch_without_certifi_and_charset_detector_works(server: HttpServer) -> None:
     """An initramfs carries neither charset_normalizer nor certifi; no warning says so."""
     program = (
         "import sys\n"
@@ -199,7 +199,7 @@ def test_without_a_character_detector_and_authorities_of_python_s_own(server: Ht
 
 
 @pytest.mark.real_commands
-def test_what_a_library_logs_is_seen_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+def test_library_log_lines_are_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     """urllib3 logs whole URLs, signatures included, when a server's headers are malformed."""
 
     def speak(connection: socket.socket) -> None:
@@ -221,7 +221,7 @@ def test_what_a_library_logs_is_seen_nowhere(caplog: pytest.LogCaptureFixture) -
     assert "secret" not in told
 
 
-def test_a_time_before_urllib3_is_no_warning() -> None:
+def test_wrong_clock_raises_no_urllib3_warning() -> None:
     from urllib3.exceptions import SystemTimeWarning
 
     with warnings.catch_warnings():
@@ -232,7 +232,7 @@ def test_a_time_before_urllib3_is_no_warning() -> None:
         warnings.warn("System time is way off", SystemTimeWarning, stacklevel=1)
 
 
-def test_many_threads_share_one_fetcher(server: HttpServer) -> None:
+def test_fetcher_shared_by_threads_returns_each_resource(server: HttpServer) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     sources = []
@@ -247,7 +247,7 @@ def test_many_threads_share_one_fetcher(server: HttpServer) -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 8])
-def test_memory_stays_bounded_while_large_files_stream(server: HttpServer, at_once: int) -> None:
+def test_large_files_stream_in_bounded_memory(server: HttpServer, at_once: int) -> None:
     import tracemalloc
     from concurrent.futures import ThreadPoolExecutor
 
@@ -271,7 +271,9 @@ def test_memory_stays_bounded_while_large_files_stream(server: HttpServer, at_on
     assert peak < at_once * (2 * MOST_WAITING + 2**20)
 
 
-def test_what_is_held_whole_has_a_limit(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resource_in_memory_above_limit_is_refused(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An endless config would otherwise end with the kernel's killer of processes, and no word of why."""
     monkeypatch.setattr(resource, "MOST_IN_MEMORY", 10 * 2**20)
     bomb = server.answer("/bomb", gzip.compress(bytes(10 * 2**20 + 1), 1))
@@ -284,7 +286,7 @@ def test_what_is_held_whole_has_a_limit(server: HttpServer, monkeypatch: pytest.
         Fetcher().request(Request(whole))
 
 
-def test_a_destination_in_memory_is_the_same_as_a_file(server: HttpServer) -> None:
+def test_file_accepts_destination_in_memory(server: HttpServer) -> None:
     into = io.BytesIO()
     Fetcher().file(Source(server.answer("/a", b"abc")), into)
     assert into.getvalue() == b"abc"

@@ -188,7 +188,9 @@ def says(error: IgnitionError) -> str:
 
 
 @pytest.mark.parametrize("case", MATRIX, ids=lambda case: case.name)
-def test_the_matrix(case: Case, server: HttpServer, make_http: MakeHttp, clock: FakeClock) -> None:
+def test_hostile_server_ends_in_config_or_error(
+    case: Case, server: HttpServer, make_http: MakeHttp, clock: FakeClock
+) -> None:
     url = server.answer("/config", *case.script)
     if isinstance(case.ends, bytes):
         assert brought(case, url, make_http) == case.ends
@@ -224,7 +226,7 @@ def after_a_minute(clock: FakeClock, happens: Callable[[], None]) -> Iterator[No
     yield
 
 
-def test_refused_for_a_minute(make_http: MakeHttp, clock: FakeClock) -> None:
+def test_connection_refused_for_a_minute_is_retried(make_http: MakeHttp, clock: FakeClock) -> None:
     late = HttpServer()
     port = late.port
     late.start().stop()
@@ -244,7 +246,7 @@ def test_refused_for_a_minute(make_http: MakeHttp, clock: FakeClock) -> None:
     assert started[0].asked() == 1
 
 
-def test_never_reachable(make_http: MakeHttp, clock: FakeClock) -> None:
+def test_unreachable_server_times_out_with_last_cause(make_http: MakeHttp, clock: FakeClock) -> None:
     with socket.create_server(("127.0.0.1", 0)) as short_lived:
         port = short_lived.getsockname()[1]
     with pytest.raises(
@@ -258,7 +260,7 @@ def test_never_reachable(make_http: MakeHttp, clock: FakeClock) -> None:
     ("code", "why"),
     [(socket.EAI_AGAIN, "no name server answers"), (socket.EAI_NONAME, "cannot resolve")],
 )
-def test_no_name_for_a_minute(
+def test_name_lookup_failing_for_a_minute_is_retried(
     code: int,
     why: str,
     server: HttpServer,
@@ -299,7 +301,7 @@ def ask(http: object, url: str, verb: str = "GET", headers: tuple[tuple[str, str
     return into.getvalue()
 
 
-def test_a_token_that_is_accepted_once(server: HttpServer, make_http: MakeHttp) -> None:
+def test_second_use_of_token_fails_with_401(server: HttpServer, make_http: MakeHttp) -> None:
     """A refusal is final here; whoever has tokens asks for a new one."""
     once = accepting_once("X-Aws-Ec2-Metadata-Token", ok(), status(401))
     url = server.respond("/latest/user-data", once)
@@ -310,14 +312,14 @@ def test_a_token_that_is_accepted_once(server: HttpServer, make_http: MakeHttp) 
     assert server.asked() == 2
 
 
-def test_a_redirect_within_a_service_keeps_the_headers(server: HttpServer, make_http: MakeHttp) -> None:
+def test_redirect_within_service_keeps_headers(server: HttpServer, make_http: MakeHttp) -> None:
     """The reference drops them, and the service then refuses."""
     url = server.answer("/latest/user-data", Answer.redirect("/latest/user-data/"))
     server.respond("/latest/user-data/", accepting_once("X-Aws-Ec2-Metadata-Token", ok(), status(401)))
     assert ask(make_http(PROVIDER), url) == CONFIG
 
 
-def test_a_token_is_asked_for_again_where_a_307_leads(server: HttpServer, make_http: MakeHttp) -> None:
+def test_redirect_307_repeats_put_with_headers(server: HttpServer, make_http: MakeHttp) -> None:
     """The reference drops the header with the token's life time, and the service then refuses."""
     url = server.answer("/token", Answer.redirect("/token/", 307), method="PUT")
     server.answer("/token/", b"t0ken", method="PUT")
@@ -329,7 +331,7 @@ def test_a_token_is_asked_for_again_where_a_307_leads(server: HttpServer, make_h
     ]
 
 
-def test_the_exact_headers_of_each_attempt(server: HttpServer, make_http: MakeHttp) -> None:
+def test_each_attempt_sends_exactly_the_expected_headers(server: HttpServer, make_http: MakeHttp) -> None:
     """Names in canonical case, nothing more than these, and the same in the second attempt."""
     url = server.answer("/config", BUSY, ok())
     ask(make_http(PROVIDER), url)
@@ -343,7 +345,7 @@ def test_the_exact_headers_of_each_attempt(server: HttpServer, make_http: MakeHt
     assert [request.sent_headers for request in server.requests] == [expected, expected]
 
 
-def test_a_body_that_is_continued_asks_for_the_rest_only(server: HttpServer, make_http: MakeHttp) -> None:
+def test_resumed_body_requests_only_the_rest(server: HttpServer, make_http: MakeHttp) -> None:
     url = server.answer("/config", CUT_WITH_PROOF, REST)
     ask(make_http(PROVIDER), url)
     sent = dict(server.requests[1].sent_headers)

@@ -50,7 +50,7 @@ from ignition.resource.redact import redact
         ("no url", "no url"),
     ],
 )  # fmt: skip
-def test_what_is_shown(url: str, shown: str) -> None:
+def test_redact_hides_secrets_and_keeps_object_names(url: str, shown: str) -> None:
     assert redact(url) == shown
 
 
@@ -59,6 +59,6 @@ SAFE = st.text(alphabet="abcdefgh0123", max_size=6)
 
 
 @given(user=SAFE, host=SAFE, path=SAFE, other=SAFE)
-def test_passwords_and_signatures_never_survive(user: str, host: str, path: str, other: str) -> None:
+def test_redact_removes_passwords_and_signatures(user: str, host: str, path: str, other: str) -> None:
     url = f"https://{user}:{SECRET}@{host}/{path}?{other}={SECRET}&X-Goog-Signature={SECRET}&{SECRET}"
     assert SECRET not in redact(url)

@@ -36,7 +36,7 @@ def for_ever(deadline: Deadline) -> str:
     raise Retry(REFUSED)
 
 
-def test_delays_are_those_of_the_reference() -> None:
+def test_delays_double_up_to_five_seconds() -> None:
     assert list(islice(delays(), 8)) == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
 
 
@@ -45,7 +45,7 @@ def test_jitter_stays_within_the_reference_figure(delay: float) -> None:
     assert delay / 2 <= jitter(delay) <= delay
 
 
-def test_it_tries_until_it_works(clock: FakeClock) -> None:
+def test_retried_calls_work_until_success(clock: FakeClock) -> None:
     work = Work(*[Retry(REFUSED)] * 10)
     assert retried(work, what="GET x", clock=clock, spread=exactly) == "done"
     assert work.calls == 11
@@ -63,23 +63,23 @@ def test_instant_failures_make_28_attempts_in_two_minutes(clock: FakeClock) -> N
     assert clock.time - 1000 <= 120
 
 
-def test_a_passing_run_logs_nothing_above_info(clock: FakeClock, logged: Log) -> None:
+def test_retry_with_success_logs_only_info(clock: FakeClock, logged: Log) -> None:
     retried(Work(Retry(REFUSED)), what="GET x", clock=clock, spread=exactly)
     assert {level for level, _ in logged.lines} == {"info"}
     assert logged.lines[0] == ("info", "GET x: attempt #1")
 
 
-def test_the_wait_that_a_server_asks_for_is_kept(clock: FakeClock) -> None:
+def test_wait_of_server_replaces_shorter_delay(clock: FakeClock) -> None:
     retried(Work(Retry(REFUSED, wait=30)), what="GET x", clock=clock, spread=exactly)
     assert clock.slept == [30]
 
 
-def test_a_wait_beyond_the_limit_is_not_a_reason_to_give_up(clock: FakeClock) -> None:
+def test_wait_beyond_time_limit_is_ignored(clock: FakeClock) -> None:
     retried(Work(Retry(REFUSED, wait=30)), what="GET x", total=20, clock=clock, spread=exactly)
     assert clock.slept == [0.2]
 
 
-def test_the_last_attempt_has_time_to_fail_by_itself(clock: FakeClock) -> None:
+def test_attempt_without_time_left_is_not_started(clock: FakeClock) -> None:
     left: list[float] = []
 
     def work(deadline: Deadline) -> str:
@@ -91,13 +91,13 @@ def test_the_last_attempt_has_time_to_fail_by_itself(clock: FakeClock) -> None:
     assert left == pytest.approx([3.05, 2.85, 2.45, 1.65])
 
 
-def test_progress_starts_the_delays_anew(clock: FakeClock) -> None:
+def test_progress_resets_delays(clock: FakeClock) -> None:
     failures = [Retry(REFUSED), Retry(REFUSED), Retry(REFUSED, progressed=True), Retry(REFUSED)]
     retried(Work(*failures), what="GET x", clock=clock, spread=exactly)
     assert clock.slept == [0.2, 0.4, 0.2, 0.4]
 
 
-def test_other_errors_are_not_retried(clock: FakeClock) -> None:
+def test_unexpected_error_is_not_retried(clock: FakeClock) -> None:
     def broken(deadline: Deadline) -> str:
         raise ValueError("a mistake in the program")
 
@@ -107,5 +107,5 @@ def test_other_errors_are_not_retried(clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize("total", [0, -1])
-def test_what_is_no_time_is_no_limit(clock: FakeClock, total: float) -> None:
+def test_total_of_zero_or_less_is_no_limit(clock: FakeClock, total: float) -> None:
     assert Deadline(clock, total).left() == float("inf")

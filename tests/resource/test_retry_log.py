@@ -42,7 +42,7 @@ def fetch(work: Callable[[Deadline], None], clock: FakeClock) -> None:
     retried(work, what="GET http://h/", clock=clock, spread=exactly)
 
 
-def test_an_hour_is_told_in_ten_lines(clock: FakeClock, said: list[str]) -> None:
+def test_hour_of_failures_shows_ten_console_lines(clock: FakeClock, said: list[str]) -> None:
     fetch(failing(REFUSED, times=720), clock)
     assert clock.time - 1000 > 3500
     times = [re.search(r"failing for (\d+ \w+), \d+ attempts", line) for line in said]
@@ -51,7 +51,7 @@ def test_an_hour_is_told_in_ten_lines(clock: FakeClock, said: list[str]) -> None
     ]  # fmt: skip
 
 
-def test_what_is_told(clock: FakeClock, said: list[str]) -> None:
+def test_console_line_names_fetch_duration_cause_hint_and_limit(clock: FakeClock, said: list[str]) -> None:
     """What is waited for, since when, why, what to try, and what to set."""
     fetch(failing(REFUSED, times=8), clock)
     assert said == [
@@ -60,18 +60,18 @@ def test_what_is_told(clock: FakeClock, said: list[str]) -> None:
     assert "ignition.timeouts.httpTotal" in NO_LIMIT
 
 
-def test_a_limit_is_told(clock: FakeClock, said: list[str]) -> None:
+def test_console_line_names_time_limit(clock: FakeClock, said: list[str]) -> None:
     retried(failing(REFUSED, times=8), what="GET x", total=120, clock=clock, spread=exactly)
     assert said[0].endswith("connection refused (is it up?); giving up after 120 s")
 
 
-def test_what_passes_soon_is_not_told(clock: FakeClock, said: list[str]) -> None:
+def test_failure_below_ten_seconds_shows_no_console_line(clock: FakeClock, said: list[str]) -> None:
     fetch(failing(REFUSED, times=5), clock)
     assert clock.time - 1000 < FIRST_REMINDER
     assert said == []
 
 
-def test_each_cause_is_logged_once(clock: FakeClock, said: list[str], logged: Log) -> None:
+def test_alternating_causes_are_logged_once_each(clock: FakeClock, said: list[str], logged: Log) -> None:
     """Two that take turns are no news."""
     fetch(failing(REFUSED, NO_ROUTE, times=100), clock)
     assert [line for line in logged.of("info") if "error" in line] == [
@@ -82,14 +82,14 @@ def test_each_cause_is_logged_once(clock: FakeClock, said: list[str], logged: Lo
     assert 4 <= len(said) <= 7
 
 
-def test_details_make_no_other_cause(clock: FakeClock, logged: Log) -> None:
+def test_cause_with_other_detail_is_logged_once(clock: FakeClock, logged: Log) -> None:
     fetch(failing(*(NO_ROUTE.with_detail(f"(by way {n})") for n in range(50)), times=50), clock)
     assert [line for line in logged.of("info") if "error" in line] == [
         "GET http://h/: error: no route to the host (by way 0)"
     ]
 
 
-def test_what_comes_on_slowly_is_not_failing(clock: FakeClock, said: list[str]) -> None:
+def test_slow_progress_shows_no_console_line(clock: FakeClock, said: list[str]) -> None:
     fetch(failing(REFUSED, times=500, progressed=True), clock)
     assert clock.time - 1000 > 2 * FIRST_REMINDER
     assert said == []
@@ -101,7 +101,7 @@ def histories(clock: FakeClock, number: int) -> Iterator[list[RetryLog]]:
         yield [stack.enter_context(RetryLog(f"GET {n}", Deadline(clock, 0))) for n in range(number)]
 
 
-def test_one_speaks_for_all_that_fail_alike(clock: FakeClock, said: list[str]) -> None:
+def test_fetches_with_same_cause_share_console_line(clock: FakeClock, said: list[str]) -> None:
     with histories(clock, 9) as all_of_them:
         *alike, other = all_of_them
         for _ in range(100):
@@ -115,7 +115,7 @@ def test_one_speaks_for_all_that_fail_alike(clock: FakeClock, said: list[str]) -
     assert [line.partition(":")[0] for line in said if "route" in line] == ["GET 8"] * 3
 
 
-def test_who_comes_later_does_not_start_again_at_ten_seconds(clock: FakeClock, said: list[str]) -> None:
+def test_later_fetch_with_same_cause_keeps_long_interval(clock: FakeClock, said: list[str]) -> None:
     with histories(clock, 1) as [first]:
         for _ in range(100):
             clock.time += 1
@@ -130,7 +130,7 @@ def test_who_comes_later_does_not_start_again_at_ten_seconds(clock: FakeClock, s
     assert all(line.startswith("GET 0 and 1 other: ") for line in said)
 
 
-def test_what_is_over_is_no_longer_spoken_for(clock: FakeClock, said: list[str]) -> None:
+def test_ended_fetch_is_not_counted_in_console_line(clock: FakeClock, said: list[str]) -> None:
     with histories(clock, 2) as [_, second]:
         second.failed(REFUSED, progressed=False)
     with histories(clock, 1) as [third]:

@@ -47,7 +47,7 @@ class Full(io.BytesIO):
         return super().write(data)
 
 
-def test_a_small_resource_needs_no_thread() -> None:
+def test_small_resource_is_stored_without_thread() -> None:
     into = io.BytesIO()
     store = Store(into, "sha256")
     store.put(b"abc")
@@ -56,7 +56,7 @@ def test_a_small_resource_needs_no_thread() -> None:
     assert into.getvalue() == b"abc"
 
 
-def test_a_large_one_is_stored_beside_in_order() -> None:
+def test_large_resource_is_stored_by_thread_in_order() -> None:
     into = io.BytesIO()
     store = Store(into, "sha512")
     for piece in MANY:
@@ -67,7 +67,7 @@ def test_a_large_one_is_stored_beside_in_order() -> None:
     assert helpers() == []
 
 
-def test_without_a_function_there_is_no_digest_but_all_is_stored() -> None:
+def test_store_without_hash_function_writes_all_bytes() -> None:
     into = io.BytesIO()
     store = Store(into, "")
     for piece in MANY:
@@ -76,7 +76,7 @@ def test_without_a_function_there_is_no_digest_but_all_is_stored() -> None:
     assert into.getvalue() == b"".join(MANY)
 
 
-def test_who_brings_more_than_can_be_stored_waits() -> None:
+def test_put_blocks_while_queue_is_full() -> None:
     into = Slow()
     store = Store(into, "")
     brought = 0
@@ -99,7 +99,7 @@ def test_who_brings_more_than_can_be_stored_waits() -> None:
     assert into.getvalue() == b"".join(MANY)
 
 
-def test_a_restart_takes_back_what_was_still_waiting() -> None:
+def test_restart_discards_queued_and_written_bytes() -> None:
     into = io.BytesIO(b"before")
     into.seek(6)
     store = Store(into, "sha256")
@@ -117,7 +117,7 @@ def bring(sink: Sink, pieces: list[bytes]) -> None:
         sink.write(piece)
 
 
-def test_what_goes_wrong_beside_is_told_to_who_brings_the_bytes() -> None:
+def test_error_in_thread_is_raised_to_caller() -> None:
     with Sink(Source("http://h/large"), Full()) as sink:
         with pytest.raises(FetchError, match="cannot write the received data: no space left on device"):
             bring(sink, [*MANY, *MANY])
@@ -126,7 +126,7 @@ def test_what_goes_wrong_beside_is_told_to_who_brings_the_bytes() -> None:
     assert helpers() == []
 
 
-def test_whatever_happens_nothing_is_left_running() -> None:
+def test_sink_exit_stops_thread() -> None:
     with Sink(Source("http://h/large"), io.BytesIO()) as sink:
         bring(sink, MANY)
         assert len(helpers()) == 1

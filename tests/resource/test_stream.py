@@ -33,12 +33,12 @@ def take(data: bytes, *, compression: str = "", hash: str = "", step: int = 1000
 
 @pytest.mark.parametrize("function", ["sha512", "sha256"])
 @pytest.mark.parametrize("change", [str.lower, str.upper])
-def test_hashes_are_of_the_unpacked_bytes_and_of_either_case(function: str, change: type[str]) -> None:
+def test_digest_is_of_decompressed_bytes_in_either_case(function: str, change: type[str]) -> None:
     digest = change(hashlib.new(function, DATA).hexdigest())
     assert take(PACKED, compression="gzip", hash=f"{function}-{digest}") == DATA
 
 
-def test_a_wrong_hash_shows_both_digests() -> None:
+def test_digest_mismatch_shows_both_digests() -> None:
     with pytest.raises(VerificationFailed) as caught:
         take(DATA, hash="sha256-" + "0" * 64)
     message = str(caught.value)
@@ -58,7 +58,7 @@ def test_a_wrong_hash_shows_both_digests() -> None:
     ],
     ids=["doctype", "page", "packed", "other"],
 )
-def test_the_hint_names_what_came_instead(data: bytes, hint: str) -> None:
+def test_digest_mismatch_hint_names_detected_content(data: bytes, hint: str) -> None:
     with pytest.raises(VerificationFailed) as caught:
         take(data, hash="sha256-" + "0" * 64)
     assert hint in caught.value.hint
@@ -77,19 +77,19 @@ def test_the_hint_names_what_came_instead(data: bytes, hint: str) -> None:
     ],
     ids=["empty", "text", "no end", "hardly a start", "text behind", "padding", "wrong sum"],
 )
-def test_what_is_no_gzip(data: bytes, why: str) -> None:
+def test_invalid_gzip_is_refused_with_reason(data: bytes, why: str) -> None:
     with pytest.raises(FetchError, match=why):
         take(data, compression="gzip")
 
 
 @pytest.mark.parametrize("step", [1, 7, 1_000_000])
-def test_members_in_a_row_are_one_file(step: int) -> None:
+def test_gzip_members_are_concatenated(step: int) -> None:
     parts = [b"first", b"", DATA, b"last"]
     assert take(b"".join(map(gzip.compress, parts)), compression="gzip", step=step) == b"".join(parts)
 
 
 @given(st.lists(st.binary(max_size=2000)), st.integers(1, 300))
-def test_gunzip_undoes_gzip_however_it_is_cut(parts: list[bytes], step: int) -> None:
+def test_gunzip_accepts_input_split_at_any_byte(parts: list[bytes], step: int) -> None:
     packed = b"".join(gzip.compress(part, 1) for part in parts)
     gunzip = Gunzip()
     got = b"".join(
@@ -106,7 +106,7 @@ def test_gunzip_undoes_gzip_however_it_is_cut(parts: list[bytes], step: int) -> 
 
 
 @pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE])
-def test_nothing_is_left_behind_at_the_edges_of_a_piece(size: int) -> None:
+def test_gzip_around_piece_size_is_decompressed_completely(size: int) -> None:
     assert take(gzip.compress(bytes(size)), compression="gzip", step=size) == bytes(size)
 
 
@@ -126,7 +126,7 @@ class Counter(io.RawIOBase):
         return len(data)
 
 
-def test_a_little_that_stands_for_much_is_unpacked_in_bounded_memory() -> None:
+def test_highly_compressed_data_is_decompressed_in_bounded_memory() -> None:
     size = 100 * 2**20
     packer = zlib.compressobj(9, wbits=31)
     packed = b"".join(packer.compress(bytes(2**20)) for _ in range(size // 2**20)) + packer.flush()
@@ -145,7 +145,7 @@ def test_a_little_that_stands_for_much_is_unpacked_in_bounded_memory() -> None:
     assert peak < 2 * MOST_WAITING + 2**20
 
 
-def test_a_restart_forgets_all_and_keeps_what_was_there_before() -> None:
+def test_restart_discards_data_after_start_position() -> None:
     into = io.BytesIO(b"before")
     into.seek(6)
     sink = Sink(Source(URL, compression="gzip", hash=f"sha256-{hashlib.sha256(b'new').hexdigest()}"), into)
@@ -165,7 +165,7 @@ def test_a_restart_forgets_all_and_keeps_what_was_there_before() -> None:
         (Source(URL, hash="sha256-xyz"), "not hexadecimal"),
     ],
 )
-def test_what_nobody_can_check(source: Source, why: str) -> None:
+def test_unknown_compression_or_hash_is_refused(source: Source, why: str) -> None:
     with pytest.raises(FetchError, match=why):
         Sink(source, io.BytesIO())
 
@@ -175,6 +175,6 @@ class Full(io.BytesIO):
         raise OSError(28, "No space left on device")
 
 
-def test_a_full_disk_is_not_taken_for_a_broken_connection() -> None:
+def test_write_error_is_reported_as_no_space_left() -> None:
     with pytest.raises(FetchError, match="cannot write the received data: no space left on device"):
         Sink(Source(URL), Full()).write(b"x")

@@ -43,7 +43,7 @@ def get(url: str, *, patience: float = 0.05, total: float = 0.0, real_time: bool
 
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 1427, 1428, 1429, 100_000])
 @pytest.mark.parametrize("options", [True, False])
-def test_a_file_of_any_size_arrives_whole(tftpd: TftpServer, size: int, options: bool) -> None:
+def test_file_of_any_size_is_complete(tftpd: TftpServer, size: int, options: bool) -> None:
     tftpd.understands_options = options
     tftpd.files[b"/a/file"] = contents = os.urandom(size)
     assert get(tftpd.url("/a/file"), patience=5) == contents
@@ -51,7 +51,7 @@ def test_a_file_of_any_size_arrives_whole(tftpd: TftpServer, size: int, options:
     assert (request.mode, request.options) == (b"octet", {b"blksize": b"1428"})
 
 
-def test_it_is_a_scheme_of_the_fetcher(tftpd: TftpServer, logged: Log) -> None:
+def test_fetcher_fetches_tftp_url_verified(tftpd: TftpServer, logged: Log) -> None:
     contents = os.urandom(5000)
     tftpd.files[b"/f.gz"] = gzip.compress(contents)
     digest = f"sha512-{hashlib.sha512(contents).hexdigest()}"
@@ -62,7 +62,7 @@ def test_it_is_a_scheme_of_the_fetcher(tftpd: TftpServer, logged: Log) -> None:
         Fetcher().bytes(Source(tftpd.url("/f.gz"), hash=digest))
 
 
-def test_ipv6_literals(logged: Log) -> None:
+def test_ipv6_address_is_fetched(logged: Log) -> None:
     with TftpServer("::1") as tftpd:
         tftpd.files[b"/f"] = b"six"
         assert get(tftpd.url("/f"), patience=5) == b"six"
@@ -80,7 +80,7 @@ def test_ipv6_literals(logged: Log) -> None:
         ("tftp://bücher.example/f", "xn--bcher-kva.example", 69, b"/f"),
     ],
 )
-def test_what_a_url_names(url: str, host: str, port: int, path: bytes) -> None:
+def test_remote_of_url_has_host_port_and_path(url: str, host: str, port: int, path: bytes) -> None:
     assert Remote.of(url) == Remote(host, port, path)
 
 
@@ -93,7 +93,7 @@ def test_what_a_url_names(url: str, host: str, port: int, path: bytes) -> None:
         ("tftp://h:x/f", "not a URL"),
     ],
 )
-def test_urls_that_cannot_be_asked(url: str, why: str) -> None:
+def test_remote_of_invalid_url_is_refused(url: str, why: str) -> None:
     with pytest.raises(FetchError, match=why):
         Remote.of(url)
 
@@ -115,7 +115,9 @@ def lose_every(nth: int) -> Callable[[bytes], list[bytes]]:
     st.booleans(),
     st.lists(st.sampled_from(["pass", "lose", "double", "old", "stray"]), min_size=1, max_size=6),
 )
-def test_no_disorder_changes_a_byte(contents: bytes, options: bool, faults: list[str]) -> None:
+def test_lost_doubled_and_late_packets_keep_contents(
+    contents: bytes, options: bool, faults: list[str]
+) -> None:
     """Packets are lost, doubled, repeated late, and sent by others, in all mixtures."""
     turn = 0
     before = b""
@@ -142,28 +144,28 @@ def test_no_disorder_changes_a_byte(contents: bytes, options: bool, faults: list
         assert get(tftpd.url("/f"), patience=0.4) == contents
 
 
-def test_a_lost_acknowledgement_is_repeated(tftpd: TftpServer) -> None:
+def test_repeated_block_is_acknowledged_again(tftpd: TftpServer) -> None:
     """What the server repeats was not acknowledged, as far as it knows."""
     tftpd.files[b"/f"] = contents = os.urandom(1500)
     tftpd.fault = lambda packet: [packet, packet]
     assert get(tftpd.url("/f"), patience=5) == contents
 
 
-def test_block_numbers_start_anew_beyond_65535(tftpd: TftpServer) -> None:
+def test_block_number_wraps_after_65535(tftpd: TftpServer) -> None:
     tftpd.understands_options = False
     tftpd.files[b"/f"] = contents = os.urandom(512) * 65540 + b"end"
     assert get(tftpd.url("/f"), patience=5) == contents
 
 
 @pytest.mark.parametrize("code", [0, 4, 8])
-def test_a_server_that_refuses_options_is_asked_without(tftpd: TftpServer, code: int) -> None:
+def test_refused_options_repeat_request_without_options(tftpd: TftpServer, code: int) -> None:
     tftpd.refuses_options = code
     tftpd.files[b"/f"] = b"plain"
     assert get(tftpd.url("/f"), patience=5) == b"plain"
     assert [bool(request.options) for request in tftpd.requests] == [True, False]
 
 
-def test_a_server_that_swallows_options_is_asked_without(tftpd: TftpServer, logged: Log) -> None:
+def test_unanswered_options_repeat_request_without_options(tftpd: TftpServer, logged: Log) -> None:
     tftpd.silent = 6
     tftpd.files[b"/f"] = b"plain"
     assert get(tftpd.url("/f"), patience=0.02) == b"plain"
@@ -171,7 +173,7 @@ def test_a_server_that_swallows_options_is_asked_without(tftpd: TftpServer, logg
     assert any("did not answer" in line for line in logged.of("info"))
 
 
-def test_a_missing_file_is_not_found(tftpd: TftpServer) -> None:
+def test_missing_file_raises_not_found(tftpd: TftpServer) -> None:
     with pytest.raises(NotFound, match='file not found \\("File not found"\\)') as caught:
         get(tftpd.url("/nothing"), patience=5)
     assert "slash" in caught.value.hint
@@ -180,7 +182,7 @@ def test_a_missing_file_is_not_found(tftpd: TftpServer) -> None:
 @pytest.mark.parametrize(
     ("code", "why"), [(2, "permission denied"), (3, "error 3"), (7, "error 7"), (0, "error 0")]
 )
-def test_other_errors_are_final(tftpd: TftpServer, code: int, why: str) -> None:
+def test_server_error_is_final_and_printable(tftpd: TftpServer, code: int, why: str) -> None:
     tftpd.files[b"/f"] = b"x"
     tftpd.fault = lambda packet: [pack("!HH", ERROR, code) + b"go\x1b[2J away" + b"!" * 400 + b"\0"]
     with pytest.raises(FetchError, match=why) as caught:
@@ -190,7 +192,7 @@ def test_other_errors_are_final(tftpd: TftpServer, code: int, why: str) -> None:
     assert len(str(caught.value)) < 400
 
 
-def test_a_block_that_is_too_large_breaks_the_protocol(tftpd: TftpServer) -> None:
+def test_oversized_block_is_refused(tftpd: TftpServer) -> None:
     tftpd.files[b"/f"] = b"x" * 100
     tftpd.fault = lambda packet: [packet + b"y" * 2000 if packet[1] == DATA else packet]
     with pytest.raises(FetchError, match="2100 bytes in a block of 1428"):
@@ -207,14 +209,14 @@ def test_a_block_that_is_too_large_breaks_the_protocol(tftpd: TftpServer) -> Non
         b"blksize\0" + b"9" * 5000 + b"\0",
     ],
 )
-def test_options_that_nobody_asked_for_are_refused(tftpd: TftpServer, answer: bytes) -> None:
+def test_unrequested_options_are_refused(tftpd: TftpServer, answer: bytes) -> None:
     tftpd.files[b"/f"] = b"plain"
     tftpd.fault = lambda packet: [pack("!H", OACK) + answer if packet[1] == OACK else packet]
     assert get(tftpd.url("/f"), patience=5) == b"plain"
     assert [bool(request.options) for request in tftpd.requests] == [True, False]
 
 
-def test_who_does_not_want_the_rest_says_so(tftpd: TftpServer) -> None:
+def test_cancelled_transfer_sends_error_to_server(tftpd: TftpServer) -> None:
     tftpd.files[b"/f"] = b"not gzip" * 1000
     with pytest.raises(FetchError, match="not gzip"):
         Fetcher().bytes(Source(tftpd.url("/f"), compression="gzip"))
@@ -225,7 +227,7 @@ def test_who_does_not_want_the_rest_says_so(tftpd: TftpServer) -> None:
     assert tftpd.errors == [0]
 
 
-def test_a_transfer_belongs_to_one_port_of_the_server() -> None:
+def test_packet_from_other_port_is_answered_with_error_5() -> None:
     """RFC 1350, section 4: packets from elsewhere are answered with error 5 and change nothing."""
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as well_known,
@@ -251,7 +253,7 @@ def test_a_transfer_belongs_to_one_port_of_the_server() -> None:
             assert get(url, patience=5) == b"a" * 512 + b"b"
 
 
-def test_no_listener_is_told_at_once_and_tried_again(logged: Log) -> None:
+def test_connection_refused_is_detected_and_retried(logged: Log) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -260,7 +262,7 @@ def test_no_listener_is_told_at_once_and_tried_again(logged: Log) -> None:
     assert sum("attempt #" in line for line in logged.of("info", "debug")) == 4
 
 
-def test_the_addresses_of_a_host_take_turns(tftpd: TftpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_of_host_are_tried_in_turn(tftpd: TftpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     port = int(tftpd.url("").rpartition(":")[2])
     nobody = Endpoint(socket.AF_INET6, ("::1", port, 0, 0))
     server = Endpoint(socket.AF_INET, ("127.0.0.1", port))
@@ -272,7 +274,7 @@ def test_the_addresses_of_a_host_take_turns(tftpd: TftpServer, monkeypatch: pyte
         get("tftp://two.example/f", patience=0.02, total=1)
 
 
-def test_silence_is_bound_by_the_total_time(tftpd: TftpServer) -> None:
+def test_silent_server_times_out_after_total_time(tftpd: TftpServer) -> None:
     tftpd.silent = 1000
     with pytest.raises(TimedOut, match=r"timed out after 0\.4 s") as caught:
         get(tftpd.url("/f"), patience=0.1, total=0.4, real_time=True)
@@ -280,7 +282,7 @@ def test_silence_is_bound_by_the_total_time(tftpd: TftpServer) -> None:
     assert "port 69" in caught.value.hint
 
 
-def test_a_server_that_dies_is_asked_again_from_the_start(tftpd: TftpServer, logged: Log) -> None:
+def test_interrupted_transfer_restarts(tftpd: TftpServer, logged: Log) -> None:
     tftpd.files[b"/f"] = contents = os.urandom(4000)
     tftpd.fault = lambda packet: (
         [packet] if len(tftpd.requests) > 1 or packet[1] == OACK or packet[3] < 2 else []
@@ -289,7 +291,7 @@ def test_a_server_that_dies_is_asked_again_from_the_start(tftpd: TftpServer, log
     assert any("stopped answering" in line and "1428 bytes" in line for line in logged.of("info"))
 
 
-def test_what_is_not_tftp() -> None:
+def test_other_protocol_is_refused() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as service:
         service.bind(("127.0.0.1", 0))
         service.settimeout(5)

@@ -38,7 +38,7 @@ TWO = ONE.replace(base64.b64encode(b"one"), base64.b64encode(b"two"))
         (ONE.replace(b"CERT", b"X509 CERT"), (b"one",)),
     ],
 )
-def test_bundles(bundle: bytes, found: tuple[bytes, ...]) -> None:
+def test_bundle_is_split_into_certificates(bundle: bytes, found: tuple[bytes, ...]) -> None:
     assert tls.certificates(bundle) == found
 
 
@@ -52,13 +52,13 @@ def test_bundles(bundle: bytes, found: tuple[bytes, ...]) -> None:
         (ONE + TWO.partition(b"-----END")[0], "contains an unterminated or damaged block"),
     ],
 )
-def test_what_is_no_bundle(bundle: bytes, why: str) -> None:
+def test_invalid_bundle_is_refused_with_reason(bundle: bytes, why: str) -> None:
     with pytest.raises(FetchError, match=why) as caught:
         Fetcher(Settings(certificate_authorities=(ONE, bundle)))
     assert "b25l" not in str(caught.value)
 
 
-def test_a_block_that_is_no_certificate() -> None:
+def test_bundle_with_invalid_certificate_is_refused() -> None:
     with pytest.raises(FetchError, match="contains an invalid certificate"):
         tls.context((ONE,))
 
@@ -75,7 +75,7 @@ def refusal(url: str, *bundles: bytes) -> TimedOut:
     return caught.value
 
 
-def test_an_added_authority_is_trusted_and_named(authority: Authority, logged: Log) -> None:
+def test_added_authority_is_trusted_and_logged(authority: Authority, logged: Log) -> None:
     with HttpServer(tls=authority.server("good")) as server:
         url = server.answer("/", b"over TLS")
         assert fetch(url, authority.bundle + b"\n\n") == b"over TLS"
@@ -83,7 +83,7 @@ def test_an_added_authority_is_trusted_and_named(authority: Authority, logged: L
     assert "trusting certificate authority Test Authority" in logged.of("info")
 
 
-def test_it_is_not_trusted_by_those_who_did_not_add_it(authority: Authority) -> None:
+def test_unknown_authority_is_refused(authority: Authority) -> None:
     with HttpServer(tls=authority.server("good")) as server:
         url = server.answer("/", b"")
         fetch(url, authority.bundle)
@@ -92,7 +92,7 @@ def test_it_is_not_trusted_by_those_who_did_not_add_it(authority: Authority) -> 
     assert "certificateAuthorities" in refused.hint
 
 
-def test_a_self_signed_certificate_can_be_trusted_as_it_is(authority: Authority) -> None:
+def test_added_self_signed_certificate_is_trusted(authority: Authority) -> None:
     authority.openssl(
         "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
         "-keyout", "self.key", "-out", "self.pem", "-subj", "/CN=self", "-days", "3650",
@@ -106,14 +106,14 @@ def test_a_self_signed_certificate_can_be_trusted_as_it_is(authority: Authority)
         assert "is self-signed" in str(refusal(url))
 
 
-def test_a_certificate_can_be_trusted_without_its_authority(authority: Authority) -> None:
+def test_added_leaf_certificate_is_trusted(authority: Authority) -> None:
     """As in the reference, what a config adds is an anchor, root or not."""
     with HttpServer(tls=authority.server("leaf")) as server:
         url = server.answer("/", b"pinned")
         assert fetch(url, (authority.directory / "leaf.pem").read_bytes()) == b"pinned"
 
 
-def test_another_name(authority: Authority) -> None:
+def test_certificate_for_other_name_is_refused(authority: Authority) -> None:
     with HttpServer(tls=authority.server("other", subject="DNS:elsewhere.example")) as server:
         assert "its certificate is for another name" in str(
             refusal(server.url("/", host="localhost"), authority.bundle)
@@ -121,25 +121,25 @@ def test_another_name(authority: Authority) -> None:
         assert "its certificate is not for this address" in str(refusal(server.url("/"), authority.bundle))
 
 
-def test_the_common_name_does_not_count(authority: Authority) -> None:
+def test_common_name_is_ignored(authority: Authority) -> None:
     """Certificates here have the subject CN=ignored; as in the reference it names nothing."""
     with HttpServer(tls=authority.server("plain", subject="DNS:elsewhere.example")) as server:
         assert "another name" in str(refusal(server.url("/", host="localhost"), authority.bundle))
 
 
-def test_an_expired_certificate(authority: Authority) -> None:
+def test_expired_certificate_is_refused_with_clock(authority: Authority) -> None:
     with HttpServer(tls=authority.server("old", end="20200102000000Z")) as server:
         refused = refusal(server.url("/"), authority.bundle)
     assert f"its certificate has expired (the clock shows {tls.clock()[:4]}" in str(refused)
 
 
-def test_a_certificate_of_the_future_and_a_sound_clock(authority: Authority) -> None:
+def test_not_yet_valid_certificate_is_refused_with_clock(authority: Authority) -> None:
     with HttpServer(tls=authority.server("new", start="20980101000000Z")) as server:
         refused = refusal(server.url("/"), authority.bundle)
     assert "its certificate is not yet valid (the clock shows 20" in str(refused)
 
 
-def test_a_certificate_of_the_future_and_a_clock_that_never_was(
+def test_not_yet_valid_certificate_with_wrong_clock_names_clock(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tls, "built", lambda: 5_000_000_000.0)  # in 2128, so it is today that never was
@@ -154,7 +154,7 @@ def test_a_certificate_of_the_future_and_a_clock_that_never_was(
 
 
 @pytest.mark.parametrize("dates", [{"start": "20980101000000Z"}, {"end": "20200102000000Z"}])
-def test_a_clock_that_moves_makes_no_other_cause(
+def test_certificate_date_error_is_logged_once_as_clock_advances(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, logged: Log, dates: dict[str, str]
 ) -> None:
     """Or else a lasting failure would be a new one each minute."""
@@ -166,11 +166,11 @@ def test_a_clock_that_moves_makes_no_other_cause(
     assert sum("error: " in line for line in logged.of("info")) == 1
 
 
-def test_a_server_that_does_not_speak_tls(server: HttpServer) -> None:
+def test_server_without_tls_is_refused(server: HttpServer) -> None:
     assert "does not speak TLS on that port" in str(refusal(server.url("/").replace("http:", "https:")))
 
 
-def test_a_server_that_is_silent_in_the_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_handshake_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     from ignition.resource.http import transport
 
     monkeypatch.setattr(transport, "HANDSHAKE", 0.1)
@@ -185,7 +185,7 @@ def test_a_server_that_is_silent_in_the_handshake(monkeypatch: pytest.MonkeyPatc
     assert "127.0.0.1 does not answer the TLS handshake" in str(refused)
 
 
-def test_the_environment_names_no_authorities(
+def test_bundle_of_environment_is_ignored(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -194,18 +194,18 @@ def test_the_environment_names_no_authorities(
         assert "is not trusted" in str(refusal(server.url("/")))
 
 
-def test_the_system_s_own_bundle_is_used(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_bundle_is_trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls, "system_bundle", lambda: str(authority.directory / "ca.pem"))
     with HttpServer(tls=authority.server("good")) as server:
         assert fetch(server.answer("/", b"by the system")) == b"by the system"
 
 
-def test_this_clock_is_right() -> None:
+def test_clock_of_test_machine_is_plausible() -> None:
     assert tls.clock_is_plausible()
 
 
 @pytest.mark.parametrize("dated", [tls.WRITTEN + 1_000_000, 0])
-def test_the_clock_cannot_be_behind_the_build(
+def test_clock_before_build_time_is_implausible(
     dated: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = tmp_path / "tls.pyc"
@@ -219,18 +219,18 @@ def test_the_clock_cannot_be_behind_the_build(
     assert tls.clock_is_plausible()
 
 
-def test_without_a_file_of_its_own_the_engine_still_knows_when_it_was_written(
+def test_build_time_without_module_file_is_lower_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tls, "__file__", "/nonexistent/tls.pyc")
     assert tls.built() == tls.WRITTEN
 
 
-def test_this_system_has_a_bundle() -> None:
+def test_system_bundle_is_found() -> None:
     assert tls.system_bundle() == "/etc/ssl/certs/ca-certificates.crt"
 
 
-def test_one_connection_serves_many_requests(authority: Authority) -> None:
+def test_tls_connection_is_reused(authority: Authority) -> None:
     context = authority.server("good")
     with HttpServer(tls=context) as server:
         url = server.answer("/", b"again")

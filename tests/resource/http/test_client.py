@@ -26,8 +26,8 @@ from tests.resource.conftest import Authority, FakeClock, Get, hear_request, raw
 OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
 
-class TestWhatIsSent:
-    def test_the_headers_of_the_reference(self, server: HttpServer, get: Get) -> None:
+class TestRequests:
+    def test_default_headers_match_reference(self, server: HttpServer, get: Get) -> None:
         get(server.answer("/a", b""))
         (request,) = server.requests
         assert request.method == "GET"
@@ -38,7 +38,7 @@ class TestWhatIsSent:
             "accept-encoding": "identity",
         }
 
-    def test_the_config_s_headers_replace_those_of_the_same_name(self, server: HttpServer, get: Get) -> None:
+    def test_config_headers_replace_headers_of_same_name(self, server: HttpServer, get: Get) -> None:
         headers = (
             ("accept", "a/b"),
             ("x-token", "first"),
@@ -52,7 +52,7 @@ class TestWhatIsSent:
         assert request.headers["x-u"].encode("latin-1").decode() == "ü"
         assert "user-agent" in request.headers
 
-    def test_names_go_out_in_canonical_case(self, get: Get) -> None:
+    def test_header_names_are_sent_in_canonical_case(self, get: Get) -> None:
         heard: list[bytes] = []
 
         def speak(connection: socket.socket) -> None:
@@ -63,7 +63,7 @@ class TestWhatIsSent:
             get(f"http://127.0.0.1:{port}/", headers=(("x-aws-ec2-metadata-token-ttl-seconds", "60"),))
         assert b"\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 60\r\n" in heard[0]
 
-    def test_user_and_password_of_the_url(self, server: HttpServer, get: Get) -> None:
+    def test_userinfo_is_sent_as_basic_authentication(self, server: HttpServer, get: Get) -> None:
         url = server.answer("/a", b"").replace("//", "//us%40er:p%C3%A4ss@")
         get(url)
         assert server.requests[0].headers["authorization"] == "Basic dXNAZXI6cMOkc3M="
@@ -71,7 +71,9 @@ class TestWhatIsSent:
         assert server.requests[1].headers["authorization"] == "Bearer t"
 
     @pytest.mark.parametrize("verb", ["PUT", "POST"])
-    def test_a_verb_without_a_body_says_so(self, verb: str, server: HttpServer, get: Get) -> None:
+    def test_put_and_post_without_body_send_content_length_zero(
+        self, verb: str, server: HttpServer, get: Get
+    ) -> None:
         get(server.answer("/a", b""), verb=verb)
         assert (server.requests[0].method, server.requests[0].headers["content-length"]) == (verb, "0")
 
@@ -90,12 +92,14 @@ class TestWhatIsSent:
             ("?a", "/?a"),
         ],
     )
-    def test_the_request_line(self, written: str, sent: str, server: HttpServer, get: Get) -> None:
+    def test_request_target_is_escaped_path_and_query(
+        self, written: str, sent: str, server: HttpServer, get: Get
+    ) -> None:
         server.respond(sent.partition("?")[0], lambda _: Answer(b"x"))
         assert get(server.url(written)) == b"x"
         assert server.requests[0].target == sent
 
-    def test_ipv6_and_its_zones(self, get: Get) -> None:
+    def test_ipv6_address_with_zone_is_fetched(self, get: Get) -> None:
         with HttpServer(host="::1") as server:
             server.answer("/", b"six")
             assert get(server.url("/")) == b"six"
@@ -104,7 +108,7 @@ class TestWhatIsSent:
             assert get(server.url("/", host=f"[::1%25{zone}]")) == b"six"
             assert {request.headers["host"] for request in server.requests} == {f"[::1]:{server.port}"}
 
-    def test_nothing_is_taken_from_the_environment(
+    def test_environment_and_netrc_are_ignored(
         self, server: HttpServer, get: Get, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         netrc = tmp_path / "netrc"
@@ -119,20 +123,20 @@ class TestWhatIsSent:
 
 class TestStatuses:
     @pytest.mark.parametrize(("status", "body"), [(200, b"body"), (204, b"")])
-    def test_success(self, status: int, body: bytes, server: HttpServer, get: Get) -> None:
+    def test_status_200_and_204_succeed(self, status: int, body: bytes, server: HttpServer, get: Get) -> None:
         assert get(server.answer("/a", Answer(body, status=status))) == body
 
     @pytest.mark.parametrize(
         "status",
         [201, 202, 206, 300, 302, 304, 305, 400, 401, 403, 405, 406, 407, 409, 410, 416, 418, 429, 499],
     )
-    def test_final_failures_are_asked_once(self, status: int, server: HttpServer, get: Get) -> None:
+    def test_final_status_is_not_retried(self, status: int, server: HttpServer, get: Get) -> None:
         with pytest.raises(FetchError, match=f"the server answered {status}") as caught:
             get(server.answer("/a", Answer(status=status), b"never"))
         assert not isinstance(caught.value, (NotFound, TimedOut))
         assert server.asked("/a") == 1
 
-    def test_answers_that_announce_another_are_passed_over(self, get: Get) -> None:
+    def test_interim_responses_are_skipped(self, get: Get) -> None:
         early = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
 
         def speak(connection: socket.socket) -> None:
@@ -142,25 +146,23 @@ class TestStatuses:
         with raw_server(speak) as port:
             assert get(f"http://127.0.0.1:{port}/") == b"ok"
 
-    def test_not_found(self, server: HttpServer, get: Get) -> None:
+    def test_status_404_raises_not_found(self, server: HttpServer, get: Get) -> None:
         with pytest.raises(NotFound, match="404 Not Found"):
             get(server.url("/a"))
         assert server.asked("/a") == 1
 
     @pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
-    def test_the_server_s_own_failures_pass(
-        self, status: int, server: HttpServer, get: Get, clock: FakeClock
-    ) -> None:
+    def test_status_5xx_is_retried(self, status: int, server: HttpServer, get: Get, clock: FakeClock) -> None:
         assert get(server.answer("/a", *[Answer(status=status)] * 10, b"at last")) == b"at last"
         assert sum(clock.slept) == pytest.approx(31.2)
 
-    def test_they_do_not_pass_in_time(self, server: HttpServer, get: Get) -> None:
+    def test_lasting_status_503_times_out(self, server: HttpServer, get: Get) -> None:
         with pytest.raises(TimedOut) as caught:
             get(server.answer("/a", Answer(status=503)), Settings(total=120))
         assert "the server answered 503 Service Unavailable" in str(caught.value)
         assert server.asked("/a") == 28
 
-    def test_the_log_reads_like_the_reference_s(self, server: HttpServer, get: Get, logged: Log) -> None:
+    def test_log_lines_match_reference(self, server: HttpServer, get: Get, logged: Log) -> None:
         url = server.answer("/a", Answer(status=503), b"")
         get(url)
         assert logged.of("info") == [
@@ -170,7 +172,7 @@ class TestStatuses:
             f"GET {url}: result: 200 OK",
         ]
 
-    def test_nothing_secret_is_logged(self, server: HttpServer, get: Get, logged: Log) -> None:
+    def test_log_hides_secrets(self, server: HttpServer, get: Get, logged: Log) -> None:
         url = server.answer("/a", Answer(status=503), Answer.redirect("/b?sig=secret"))
         server.answer("/b", b"secret")
         get(url.replace("//", "//u:secret@") + "?X-Amz-Signature=secret", headers=(("X-T", "secret"),))
@@ -183,14 +185,14 @@ class TestTransportFailures:
 
     LIMIT = Settings(total=10)
 
-    def test_refused(self, get: Get) -> None:
+    def test_connection_refused_times_out_with_hint(self, get: Get) -> None:
         with socket.create_server(("127.0.0.1", 0)) as short_lived:
             port = short_lived.getsockname()[1]
         with pytest.raises(TimedOut, match="connection refused") as caught:
             get(f"http://127.0.0.1:{port}/", self.LIMIT)
         assert "start the service" in caught.value.hint
 
-    def test_a_service_that_comes_up_late(self, get: Get, clock: FakeClock) -> None:
+    def test_service_started_late_is_fetched(self, get: Get, clock: FakeClock) -> None:
         with socket.create_server(("127.0.0.1", 0)) as short_lived:
             port = short_lived.getsockname()[1]
         late: list[HttpServer] = []
@@ -208,7 +210,7 @@ class TestTransportFailures:
             late[0].stop()
         assert clock.slept == [0.2, 0.4, 0.8]
 
-    def test_a_name_that_does_not_resolve(self, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_unknown_name_times_out_with_cause(self, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
         def unknown(*_: object, **__: object) -> None:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -216,19 +218,19 @@ class TestTransportFailures:
         with pytest.raises(TimedOut, match=r"cannot resolve nowhere\.example: no such name"):
             get("http://nowhere.example/", self.LIMIT)
 
-    def test_closed_without_an_answer(self, server: HttpServer, get: Get) -> None:
+    def test_connection_closed_without_response_is_retried(self, server: HttpServer, get: Get) -> None:
         with pytest.raises(TimedOut, match="closed the connection without an answer"):
             get(server.answer("/a", Answer(drop=True)), self.LIMIT)
         assert server.asked("/a") > 1
 
-    def test_headers_that_do_not_come(self, server: HttpServer, get: Get) -> None:
+    def test_late_headers_are_retried_after_timeout(self, server: HttpServer, get: Get) -> None:
         started = time.monotonic()
         assert (
             get(server.answer("/a", Answer(delay=20), b"second"), Settings(response_headers=0.2)) == b"second"
         )
         assert time.monotonic() - started < 10
 
-    def test_headers_that_trickle(self, get: Get) -> None:
+    def test_trickling_headers_time_out(self, get: Get) -> None:
         """Each byte is early enough for a socket's time-out; all of them together are not."""
         ended = threading.Event()
 
@@ -246,7 +248,7 @@ class TestTransportFailures:
             ended.set()
         assert time.monotonic() - started < 20
 
-    def test_an_explanation_that_trickles(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_trickling_error_body_is_read_for_limited_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What a service says to a refusal is worth some seconds, not an hour."""
         monkeypatch.setattr(http, "EXPLANATION_WITHIN", 0.3)
         ended = threading.Event()
@@ -275,7 +277,7 @@ class TestTransportFailures:
         assert time.monotonic() - started < 20
 
     @pytest.mark.parametrize("nonsense", [b"SSH-2.0-OpenSSH_9.2\r\n", b"\0\0\0\0\n", b"HTTP/1.1 abc\r\n\r\n"])
-    def test_what_is_not_http(self, nonsense: bytes, get: Get) -> None:
+    def test_other_protocol_times_out_with_cause(self, nonsense: bytes, get: Get) -> None:
         def speak(connection: socket.socket) -> None:
             hear_request(connection)
             connection.sendall(nonsense)
@@ -285,7 +287,7 @@ class TestTransportFailures:
 
 
 class TestProxies:
-    def test_http_asks_the_proxy_for_the_whole_address(self, server: HttpServer, get: Get) -> None:
+    def test_http_proxy_receives_absolute_url(self, server: HttpServer, get: Get) -> None:
         server.answer("http://files.example:8080/a?b", b"by proxy")
         settings = Settings(http_proxy=f"http://user:pass@127.0.0.1:{server.port}")
         assert get("http://files.example:8080/a?b", settings) == b"by proxy"
@@ -294,16 +296,16 @@ class TestProxies:
         assert request.headers["proxy-authorization"] == "Basic dXNlcjpwYXNz"
         assert "authorization" not in request.headers
 
-    def test_an_exempt_host_is_asked_itself(self, server: HttpServer, get: Get) -> None:
+    def test_exempt_host_is_fetched_directly(self, server: HttpServer, get: Get) -> None:
         settings = Settings(http_proxy="http://127.0.0.1:1", no_proxy=("127.0.0.0/8",))
         assert get(server.answer("/a", b"direct"), settings) == b"direct"
 
-    def test_a_redirect_chooses_anew(self, server: HttpServer, get: Get) -> None:
+    def test_redirect_chooses_proxy_of_new_host(self, server: HttpServer, get: Get) -> None:
         server.answer("http://files.example/a", Answer.redirect(server.url("/b")))
         server.answer("/b", b"direct")
         assert get("http://files.example/a", Settings(http_proxy=server.url(""))) == b"direct"
 
-    def test_a_proxy_that_refuses_says_so(self, server: HttpServer, get: Get) -> None:
+    def test_refused_tunnel_names_status_and_proxy(self, server: HttpServer, get: Get) -> None:
         server.answer("files.example:443", Answer(status=407), method="CONNECT")
         settings = Settings(https_proxy=server.url("").replace("//", "//u:secret@"), total=10)
         with pytest.raises(TimedOut) as caught:
@@ -313,13 +315,15 @@ class TestProxies:
         assert "through the proxy http://u:***@127.0.0.1" in message
         assert "put user and password into the proxy's URL" in caught.value.hint
 
-    def test_a_proxy_that_is_not_there(self, get: Get) -> None:
+    def test_refused_proxy_connection_names_proxy(self, get: Get) -> None:
         settings = Settings(http_proxy="http://127.0.0.1:1", total=10)
         with pytest.raises(TimedOut, match=r"connection refused \(through the proxy http://127.0.0.1:1\)"):
             get("http://files.example/a", settings)
 
     @pytest.mark.parametrize("scheme", ["http", "https"])
-    def test_a_proxy_that_nobody_knows(self, scheme: str, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_unknown_proxy_name_is_named_in_error(
+        self, scheme: str, get: Get, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """It is the proxy that is looked up; the host is its business."""
 
         def unknown(*_: object, **__: object) -> None:
@@ -330,7 +334,7 @@ class TestProxies:
         with pytest.raises(TimedOut, match=r"cannot resolve proxy\.example: no such name"):
             get(f"{scheme}://files.example/a", Settings(http_proxy=proxy, https_proxy=proxy, total=10))
 
-    def test_a_tunnel_that_trickles(self) -> None:
+    def test_trickling_tunnel_response_times_out(self) -> None:
         """As with headers: each byte is early enough, all of them together are not."""
         ended = threading.Event()
 
@@ -351,7 +355,7 @@ class TestProxies:
         assert time.monotonic() - started < 20
 
     @pytest.mark.real_commands("openssl")
-    def test_https_goes_through_a_tunnel(self, authority: Authority, get: Get) -> None:
+    def test_https_proxy_opens_tunnel(self, authority: Authority, get: Get) -> None:
         asked: list[bytes] = []
         tls = authority.server("inside", subject="DNS:files.example")
 

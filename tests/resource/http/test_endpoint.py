@@ -29,7 +29,7 @@ from ignition.resource.http.endpoint import Target
          "http://under_score.example/"),
     ],
 )  # fmt: skip
-def test_parts(url: str, host: str, authority: str, wire: str) -> None:
+def test_target_of_url_has_host_authority_and_wire(url: str, host: str, authority: str, wire: str) -> None:
     target = Target.of(url)
     assert (target.host, target.authority, target.wire) == (host, authority, wire)
 
@@ -49,7 +49,7 @@ def test_parts(url: str, host: str, authority: str, wire: str) -> None:
         ("http://ü..example/", "not a valid international name"),
     ],
 )
-def test_what_cannot_be_asked(url: str, why: str) -> None:
+def test_target_of_invalid_url_is_refused(url: str, why: str) -> None:
     with pytest.raises(FetchError) as caught:
         Target.of(url)
     assert why in str(caught.value)
@@ -69,5 +69,5 @@ def test_what_cannot_be_asked(url: str, why: str) -> None:
         ("http://h/a", "http://h.evil.example/a", False),
     ],
 )
-def test_who_may_learn_what_a_server_was_told(before: str, after: str, may: bool) -> None:
+def test_redirect_keeps_headers_only_for_same_host(before: str, after: str, may: bool) -> None:
     assert Target.of(after).may_receive_headers_of(Target.of(before)) is may

@@ -53,7 +53,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *found: Endpoint) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
 
 
-def test_a_connection_waits_as_told_and_is_kept_alive(listener: socket.socket) -> None:
+def test_dial_sets_timeout_and_keepalive(listener: socket.socket) -> None:
     with dial("127.0.0.1", port_of(listener), 7) as connection:
         assert connection.getpeername() == listener.getsockname()
         assert connection.gettimeout() == 7
@@ -62,12 +62,12 @@ def test_a_connection_waits_as_told_and_is_kept_alive(listener: socket.socket) -
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_name_is_looked_up(listener: socket.socket) -> None:
+def test_dial_resolves_name(listener: socket.socket) -> None:
     with dial("localhost", port_of(listener), 5) as connection:
         assert connection.getpeername() == listener.getsockname()
 
 
-def test_the_families_take_turns_with_the_favourite_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoints_alternate_address_families(monkeypatch: pytest.MonkeyPatch) -> None:
     six = [Endpoint(socket.AF_INET6, (f"2001:db8::{n}", 80, 0, 0)) for n in (1, 2)]
     four = [Endpoint(socket.AF_INET, (f"192.0.2.{n}", 80)) for n in (1, 2, 3)]
     resolve_to(monkeypatch, *six, *four)
@@ -76,7 +76,7 @@ def test_the_families_take_turns_with_the_favourite_first(monkeypatch: pytest.Mo
     ]  # fmt: skip
 
 
-def test_an_unknown_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_name_raises_no_such_host(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -86,7 +86,7 @@ def test_an_unknown_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.errno == socket.EAI_NONAME
 
 
-def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_resolver_is_abandoned_after_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(10) and [])
     started = time.monotonic()
@@ -97,7 +97,7 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
     assert caught.value.errno == socket.EAI_AGAIN
 
 
-def test_a_dead_address_does_not_hold_up_the_other(listener: socket.socket, silent: Endpoint) -> None:
+def test_silent_address_delays_next_by_stagger_only(listener: socket.socket, silent: Endpoint) -> None:
     alive = Endpoint(socket.AF_INET, listener.getsockname())
     started = time.monotonic()
     with Race(soon(), stagger=0.05).run((silent, alive)) as winner:
@@ -105,7 +105,7 @@ def test_a_dead_address_does_not_hold_up_the_other(listener: socket.socket, sile
     assert 0.05 <= time.monotonic() - started < 10
 
 
-def test_a_refusal_makes_way_at_once(listener: socket.socket) -> None:
+def test_refused_address_starts_next_at_once(listener: socket.socket) -> None:
     alive = Endpoint(socket.AF_INET, listener.getsockname())
     started = time.monotonic()
     with Race(soon(), stagger=20).run((nobody(), alive)) as winner:
@@ -113,13 +113,13 @@ def test_a_refusal_makes_way_at_once(listener: socket.socket) -> None:
     assert time.monotonic() - started < 10
 
 
-def test_the_losers_are_closed(silent: Endpoint, listener: socket.socket) -> None:
+def test_race_closes_other_connections(silent: Endpoint, listener: socket.socket) -> None:
     race = Race(soon(), stagger=0.01)
     race.run((silent, Endpoint(socket.AF_INET, listener.getsockname()))).close()
     assert [connection.fileno() for connection in race._running] == [-1]
 
 
-def test_all_failures_are_told() -> None:
+def test_connect_failed_lists_all_attempts() -> None:
     unusable = Endpoint(12345, ("nothing", 1))
     first, second = nobody(), nobody()
     with pytest.raises(ConnectFailed) as caught:
@@ -132,7 +132,7 @@ def test_all_failures_are_told() -> None:
     ]
 
 
-def test_the_failure_names_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connect_failed_names_dialled_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy may have been dialled, and not the host of the URL."""
     resolve_to(monkeypatch, nobody(), nobody())
     with pytest.raises(ConnectFailed) as caught:
@@ -140,7 +140,7 @@ def test_the_failure_names_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.filename == "proxy.example"
 
 
-def test_time_is_limited_for_all_addresses_together(silent: Endpoint) -> None:
+def test_race_timeout_covers_all_addresses(silent: Endpoint) -> None:
     started = time.monotonic()
     with pytest.raises(ConnectFailed) as caught:
         Race(soon(0.2), stagger=0.05).run((silent, silent, silent))
@@ -149,7 +149,7 @@ def test_time_is_limited_for_all_addresses_together(silent: Endpoint) -> None:
     assert {why.errno for _, why in caught.value.attempts} == {errno.ETIMEDOUT}
 
 
-def test_plain_names_do_not_load_the_codec_for_international_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ascii_name_is_resolved_as_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     real = socket.getaddrinfo
 

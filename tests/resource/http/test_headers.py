@@ -16,7 +16,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "trailer"])
-def test_headers_of_the_transport_are_not_the_config_s(name: str) -> None:
+def test_transport_headers_of_config_are_dropped(name: str) -> None:
     assert headers.canonical(((name, "5"),)) == {}
 
 
@@ -33,7 +33,7 @@ def test_headers_of_the_transport_are_not_the_config_s(name: str) -> None:
         ("A", "s\0"),
     ],
 )
-def test_headers_that_cannot_be_sent(name: str, value: str) -> None:
+def test_invalid_header_is_refused_without_quoting_it(name: str, value: str) -> None:
     with pytest.raises(FetchError, match="header") as caught:
         headers.canonical(((name, value),))
     assert "X: y" not in str(caught.value)
@@ -62,7 +62,7 @@ def test_headers_that_cannot_be_sent(name: str, value: str) -> None:
         ),
     ],
 )
-def test_it_is_kept_within_reason(headers: dict[str, str], waited: float, get: Get, clock: FakeClock) -> None:
+def test_retry_after_is_limited(headers: dict[str, str], waited: float, get: Get, clock: FakeClock) -> None:
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
     answers = [b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n" + lines + b"\r\n", OK]
 
@@ -75,9 +75,7 @@ def test_it_is_kept_within_reason(headers: dict[str, str], waited: float, get: G
     assert clock.slept == [waited]
 
 
-def test_too_many_requests_is_final_unless_the_server_says_when(
-    server: HttpServer, get: Get, clock: FakeClock
-) -> None:
+def test_status_429_with_retry_after_is_retried(server: HttpServer, get: Get, clock: FakeClock) -> None:
     busy = Answer(status=429, headers={"Retry-After": "3"})
     assert get(server.answer("/a", busy, b"now")) == b"now"
     assert clock.slept == [3]

@@ -19,7 +19,7 @@ HTTP, HTTPS = "http://proxy:3128", "https://proxy:3129"
         ("http", Proxies(), ""),
     ],
 )
-def test_one_scheme_does_not_stand_in_for_the_other(scheme: str, proxies: Proxies, chosen: str) -> None:
+def test_proxy_is_chosen_by_scheme_only(scheme: str, proxies: Proxies, chosen: str) -> None:
     assert proxies.choose(scheme, "example.com", None) == chosen
 
 
@@ -71,6 +71,8 @@ def test_loopback_is_never_proxied(host: str) -> None:
         (":80", "example.com", None, False),
     ],
 )
-def test_no_proxy(exempt: str, host: str, port: int | None, direct: bool) -> None:
+def test_no_proxy_entry_exempts_matching_hosts(
+    exempt: str, host: str, port: int | None, direct: bool
+) -> None:
     proxies = Proxies(HTTP, exempt=("unrelated.example", exempt))
     assert (proxies.choose("http", host, port) == "") is direct

@@ -11,7 +11,7 @@ from tests.resource.conftest import Get
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_they_are_followed(status: int, server: HttpServer, get: Get) -> None:
+def test_redirect_is_followed(status: int, server: HttpServer, get: Get) -> None:
     url = server.answer("/a/b", Answer.redirect("../c?d#e", status))
     server.answer("/c", b"there")
     assert get(url) == b"there"
@@ -28,7 +28,9 @@ def test_they_are_followed(status: int, server: HttpServer, get: Get) -> None:
         (308, "POST", "POST"),
     ],
 )
-def test_the_verb_after_a_redirect(status: int, verb: str, then: str, server: HttpServer, get: Get) -> None:
+def test_redirect_keeps_verb_only_for_307_and_308(
+    status: int, verb: str, then: str, server: HttpServer, get: Get
+) -> None:
     url = server.answer("/a", Answer.redirect("/b", status))
     server.answer("/b", b"")
     get(url, verb=verb)
@@ -36,7 +38,7 @@ def test_the_verb_after_a_redirect(status: int, verb: str, then: str, server: Ht
     assert server.requests[1].headers.get("content-length") == (None if then == "GET" else "0")
 
 
-def test_headers_and_credentials_stay_with_their_host(server: HttpServer, get: Get) -> None:
+def test_redirect_to_other_host_drops_headers_and_credentials(server: HttpServer, get: Get) -> None:
     with HttpServer() as other:
         url = server.answer("/a", Answer.redirect(other.url("/b"))).replace("//", "//user:pass@")
         other.answer("/b", Answer.redirect(server.url("/c")))
@@ -52,27 +54,27 @@ def test_headers_and_credentials_stay_with_their_host(server: HttpServer, get: G
         assert request.headers["accept-encoding"] == "identity"
 
 
-def test_the_same_host_gets_them_again(server: HttpServer, get: Get) -> None:
+def test_redirect_to_same_host_keeps_headers(server: HttpServer, get: Get) -> None:
     server.answer("/b", b"")
     get(server.answer("/a", Answer.redirect("/b")), headers=(("X-Token", "t"),))
     assert server.requests[1].headers["x-token"] == "t"
 
 
-def test_credentials_in_the_new_address_are_for_it(server: HttpServer, get: Get) -> None:
+def test_redirect_sends_credentials_of_new_url(server: HttpServer, get: Get) -> None:
     with HttpServer() as other:
         target = other.answer("/b", b"").replace("//", "//u:p@")
         get(server.answer("/a", Answer.redirect(target)))
         assert other.requests[0].headers["authorization"] == "Basic dTpw"
 
 
-def test_a_circle_ends(server: HttpServer, get: Get) -> None:
+def test_redirect_loop_fails(server: HttpServer, get: Get) -> None:
     with pytest.raises(FetchError, match=f"more than {REDIRECTS} redirects") as caught:
         get(server.answer("/a", Answer.redirect("/a")))
     assert "loop" in caught.value.hint
     assert server.asked("/a") == REDIRECTS + 1
 
 
-def test_twenty_five_in_a_row_are_fine(server: HttpServer, get: Get) -> None:
+def test_chain_of_25_redirects_is_followed(server: HttpServer, get: Get) -> None:
     for number in range(25):
         server.answer(f"/{number}", Answer.redirect(f"/{number + 1}"))
     server.answer("/25", b"long way")
@@ -87,13 +89,15 @@ def test_twenty_five_in_a_row_are_fine(server: HttpServer, get: Get) -> None:
         ("http://[", "invalid URL"),
     ],
 )
-def test_other_schemes_are_not_followed(location: str, why: str, server: HttpServer, get: Get) -> None:
+def test_redirect_to_other_scheme_fails_without_retry(
+    location: str, why: str, server: HttpServer, get: Get
+) -> None:
     with pytest.raises(FetchError, match=why):
         get(server.answer("/a", Answer.redirect(location)))
     assert server.asked() == 1
 
 
-def test_a_failure_names_where_it_was_led_to(server: HttpServer, get: Get) -> None:
+def test_error_after_redirect_names_target(server: HttpServer, get: Get) -> None:
     url = server.answer("/a", Answer.redirect("/b"))
     with pytest.raises(NotFound) as caught:
         get(url)

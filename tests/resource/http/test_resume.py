@@ -56,14 +56,14 @@ class Shelf:
 CONTENTS = bytes(range(256)) * 40
 
 
-def test_one_that_broke_off_is_continued(server: HttpServer, get: Get, clock: FakeClock) -> None:
+def test_interrupted_body_is_resumed(server: HttpServer, get: Get, clock: FakeClock) -> None:
     shelf = Shelf(CONTENTS, per_answer=4000, headers={"ETag": '"v1"'})
     assert get(server.respond("/a", shelf)) == CONTENTS
     assert shelf.asked_for == [(None, None), ("bytes=4000-", '"v1"'), ("bytes=8000-", '"v1"')]
     assert clock.slept == [0.2, 0.2]  # it progressed each time
 
 
-def test_last_modified_will_do(server: HttpServer, get: Get) -> None:
+def test_last_modified_is_used_as_validator(server: HttpServer, get: Get) -> None:
     date = formatdate(1_700_000_000, usegmt=True)
     shelf = Shelf(CONTENTS, per_answer=6000, headers={"Last-Modified": date})
     assert get(server.respond("/a", shelf)) == CONTENTS
@@ -71,7 +71,7 @@ def test_last_modified_will_do(server: HttpServer, get: Get) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"weak"'}])
-def test_without_proof_that_it_is_the_same_it_starts_over(
+def test_interrupted_body_without_validator_restarts(
     headers: dict[str, str], server: HttpServer, get: Get
 ) -> None:
     shelf = Shelf(CONTENTS, per_answer=4000, headers=headers)
@@ -85,7 +85,7 @@ def test_without_proof_that_it_is_the_same_it_starts_over(
     assert shelf.asked_for == [(None, None), (None, None)]
 
 
-def test_a_server_without_ranges_sends_all_of_it_again(server: HttpServer, get: Get) -> None:
+def test_server_without_ranges_restarts_body(server: HttpServer, get: Get) -> None:
     shelf = Shelf(CONTENTS, per_answer=4000, headers={"ETag": '"v1"'}, ranges=False)
 
     def respond(request: Seen) -> Answer:
@@ -96,7 +96,7 @@ def test_a_server_without_ranges_sends_all_of_it_again(server: HttpServer, get: 
     assert get(server.respond("/a", respond)) == CONTENTS
 
 
-def test_a_file_that_changed_in_between_is_not_mixed(server: HttpServer, get: Get) -> None:
+def test_changed_resource_restarts_body(server: HttpServer, get: Get) -> None:
     old = Answer(b"old" * 100, headers={"ETag": '"v1"'}, claim=9999)
     new = Answer(b"new and whole", headers={"ETag": '"v2"'})
     assert get(server.answer("/a", old, new)) == b"new and whole"
@@ -114,14 +114,14 @@ def test_a_file_that_changed_in_between_is_not_mixed(server: HttpServer, get: Ge
     ],
     ids=["none", "from elsewhere", "from nowhere", "of another file", "of a longer file", "too much"],
 )
-def test_an_odd_answer_to_a_range_starts_over(odd: Answer, server: HttpServer, get: Get) -> None:
+def test_unexpected_range_response_restarts_body(odd: Answer, server: HttpServer, get: Get) -> None:
     broken = Answer(b"abc", headers={"ETag": '"v1"'}, claim=8)
     url = server.answer("/a", broken, odd, b"complete")
     assert get(url) == b"complete"
     assert "range" not in server.requests[2].headers
 
 
-def test_a_server_that_sends_only_a_part_of_the_rest_is_asked_for_more(server: HttpServer, get: Get) -> None:
+def test_short_range_response_requests_rest_again(server: HttpServer, get: Get) -> None:
     """As it may; what is stored must not end there."""
 
     def part(first: int, last: int) -> Answer:
@@ -134,7 +134,7 @@ def test_a_server_that_sends_only_a_part_of_the_rest_is_asked_for_more(server: H
     assert ranges == [None, "bytes=4-", "bytes=7-", "bytes=9-"]
 
 
-def test_the_size_may_be_known_only_with_the_rest(get: Get) -> None:
+def test_size_from_content_range_completes_body(get: Get) -> None:
     answers = [
         b'HTTP/1.1 200 OK\r\nETag: "1"\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n',
         b'HTTP/1.1 206 Partial\r\nETag: "1"\r\nContent-Range: bytes 3-4/6\r\nContent-Length: 2\r\n\r\nde',
@@ -160,7 +160,7 @@ def test_the_size_may_be_known_only_with_the_rest(get: Get) -> None:
     ],
     ids=lambda framing: framing[:30].decode(),
 )
-def test_a_body_of_which_nobody_knows_the_end_is_not_stored(framing: bytes, get: Get) -> None:
+def test_body_with_invalid_framing_is_not_stored(framing: bytes, get: Get) -> None:
     """It would be cut off without a word, or the marks between its chunks would be stored with it."""
 
     def speak(connection: socket.socket) -> None:
@@ -171,7 +171,7 @@ def test_a_body_of_which_nobody_knows_the_end_is_not_stored(framing: bytes, get:
         get(f"http://127.0.0.1:{port}/", Settings(total=3))
 
 
-def test_a_length_that_is_given_twice_is_one(get: Get) -> None:
+def test_repeated_content_length_is_accepted(get: Get) -> None:
     def speak(connection: socket.socket) -> None:
         hear_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nbody")
@@ -180,15 +180,13 @@ def test_a_length_that_is_given_twice_is_one(get: Get) -> None:
         assert get(f"http://127.0.0.1:{port}/", Settings(total=3)) == b"body"
 
 
-def test_a_server_that_gives_a_byte_at_a_time_is_no_thousand_lines(
-    server: HttpServer, get: Get, logged: Log
-) -> None:
+def test_many_interruptions_log_few_lines(server: HttpServer, get: Get, logged: Log) -> None:
     shelf = Shelf(bytes(range(250)), per_answer=1, headers={"ETag": '"v1"'})
     assert get(server.respond("/a", shelf)) == bytes(range(250))
     assert len(logged.of("info")) < 10
 
 
-def test_one_that_never_gets_further_is_final(server: HttpServer, get: Get) -> None:
+def test_interruptions_without_progress_are_final(server: HttpServer, get: Get) -> None:
     with pytest.raises(FetchError) as caught:
         get(server.answer("/a", Answer(b"12345", claim=10)))
     assert not isinstance(caught.value, TimedOut)
@@ -196,7 +194,7 @@ def test_one_that_never_gets_further_is_final(server: HttpServer, get: Get) -> N
     assert server.asked("/a") == FRUITLESS + 1
 
 
-def test_a_silence_counts_as_broken_off(server: HttpServer, get: Get, logged: Log) -> None:
+def test_stalled_body_is_retried(server: HttpServer, get: Get, logged: Log) -> None:
     url = server.answer("/a", Answer(b"abcd", stall=30), b"efgh")
     started = time.monotonic()
     assert get(url, stall=0.2) == b"efgh"
@@ -204,7 +202,7 @@ def test_a_silence_counts_as_broken_off(server: HttpServer, get: Get, logged: Lo
     assert f"GET {url}: error: no data for 0.2 s after 2 of 4 bytes" in logged.of("info")
 
 
-def test_the_total_time_holds_for_a_body_too(server: HttpServer) -> None:
+def test_stalled_body_times_out_after_total_time(server: HttpServer) -> None:
     url = server.answer("/a", Answer(b"abcd", stall=60))
     started = time.monotonic()
     with pytest.raises(TimedOut, match="after 2 of 4 bytes"):
@@ -212,7 +210,7 @@ def test_the_total_time_holds_for_a_body_too(server: HttpServer) -> None:
     assert time.monotonic() - started < 20
 
 
-def test_the_total_time_holds_for_a_body_that_trickles(get: Get, clock: FakeClock) -> None:
+def test_trickling_body_times_out_after_total_time(get: Get, clock: FakeClock) -> None:
     ended = threading.Event()
 
     def speak(connection: socket.socket) -> None:
@@ -228,7 +226,7 @@ def test_the_total_time_holds_for_a_body_that_trickles(get: Get, clock: FakeCloc
         ended.set()
 
 
-def test_the_total_time_holds_between_the_chunks_too() -> None:
+def test_trickling_chunk_header_times_out_after_total_time() -> None:
     """Where the length of a chunk trickles in, the transport reads on without asking for the time."""
     ended = threading.Event()
 
@@ -250,7 +248,7 @@ def test_the_total_time_holds_between_the_chunks_too() -> None:
 
 
 @pytest.mark.parametrize("break_at", [b"", b"5\r\nhel"])
-def test_chunks(break_at: bytes, get: Get) -> None:
+def test_chunked_body_is_decoded_and_retried(break_at: bytes, get: Get) -> None:
     whole = b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     answers = [break_at, whole] if break_at else [whole]
@@ -263,7 +261,7 @@ def test_chunks(break_at: bytes, get: Get) -> None:
         assert get(f"http://127.0.0.1:{port}/") == b"hello world"
 
 
-def test_a_long_one_tells_how_far_it_is(get: Get, clock: FakeClock, logged: Log) -> None:
+def test_long_download_logs_progress(get: Get, clock: FakeClock, logged: Log) -> None:
     piece = bytes(2**16)
 
     def speak(connection: socket.socket) -> None:
@@ -282,7 +280,7 @@ def test_a_long_one_tells_how_far_it_is(get: Get, clock: FakeClock, logged: Log)
     assert all(re.fullmatch(shown + r"[0-9.]+ of 2\.5 MiB, [0-9.]+ [KM]iB/s", line) for line in lines)
 
 
-def test_without_a_length_the_end_is_the_end(get: Get) -> None:
+def test_body_without_length_ends_with_connection(get: Get) -> None:
     def speak(connection: socket.socket) -> None:
         hear_request(connection)
         connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nold style")
@@ -292,7 +290,7 @@ def test_without_a_length_the_end_is_the_end(get: Get) -> None:
 
 
 @pytest.mark.parametrize("length", [b"", b"Content-Length: 5\r\n"])
-def test_a_server_that_closes_each_connection(length: bytes, get: Get) -> None:
+def test_connection_close_response_is_read_completely(length: bytes, get: Get) -> None:
     def speak(connection: socket.socket) -> None:
         hear_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + length + b"\r\nwhole")
@@ -301,7 +299,7 @@ def test_a_server_that_closes_each_connection(length: bytes, get: Get) -> None:
         assert get(f"http://127.0.0.1:{port}/", Settings(total=10)) == b"whole"
 
 
-def test_an_encoding_nobody_asked_for_stays_as_it_is(server: HttpServer, get: Get, logged: Log) -> None:
+def test_unrequested_encoding_is_stored_unchanged(server: HttpServer, get: Get, logged: Log) -> None:
     body = b"\x1f\x8bnot really"
     url = server.answer("/a", Answer(body, headers={"Content-Encoding": "gzip\x1b[2J"}))
     assert get(url) == body
@@ -310,7 +308,7 @@ def test_an_encoding_nobody_asked_for_stays_as_it_is(server: HttpServer, get: Ge
     )
 
 
-def test_connections_are_kept(make_http: MakeHttp) -> None:
+def test_connection_is_reused(make_http: MakeHttp) -> None:
     connections = 0
 
     def speak(connection: socket.socket) -> None:

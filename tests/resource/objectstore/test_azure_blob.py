@@ -40,7 +40,7 @@ def only_by_name(contents: Answer) -> Any:
 
 
 @pytest.mark.real_commands("openssl")
-def test_a_private_blob(authority: Authority, server: HttpServer, logged: Log) -> None:
+def test_private_blob_is_fetched_with_token(authority: Authority, server: HttpServer, logged: Log) -> None:
     server.respond("/container/dir/blob", only_by_name(Answer(gzip.compress(b"private"))))
     with azure(authority, server, credentials=MACHINE) as fetcher:
         assert fetcher.bytes(Source(URL, compression="gzip")) == b"private"
@@ -53,7 +53,7 @@ def test_a_private_blob(authority: Authority, server: HttpServer, logged: Log) -
 
 
 @pytest.mark.real_commands("openssl")
-def test_without_an_identity_it_is_an_ordinary_url(authority: Authority, server: HttpServer) -> None:
+def test_blob_without_identity_is_fetched_as_plain_url(authority: Authority, server: HttpServer) -> None:
     server.answer("/container/dir/blob", b"public")
     with azure(authority, server) as fetcher:
         assert fetcher.bytes(Source(URL)) == b"public"
@@ -61,7 +61,7 @@ def test_without_an_identity_it_is_an_ordinary_url(authority: Authority, server:
 
 
 @pytest.mark.real_commands("openssl")
-def test_who_is_refused_by_name_asks_as_anybody(
+def test_denied_identity_falls_back_to_anonymous(
     authority: Authority, server: HttpServer, logged: Log
 ) -> None:
     def respond(request: Request) -> Answer:
@@ -80,7 +80,7 @@ def test_who_is_refused_by_name_asks_as_anybody(
 
 
 @pytest.mark.real_commands("openssl")
-def test_nothing_of_the_first_answer_stays(authority: Authority, server: HttpServer) -> None:
+def test_anonymous_fallback_discards_first_response(authority: Authority, server: HttpServer) -> None:
     """The reference appends the second answer to what it has of the first."""
     half = gzip.compress(b"x" * 5000)[:30] + b"broken" * 50
 
@@ -94,7 +94,7 @@ def test_nothing_of_the_first_answer_stays(authority: Authority, server: HttpSer
 
 @pytest.mark.real_commands("openssl")
 @pytest.mark.parametrize("failure", [FetchError("no"), TimedOut("late"), None])
-def test_a_machine_without_a_token_asks_as_anybody(
+def test_missing_token_falls_back_to_anonymous(
     authority: Authority, server: HttpServer, failure: FetchError | None
 ) -> None:
     def token() -> str | None:
@@ -110,7 +110,9 @@ def test_a_machine_without_a_token_asks_as_anybody(
 
 
 @pytest.mark.real_commands("openssl")
-def test_both_ways_share_the_total_time(authority: Authority, server: HttpServer, clock: FakeClock) -> None:
+def test_identity_and_fallback_share_total_time(
+    authority: Authority, server: HttpServer, clock: FakeClock
+) -> None:
     server.answer("/container/dir/blob", Answer(status=503))
     with (
         azure(authority, server, credentials=MACHINE, clock=clock, total=3) as fetcher,
@@ -137,5 +139,5 @@ def test_both_ways_share_the_total_time(authority: Authority, server: HttpServer
         ("https://a.blob.core.windows.net/%zz/b", False),
     ],
 )
-def test_what_the_machine_s_name_is_shown_to(url: str, blob: bool) -> None:
+def test_token_is_sent_only_to_blob_urls_over_tls(url: str, blob: bool) -> None:
     assert is_blob(url) is blob

@@ -33,7 +33,7 @@ OBJECT = "/storage/v1/b/bucket/o/a%2Fb?alt=media"
 
 
 @pytest.mark.real_commands("openssl")
-def test_an_object_for_anybody(authority: Authority, server: HttpServer) -> None:
+def test_public_object_is_fetched_without_token(authority: Authority, server: HttpServer) -> None:
     server.answer(OBJECT, gzip.compress(b"contents"))
     with cloud(authority, server) as fetcher:
         assert fetcher.bytes(Source("gs://bucket/a/b", compression="gzip")) == b"contents"
@@ -41,7 +41,7 @@ def test_an_object_for_anybody(authority: Authority, server: HttpServer) -> None
 
 
 @pytest.mark.real_commands("openssl")
-def test_a_service_account_shows_its_token(
+def test_token_is_sent_with_each_attempt(
     authority: Authority, server: HttpServer, clock: FakeClock, logged: Log
 ) -> None:
     server.answer(OBJECT, Answer(status=503), b"contents")
@@ -61,7 +61,7 @@ def test_a_service_account_shows_its_token(
         (Credentials(google=lambda: "Bearer x"), "service account"),
     ],
 )
-def test_refusals_are_explained(
+def test_denied_and_missing_objects_are_explained(
     authority: Authority, server: HttpServer, identity: Credentials, who: str
 ) -> None:
     server.answer(OBJECT, Answer(status=403))
@@ -82,11 +82,11 @@ def test_refusals_are_explained(
         ("gs://dotted.example.com/~a", "b/dotted.example.com/o/~a"),
     ],
 )
-def test_the_name_of_an_object_is_one_segment(url: str, path: str) -> None:
+def test_media_url_escapes_object_name_as_one_segment(url: str, path: str) -> None:
     assert media_url(url) == f"https://storage.googleapis.com/storage/v1/{path}?alt=media"
 
 
 @pytest.mark.parametrize("url", ["gs://bucket", "gs://bucket/", "gs:///key", "gs:key", "gs://b/%zz"])
-def test_urls_that_name_no_object(url: str) -> None:
+def test_media_url_without_object_is_refused(url: str) -> None:
     with pytest.raises(FetchError):
         media_url(url)

@@ -86,7 +86,7 @@ def world(authority: Authority, port: int, **more: Any) -> Iterator[tuple[Fetche
         yield Fetcher(settings, **more), internet
 
 
-def test_an_object_of_another_region(authority: Authority, moto: int, buckets: S3Client) -> None:
+def test_object_in_other_region_is_fetched(authority: Authority, moto: int, buckets: S3Client) -> None:
     contents = os.urandom(3_000_000)
     buckets.put_object(Bucket="bucket", Key="a b/ü+/../c", Body=contents, ACL="public-read")
     digest = f"sha256-{sha256(contents).hexdigest()}"
@@ -102,14 +102,14 @@ def test_an_object_of_another_region(authority: Authority, moto: int, buckets: S
     ], "the region is asked for once"
 
 
-def test_a_bucket_whose_name_fits_no_certificate(authority: Authority, moto: int, buckets: S3Client) -> None:
+def test_bucket_name_with_dots_uses_path_style(authority: Authority, moto: int, buckets: S3Client) -> None:
     buckets.put_object(Bucket="dotted.name", Key="key", Body=b"dots", ACL="public-read")
     with world(authority, moto) as (fetcher, internet):
         assert fetcher.bytes(Source("s3://dotted.name/key")) == b"dots"
     assert internet.asked[-1] == "s3.dualstack.eu-west-1.amazonaws.com"
 
 
-def test_one_version_of_an_object(authority: Authority, moto: int, buckets: S3Client) -> None:
+def test_version_id_selects_version(authority: Authority, moto: int, buckets: S3Client) -> None:
     first = buckets.put_object(Bucket="bucket", Key="versions", Body=b"one", ACL="public-read")["VersionId"]
     buckets.put_object(Bucket="bucket", Key="versions", Body=b"two", ACL="public-read")
     with world(authority, moto) as (fetcher, _):
@@ -118,7 +118,9 @@ def test_one_version_of_an_object(authority: Authority, moto: int, buckets: S3Cl
         assert fetcher.bytes(Source(f"arn:aws:s3:::bucket/versions?versionId={first}")) == b"one"
 
 
-def test_what_is_not_there_or_not_for_anybody(authority: Authority, moto: int, buckets: S3Client) -> None:
+def test_missing_and_private_objects_are_explained(
+    authority: Authority, moto: int, buckets: S3Client
+) -> None:
     with world(authority, moto) as (fetcher, _):
         with pytest.raises(NotFound, match="GET s3://bucket/nothing: object not found in the bucket"):
             fetcher.bytes(Source("s3://bucket/nothing"))
@@ -132,7 +134,7 @@ def test_what_is_not_there_or_not_for_anybody(authority: Authority, moto: int, b
             fetcher.bytes(Source("s3://bucket/private"))
 
 
-def test_moto_accepts_the_signature_of_a_role(
+def test_signature_is_accepted_by_moto(
     authority: Authority, moto: int, buckets: S3Client, logged: Log
 ) -> None:
     """Moto computes it anew and compares; without one it refuses."""
@@ -164,7 +166,7 @@ def test_moto_accepts_the_signature_of_a_role(
         assert secret not in logged.text
 
 
-def test_an_instance_reads_with_its_role(
+def test_instance_role_reads_private_object(
     authority: Authority, moto: int, buckets: S3Client, logged: Log
 ) -> None:
     """From the token of the metadata service to the object, all of it moto's."""
@@ -186,9 +188,7 @@ def test_an_instance_reads_with_its_role(
     assert "test-session-token" not in logged.text
 
 
-def test_a_machine_that_does_not_know_its_region_asks_in_any(
-    authority: Authority, s3: HttpServer, logged: Log
-) -> None:
+def test_unknown_own_region_uses_default_region(authority: Authority, s3: HttpServer, logged: Log) -> None:
     def region() -> str:
         raise FetchError("nobody answers")
 
@@ -244,7 +244,7 @@ def s3(server: HttpServer) -> HttpServer:
         (400, "<b>", FetchError, "the server answered 400"),
     ],
 )
-def test_refusals_are_explained(
+def test_s3_error_codes_are_explained(
     authority: Authority, s3: HttpServer, status: int, code: str, kind: type[FetchError], why: str
 ) -> None:
     s3.answer("/k", refusal(status, code))
@@ -255,7 +255,7 @@ def test_refusals_are_explained(
     assert s3.asked("/k") == 1
 
 
-def test_a_role_that_may_not_is_told_from_anybody_who_may_not(authority: Authority, s3: HttpServer) -> None:
+def test_denied_role_is_named_in_error(authority: Authority, s3: HttpServer) -> None:
     s3.answer("/k", refusal(403, "AccessDenied"))
     role = Credentials(aws_keys=lambda: AwsKeys("AKID", "sk", "tok"))
     with (
@@ -269,7 +269,7 @@ def test_a_role_that_may_not_is_told_from_anybody_who_may_not(authority: Authori
 
 
 @pytest.mark.parametrize("answer", [None, FetchError("GET http://169.254.169.254/…: not in time")])
-def test_a_machine_without_keys_asks_as_anybody(
+def test_missing_keys_fall_back_to_anonymous(
     authority: Authority, s3: HttpServer, logged: Log, answer: FetchError | None
 ) -> None:
     asked = 0
@@ -290,7 +290,7 @@ def test_a_machine_without_keys_asks_as_anybody(
     assert asked <= 2
 
 
-def test_failures_that_may_pass_are_tried_again_with_a_new_signature(
+def test_transient_failure_is_retried_with_signature(
     authority: Authority, s3: HttpServer, clock: FakeClock
 ) -> None:
     s3.answer("/k", refusal(503, "SlowDown"), Answer(b"whole body", claim=20), b"done")
@@ -302,7 +302,7 @@ def test_failures_that_may_pass_are_tried_again_with_a_new_signature(
     assert all(each.startswith("AWS4-HMAC-SHA256 Credential=AKID/") for each in signed)
 
 
-def test_a_body_that_broke_off_is_continued_with_a_new_signature(
+def test_interrupted_body_is_resumed_with_new_signature(
     authority: Authority, s3: HttpServer, clock: FakeClock
 ) -> None:
     contents = os.urandom(100_000)
@@ -319,9 +319,7 @@ def test_a_body_that_broke_off_is_continued_with_a_new_signature(
     assert "SignedHeaders=host;x-amz-content-sha256;x-amz-date," in last["authorization"]
 
 
-def test_all_requests_together_have_the_total_time(
-    authority: Authority, server: HttpServer, clock: FakeClock
-) -> None:
+def test_total_time_covers_all_requests(authority: Authority, server: HttpServer, clock: FakeClock) -> None:
     answers = [Answer(status=503)] * 5
     found = Answer(headers={"x-amz-bucket-region": "us-east-1"})
     server.answer("/", *answers, found, method="HEAD")
@@ -334,7 +332,7 @@ def test_all_requests_together_have_the_total_time(
     assert clock.time - 1000 <= 10
 
 
-def test_compression_is_refused_before_anything_is_asked(authority: Authority, s3: HttpServer) -> None:
+def test_compression_is_refused_before_any_request(authority: Authority, s3: HttpServer) -> None:
     with world(authority, s3.port) as (fetcher, internet):
         for url in ("s3://boot/k", "arn:aws:s3:::boot/k"):
             with pytest.raises(FetchError, match="compression is not supported"):
@@ -358,7 +356,7 @@ def test_compression_is_refused_before_anything_is_asked(authority: Authority, s
         ),
     ],
 )
-def test_where_a_bucket_is_looked_for(
+def test_region_lookup_starts_with_partition_or_own_region(
     authority: Authority, server: HttpServer, url: str, region: str, asked: str
 ) -> None:
     server.answer("/k", b"here")
@@ -385,7 +383,7 @@ def test_where_a_bucket_is_looked_for(
         ),
     ],
 )
-def test_what_a_url_names(url: str, found: S3Object) -> None:
+def test_s3_object_of_url_has_bucket_key_and_version(url: str, found: S3Object) -> None:
     assert S3Object.of(url) == found
 
 
@@ -406,7 +404,7 @@ def test_what_a_url_names(url: str, found: S3Object) -> None:
         "s3://bucket/%zz",
     ],
 )
-def test_urls_that_name_no_object(url: str) -> None:
+def test_s3_object_of_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(FetchError):
         S3Object.of(url)
 
@@ -421,12 +419,12 @@ def test_urls_that_name_no_object(url: str) -> None:
         ("us-east-1", "arn:aws:s3:us-east-1:1:accesspoint/p", "is not a valid S3 bucket"),
     ],
 )
-def test_names_without_an_address(region: str, bucket: str, why: str) -> None:
+def test_invalid_bucket_or_region_is_refused(region: str, bucket: str, why: str) -> None:
     with pytest.raises(FetchError, match=why):
         aws.Addresses().object(region, bucket, "k", "")
 
 
-def test_nothing_of_the_machine_s_own_settings_counts(
+def test_boto3_ignores_environment_and_home(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     home = tmp_path_factory.mktemp("home")
