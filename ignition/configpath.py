@@ -7,15 +7,16 @@ from ignition.text import printable
 __all__ = ["ConfigPath", "format_path"]
 
 ConfigPath = tuple[str | int, ...]
-"""Where in a config: JSON names and list indices, for example
-`("storage", "files", 0, "path")`. A tuple, never a string, so that prefixes are
-added by whoever knows where a part stands."""
+"""A place in a config: JSON names and list indices, for example `("storage", "files", 0, "path")`.
+
+A tuple and not a string, so that a caller can add a prefix.
+"""
 
 
 def format_path(path: ConfigPath) -> str:
-    """`("storage", "files", 0)` as the reference prints it: `$.storage.files.0`.
+    """Format a path like the reference: `("storage", "files", 0)` becomes `$.storage.files.0`.
 
-    Names of unknown keys are the config's own: what is not printable is escaped, so
-    that a config cannot speak to the terminal that shows its report.
+    Unprintable characters are escaped, because the names of unknown keys come from the config and could
+    contain control sequences for the terminal.
     """
     return ".".join(("$", *map(printable, path)))

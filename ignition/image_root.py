@@ -31,7 +31,7 @@ from ignition.stages import STAGES, perform
 __all__ = ["apply", "resolved"]
 
 FILES: Final = next(stage for stage in STAGES if stage.name == "files")
-OF_A_BOOT: Final = frozenset({"crypttab", "platform", "result", "record", "relabel", "sync"})
+OF_A_BOOT: Final = frozenset({"crypttab", "result", "record", "relabel", "sync"})
 """Steps of the files stage that are left out, because they concern a boot and not the tree."""
 
 OF_DISKS: Final = ("disks", "raid", "luks", "filesystems")
@@ -58,18 +58,18 @@ def resolved(data: bytes, source: str, *, offline: bool = False) -> Config:
 def apply(
     config: Config, root: str, *, users: bool = False, ignore_unsupported: bool = False, offline: bool = False
 ) -> None:
-    """Apply what can be applied to the tree at `root`.
+    """Apply the supported sections of a config to the tree at `root`.
 
     Args:
-        config: merged.
-        root: the tree's top; made if it is missing.
-        users: make users and groups too; that needs the right to change the root directory.
-        ignore_unsupported: leave out what a tree cannot have, instead of refusing.
-        offline: whether the network is out of reach.
+        config: the merged config.
+        root: the root directory of the tree; created if it is missing.
+        users: also create users and groups; needs the capability CAP_SYS_CHROOT.
+        ignore_unsupported: leave out unsupported sections instead of refusing them.
+        offline: whether the network must not be used.
 
     Raises:
-        Refused: the config speaks of what a tree cannot have; nothing was written.
-        IgnitionError: something failed.
+        Refused: the config has unsupported sections; nothing was written.
+        IgnitionError: an action failed.
     """
     refusals = tuple(_unsupported(config, users=users))
     if refusals and not ignore_unsupported:

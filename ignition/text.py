@@ -8,7 +8,7 @@ __all__ = ["os_error_text", "printable", "strerror"]
 
 
 def printable(element: str | int) -> str:
-    """A text with escapes for whatever a terminal might obey."""
+    """Return the text with all unprintable characters escaped."""
     text = str(element)
     if text.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""Rooms and arrows are those of docs/architecture.md, and what checks that has teeth."""
+"""The layers of docs/architecture.md, and the import contracts that enforce them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def check_imports(project: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.real_commands("lint-imports")
-def test_arrows_only_point_down() -> None:
+def test_import_contracts_are_kept() -> None:
     checked = check_imports(PROJECT)
     assert checked.returncode == 0, checked.stdout
 
 
-def circles(imports: dict[str, set[str]]) -> list[list[str]]:
+def cycles(imports: dict[str, set[str]]) -> list[list[str]]:
     """Return the strongly connected components with more than one module (Tarjan's algorithm)."""
     numbers: dict[str, int] = {}
     lowest: dict[str, int] = {}
@@ -55,32 +55,32 @@ def circles(imports: dict[str, set[str]]) -> list[list[str]]:
     return found
 
 
-def test_circles_finds_modules_that_import_each_other() -> None:
-    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [["b", "c"]]
+def test_cycles_finds_modules_that_import_each_other() -> None:
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [["b", "c"]]
 
 
-def test_imports_form_no_circle() -> None:
+def test_imports_have_no_cycle() -> None:
     """Imports inside functions and under TYPE_CHECKING count."""
     graph = grimp.build_graph("ignition", exclude_type_checking_imports=False, cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
-    assert circles(imports) == []
+    assert cycles(imports) == []
 
 
-def test_every_room_has_its_place_among_the_layers() -> None:
+def test_every_package_is_listed_in_the_layers() -> None:
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())
     (layers,) = (c["layers"] for c in settings["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
-    placed = {room.strip() for layer in layers for room in layer.split("|")}
-    rooms = {
+    listed = {package.strip() for layer in layers for package in layer.split("|")}
+    packages = {
         f"ignition.{entry.stem}"
         for entry in (PROJECT / "ignition").iterdir()
         if entry.suffix == ".py" or (entry / "__init__.py").exists()
     } - {"ignition.__init__", "ignition.__main__"}
-    assert rooms == placed
+    assert packages == listed
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the project that a test may spoil."""
+    """A copy of the project that tests may change."""
     for part in ("ignition", "schemas", "providers"):
         shutil.copytree(PROJECT / part, tmp_path / part, symlinks=True)
     shutil.copy(PROJECT / "pyproject.toml", tmp_path)
@@ -97,7 +97,7 @@ def copy(tmp_path: Path) -> Path:
         ("ignition/config/parse.py", "import pydantic", "pydantic off the boot path"),
     ],
 )
-def test_a_forbidden_import_is_found(copy: Path, module: str, line: str, broken: str) -> None:
+def test_forbidden_import_breaks_a_contract(copy: Path, module: str, line: str, broken: str) -> None:
     with (copy / module).open("a") as file:
         file.write(f"\n{line}\n")
     checked = check_imports(copy)

@@ -1,4 +1,4 @@
-"""Reports print as the reference's do."""
+"""Reports, printed like those of the reference."""
 
 from __future__ import annotations
 

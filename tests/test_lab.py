@@ -1,4 +1,4 @@
-"""The tools of the tests: cache, guests, and reading of consoles."""
+"""Tools of the tests: cache, guests, and console output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The linters' settings refuse code that the project does not allow."""
+"""The settings of the linters, which refuse code that the project does not allow."""
 
 from __future__ import annotations
 

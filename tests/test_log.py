@@ -1,4 +1,4 @@
-"""The log says where one is, once, and lets nothing secret through."""
+"""The log: prefixes, sinks, and no secrets."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_held_lines_are_logged_on_release(capsys: pytest.CaptureFixture[str]) ->
     assert said(capsys) == ["INFO     : first", "INFO     : disks: second"]
 
 
-def test_a_report_is_logged_by_severity(capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_is_logged_by_severity(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
     log.report(Report.of([Entry(Severity.ERROR, "bad", ("a",)), Entry(Severity.WARNING, "odd", ("b",))]))
     assert said(capsys) == ["CRITICAL : error at $.a: bad", "WARNING  : warning at $.b: odd"]
@@ -141,7 +141,7 @@ def test_journal_without_socket_logs_once(
 
 
 def test_unexpected_error_is_logged_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
-    """It may hold anything, contents of the config too."""
+    """The text may contain contents of the config."""
     log.setup(to_stdout=True)
     with pytest.raises(KeyError), log.step("working"):
         raise KeyError("secret")
@@ -161,7 +161,7 @@ def test_marked_error_is_not_logged_again(capsys: pytest.CaptureFixture[str]) ->
 def test_unsendable_syslog_message_goes_to_stderr(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The journal may be started anew in the middle of a boot."""
+    """The journal may be restarted during the boot."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(str(tmp_path / "log"))
         monkeypatch.setattr(log, "SYSLOG_SOCKETS", (str(tmp_path / "none"), str(tmp_path / "log")))

@@ -1,8 +1,8 @@
-"""Nothing secret is ever said: whole runs of a config full of marked secrets, that pass and that fail.
+"""Secrets in outputs: whole runs, passing and failing, of a config with marked secrets.
 
-Each secret holds a mark. After a run, all that the engine has said to anybody, and all that it has left
-for anybody, is searched for the marks, in every form in which they may have travelled. What holds the
-config by design (its cache, the documents it came from, the state) is not for everybody to read.
+Each secret contains a mark. After a run, all outputs (stdout, stderr, syslog, journal, files) are
+searched for the mark in every encoding. Files that contain the config by design (the cache, the unmerged
+documents and the state) must not be world-readable.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ from tests.stages.files.lab import accounts
 
 MARK = "s3cr3tM4rk"
 
-HOLD_THE_CONFIG = {"ignition.json", "documents.json", "config.ign"}
-"""By design; and the state holds keys of encrypted volumes, none of which is in this config."""
+FILES_WITH_CONFIG = {"ignition.json", "documents.json", "config.ign"}
+"""Files that contain the config by design. The state is not one of them: this config has no LUKS volume."""
 
 
 def marked(name: str) -> str:
-    """A secret of its own, which tells whose it is when it is found."""
+    """Return a secret with the mark and a name, which identifies it in a failure."""
     return f"{name}{MARK}{name}"
 
 
-def forms(text: str) -> set[bytes]:
-    """Forms in which a text may travel: as it is, percent-encoded, in hexadecimal, as any part of base64."""
+def encodings(text: str) -> set[bytes]:
+    """Return encodings of a text: plain, reversed, percent-encoded, hexadecimal, base64 at any offset."""
     raw = text.encode()
     shifted = [b64encode(b"\0" * pad + raw)[(0, 2, 3)[pad] : -4] for pad in range(3)]
     urlsafe = [urlsafe_b64encode(b"\0" * pad + raw)[(0, 2, 3)[pad] : -4] for pad in range(3)]
@@ -57,20 +57,20 @@ def forms(text: str) -> set[bytes]:
     return {raw, raw[::-1], quote(text).encode(), percent, raw.hex().encode(), *shifted, *urlsafe}
 
 
-NEEDLES = {needle.lower() for needle in forms(MARK)}
+NEEDLES = {needle.lower() for needle in encodings(MARK)}
 
 
-def told(where: bytes) -> list[bytes]:
-    """The lines in which a mark is found."""
+def lines_with_mark(where: bytes) -> list[bytes]:
+    """Return the lines that contain the mark in any encoding."""
     return [line for line in where.split(b"\n") if any(needle in line.lower() for needle in NEEDLES)]
 
 
 @dataclass
-class Ear:
-    """Hears all that is sent to a datagram socket."""
+class DatagramReceiver:
+    """Receives all messages to a datagram socket."""
 
     path: Path
-    heard: list[bytes] = field(default_factory=list)
+    received: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -80,10 +80,10 @@ class Ear:
 
     def _listen(self) -> None:
         while (datagram := self._socket.recv(1 << 20)) != b"the end":
-            self.heard.append(datagram)
+            self.received.append(datagram)
 
     def close(self) -> None:
-        """Return when all that was said is heard."""
+        """Receive all messages that were sent, and close the socket."""
         if not self._thread.is_alive():
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
@@ -93,7 +93,7 @@ class Ear:
 
 
 class Machine:
-    """A machine with the accounts of a small system, and everybody who may hear something of its boot."""
+    """A machine with the accounts of a small system, and receivers of its log and journal."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.directory = directory
@@ -102,7 +102,8 @@ class Machine:
         self.root = Path(FakeHost(directory / "host").root.path)
         accounts(FakeHost(directory / "host"))
         (directory / "cmdline").write_text("quiet\n")
-        self.syslog, self.journal = Ear(directory / "log"), Ear(directory / "journal")
+        self.syslog = DatagramReceiver(directory / "log")
+        self.journal = DatagramReceiver(directory / "journal")
         monkeypatch.setattr(log, "SYSLOG_SOCKETS", (str(directory / "log"),))
         monkeypatch.setattr(log, "JOURNAL_SOCKET", str(directory / "journal"))
         for name, path in (
@@ -119,7 +120,7 @@ class Machine:
         (self.directory / "config.ign").write_text(text)
 
     def boot(self, *more: str) -> int:
-        """All stages, the one for disks if it has work; the status of the first that fails."""
+        """Run all stages; return the exit status of the first that fails, or 0."""
         for stage in ("fetch-offline", "fetch", "kargs", "disks", "files"):
             if stage == "fetch" and (self.run.parent / "ignition.json").exists():
                 continue
@@ -138,22 +139,22 @@ class Machine:
                 return status
         return 0
 
-    def over(self) -> None:
-        """Nothing more is said, and all that was is heard."""
+    def close(self) -> None:
+        """Close the log and the receivers."""
         log.unset()
         self.syslog.close()
         self.journal.close()
 
-    def said(self) -> Iterator[tuple[str, bytes]]:
-        """All that was sent, and all that was left beside the state."""
-        yield "syslog", b"\n".join(self.syslog.heard)
-        yield "journal", b"\n".join(self.journal.heard)
+    def outputs(self) -> Iterator[tuple[str, bytes]]:
+        """Yield all messages, and all files except those that contain the config."""
+        yield "syslog", b"\n".join(self.syslog.received)
+        yield "journal", b"\n".join(self.journal.received)
         for path in self.files():
-            if path.name not in HOLD_THE_CONFIG:
+            if path.name not in FILES_WITH_CONFIG:
                 yield str(path), path.read_bytes() + path.name.encode()
 
     def files(self) -> list[Path]:
-        """Files of the running system, and the record in the target."""
+        """Return the files of the running system, and the records in the target root."""
         kept = self.root / "var/log/ignition"
         return [path for top in (self.run.parent, kept) for path in top.rglob("*") if path.is_file()]
 
@@ -162,11 +163,11 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     machine = Machine(tmp_path, monkeypatch)
     yield machine
-    machine.over()
+    machine.close()
 
 
 def inline(text: str, *, how: str = "plain") -> dict[str, Any]:
-    """Contents that the config holds."""
+    """Return a resource with a data URL."""
     if how == "plain":
         return {"source": f"data:,{quote(text)}"}
     if how == "base64":
@@ -176,7 +177,7 @@ def inline(text: str, *, how: str = "plain") -> dict[str, Any]:
 
 
 def remote(server: HttpServer, path: str, body: Answer | bytes) -> dict[str, Any]:
-    """A resource whose address and headers hold secrets."""
+    """Return a resource whose URL and headers contain secrets."""
     server.answer(path, body)
     names = ("X-Amz-Signature", "sig", "token", "temp_url_sig", "private_token", "Policy", "code", "%74oken")
     signed = "&".join((*(f"{name}={marked('signed')}" for name in names), marked("bare")))
@@ -189,7 +190,7 @@ def remote(server: HttpServer, path: str, body: Answer | bytes) -> dict[str, Any
 
 
 def full(server: HttpServer) -> dict[str, Any]:
-    """A config with secrets wherever one can be."""
+    """Return a config with a secret in every possible place."""
     key = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{marked('private')}\n-----END OPENSSH PRIVATE KEY-----\n"
     child = {
         "ignition": {"version": "3.4.0"},
@@ -247,8 +248,8 @@ def full(server: HttpServer) -> dict[str, Any]:
     }
 
 
-def everything_works(programs: Programs, machine: Machine) -> None:
-    """Fake programs; the one that makes users makes an entry of the account files."""
+def add_working_programs(programs: Programs, machine: Machine) -> None:
+    """Add fake programs that succeed; `useradd` adds an entry to the account files."""
     passwd, shadow = machine.root / "etc/passwd", machine.root / "etc/shadow"
     entry = f'echo "new:x:1000:1000::/home/new:/bin/sh" >> {passwd}; echo "new:x:1::::::" >> {shadow}'
     programs.add("useradd", script=entry)
@@ -256,20 +257,20 @@ def everything_works(programs: Programs, machine: Machine) -> None:
         programs.add(name)
 
 
-def nothing_is_told(machine: Machine, captured: pytest.CaptureFixture[str]) -> None:
-    """Nobody has heard of a secret, and what holds secrets is not for everybody."""
-    machine.over()
+def assert_no_secret_printed(machine: Machine, captured: pytest.CaptureFixture[str]) -> None:
+    """Assert that no output contains a secret, and that files with secrets are not world-readable."""
+    machine.close()
     out, err = captured.readouterr()
-    for name, text in (("stdout", out.encode()), ("stderr", err.encode()), *machine.said()):
-        assert told(text) == [], name
+    for name, text in (("stdout", out.encode()), ("stderr", err.encode()), *machine.outputs()):
+        assert lines_with_mark(text) == [], name
     for path in machine.files():
-        if told(path.read_bytes()):
+        if lines_with_mark(path.read_bytes()):
             assert path.stat().st_mode & 0o007 == 0, path
     assert stat.S_IMODE((machine.run / "record.jsonl").stat().st_mode) == 0o600
 
 
 def test_secret_marks_are_found_in_every_encoding() -> None:
-    """This test would else prove nothing."""
+    """The other tests depend on the search."""
     for text in (
         MARK,
         MARK.upper(),
@@ -279,8 +280,8 @@ def test_secret_marks_are_found_in_every_encoding() -> None:
         b64encode(f"abc{MARK}d".encode()).decode(),
         f"x{MARK}".encode().hex(),
     ):
-        assert told(f"one\n{text}\nthree".encode()), text
-    assert told(b"nothing of the kind\n") == []
+        assert lines_with_mark(f"one\n{text}\nthree".encode()), text
+    assert lines_with_mark(b"nothing of the kind\n") == []
 
 
 @pytest.mark.parametrize("sink", ["--log-to-stdout=false", "--log-to-stdout"])
@@ -291,15 +292,15 @@ def test_passing_run_prints_no_secret(
     sink: str,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    everything_works(programs, machine)
+    add_working_programs(programs, machine)
     machine.give(full(server))
     assert machine.boot(sink) == 0
-    machine.over()
+    machine.close()
     out, err = capfd.readouterr()
-    heard = b"\n".join(machine.syslog.heard).decode() + out
-    assert "files: files passed" in heard
-    assert told(out.encode() + err.encode()) == []
-    nothing_is_told(machine, capfd)
+    logged = b"\n".join(machine.syslog.received).decode() + out
+    assert "files: files passed" in logged
+    assert lines_with_mark(out.encode() + err.encode()) == []
+    assert_no_secret_printed(machine, capfd)
     assert (machine.root / "etc/keys/remote").read_text() == marked("body")
     assert marked("hash") in " ".join(word for call in programs.argvs for word in call)
 
@@ -312,31 +313,31 @@ def test_passing_run_logs_nothing_above_info(
     sink: str,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    everything_works(programs, machine)
+    add_working_programs(programs, machine)
     machine.give(full(server))
     assert machine.boot(sink) == 0
-    machine.over()
+    machine.close()
     out, err = capfd.readouterr()
     labels = {line.partition(" ")[0] for line in out.splitlines()}
-    priorities = {datagram.partition(b">")[0] for datagram in machine.syslog.heard}
+    priorities = {datagram.partition(b">")[0] for datagram in machine.syslog.received}
     assert (labels, priorities) in (
         ({"INFO", "DEBUG"}, set()),
         (set(), {b"<6", b"<7"}),
     )
     assert err == ""
-    assert all(b"\nPRIORITY=6\n" in entry for entry in machine.journal.heard)
+    assert all(b"\nPRIORITY=6\n" in entry for entry in machine.journal.received)
 
 
 def test_journal_entries_match_the_reference(
     machine: Machine, server: HttpServer, programs: Programs
 ) -> None:
     """Source: docs/reference/stages.md, "Journal entries"."""
-    everything_works(programs, machine)
+    add_working_programs(programs, machine)
     machine.give(full(server))
     assert machine.boot() == 0
-    machine.over()
+    machine.close()
     entries = [
-        dict(line.split("=", 1) for line in entry.decode().splitlines()) for entry in machine.journal.heard
+        dict(line.split("=", 1) for line in entry.decode().splitlines()) for entry in machine.journal.received
     ]
     configs = [entry for entry in entries if entry["MESSAGE_ID"] == "57124006b5c94805b77ce473e92a8aeb"]
     assert [(each["MESSAGE"], each["IGNITION_CONFIG_REFERENCED"]) for each in configs] == [
@@ -354,7 +355,7 @@ def test_journal_entries_match_the_reference(
 
 
 def test_record_fields_are_documented(machine: Machine, server: HttpServer, programs: Programs) -> None:
-    everything_works(programs, machine)
+    add_working_programs(programs, machine)
     machine.give(full(server))
     assert machine.boot() == 0
     (machine.root / "etc/keys/remote").write_text("other")
@@ -366,7 +367,7 @@ def test_record_fields_are_documented(machine: Machine, server: HttpServer, prog
 
 
 def fields_of(value: Any) -> set[str]:
-    """The names of all members, on all levels."""
+    """Return the names of all members at all levels."""
     if isinstance(value, list):
         return set().union(*map(fields_of, value))
     if isinstance(value, dict):
@@ -567,7 +568,7 @@ def test_failing_run_prints_no_secret(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("PATH", str(programs.directory))
-    everything_works(programs, machine)
+    add_working_programs(programs, machine)
     config = full(server)
     spoil(config, server, programs)
     machine.give(config)
@@ -575,7 +576,7 @@ def test_failing_run_prints_no_secret(
     card = (machine.run / "failure").read_text()
     assert "\nrecord   /" in card
     assert json.loads((machine.run / "record.jsonl").read_text().splitlines()[-1])["ended"] == "failed"
-    nothing_is_told(machine, capfd)
+    assert_no_secret_printed(machine, capfd)
 
 
 def test_internal_error_prints_no_secret(
@@ -585,17 +586,17 @@ def test_internal_error_prints_no_secret(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Nobody knows what the text of an unforeseen error holds."""
+    """The text of an unexpected error may contain secrets."""
 
     def broken(self: object, host: object) -> None:
         raise KeyError(marked("fault"))
 
     monkeypatch.setattr(actions.PlaceFile, "perform", broken)
-    everything_works(programs, machine)
+    add_working_programs(programs, machine)
     machine.give(full(server))
     assert machine.boot() == 1
     assert "KeyError" in (machine.run / "record.jsonl").read_text()
-    nothing_is_told(machine, capfd)
+    assert_no_secret_printed(machine, capfd)
 
 
 @pytest.mark.parametrize(
@@ -616,13 +617,13 @@ def test_kernel_argument_url_is_redacted(
     url = address.format(secret=marked("url"), port=server.port)
     (machine.directory / "cmdline").write_text(f"quiet ignition.config.url={url}\n")
     assert machine.boot("--fetch-timeout=1s") == 1
-    nothing_is_told(machine, capfd)
+    assert_no_secret_printed(machine, capfd)
 
 
 def test_unreadable_config_prints_no_secret(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
     machine.give(f'{{"ignition": {{"version": "3.4.0"}}, "passwd": {MARK}')
     assert machine.boot() == 1
-    nothing_is_told(machine, capfd)
+    assert_no_secret_printed(machine, capfd)
 
 
 COMMANDS: dict[str, Callable[[str, str], list[str]]] = {
@@ -662,7 +663,7 @@ def test_other_commands_print_no_secret(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("PATH", str(programs.directory))
-    everything_works(programs, machine)
+    add_working_programs(programs, machine)
     config = full(server)
     if spoil:
         spoil(config, server, programs)
@@ -670,14 +671,14 @@ def test_other_commands_print_no_secret(
     words = COMMANDS[command](str(machine.directory / "config.ign"), str(machine.root))
     monkeypatch.setattr(sys, "argv", ["ignition", *words])
     cli.main()
-    machine.over()
+    machine.close()
     out, err = capfd.readouterr()
-    for name, text in (("stdout", out.encode()), ("stderr", err.encode()), *machine.said()):
-        assert told(text) == [], name
+    for name, text in (("stdout", out.encode()), ("stderr", err.encode()), *machine.outputs()):
+        assert lines_with_mark(text) == [], name
 
 
 def test_machine_credentials_are_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
-    """A platform hands them to the fetcher; here they sign requests that fail."""
+    """Credentials of a platform sign requests, which fail here."""
     log.setup(to_stdout=True)
     keys = AwsKeys(marked("access"), marked("secret"), marked("session"))
     identity = Credentials(
@@ -691,7 +692,7 @@ def test_machine_credentials_are_not_printed(capfd: pytest.CaptureFixture[str]) 
             fetcher.bytes(Source(url))
         shown += f"\n{caught.value} {caught.value.hint} {failure_card('fetch', caught.value)}"
     out, err = capfd.readouterr()
-    assert told(f"{shown}\n{out}\n{err}".encode()) == []
+    assert lines_with_mark(f"{shown}\n{out}\n{err}".encode()) == []
 
 
 def test_luks_keys_are_secret_types() -> None:
@@ -702,5 +703,5 @@ def test_luks_keys_are_secret_types() -> None:
         cryptsetup.try_key("/dev/a", "vault", key),
     ]
     for command in commands:
-        assert told(f"{command} {command!r} {command.why}".encode()) == []
+        assert lines_with_mark(f"{command} {command!r} {command.why}".encode()) == []
         assert command.stdin == key

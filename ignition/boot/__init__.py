@@ -1,1 +1,1 @@
-"""Files that stages leave under `/run/ignition`."""
+"""Files under `/run/ignition` that stages write for later stages and for the operator."""

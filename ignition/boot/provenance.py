@@ -1,8 +1,7 @@
-"""Which line of which config a place in the merged one came from, asked only when a stage fails.
+"""Find the line and the source of a place in the merged config, for the message of a failed stage.
 
-The fetch stage keeps the documents as they were read, for root alone; a later
-stage that fails reads them, merges them again and looks the place up. A boot that
-passes pays for writing one file.
+The fetch stage writes the unmerged documents to a file that only root can read. A later stage that
+fails reads them, merges them again and searches the place. A boot that passes only writes this file.
 """
 
 from __future__ import annotations
@@ -23,26 +22,27 @@ __all__ = ["path_beside", "place", "save"]
 
 
 def path_beside(state_file: str) -> str:
-    """The file of the documents, beside the state file."""
+    """Return the path of the file of documents, beside the state file."""
     return os.path.join(os.path.dirname(state_file), "documents.json")
 
 
 def save(path: str, tree: Tree) -> None:
-    """Keep the documents of a merged config, for root alone: they hold its secrets."""
+    """Write the documents of a merged config, readable by root only, because they hold its secrets."""
     os.makedirs(os.path.dirname(path) or ".", mode=0o755, exist_ok=True)
     atomic.write(path, json.dumps(_to_json(tree)).encode(), 0o600)
 
 
 def place(path: str, base: Config | None, where: ConfigPath) -> str:
-    """Where a place of the full config was written down: "line 12 of the config from qemu".
+    """Return the line and the source of a place in the full config: "line 12 of the config from qemu".
 
     Args:
         path: the file that `save` wrote.
-        base: the image's own configs, which lie under the documents.
+        base: the merged base configs, which the documents are merged over.
         where: the place in the full config.
 
     Returns:
-        An empty text when nobody can tell: the failure itself must not be hidden by this question.
+        An empty text where the place cannot be found; no error is raised, so that the failure of the
+        stage is reported in any case.
     """
     try:
         with open(path, encoding="utf-8") as file:

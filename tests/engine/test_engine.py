@@ -35,7 +35,7 @@ MINIMAL = {"ignition": {"version": "3.4.0"}}
 
 
 class Machine:
-    """The directories of a machine, and the engine run on it."""
+    """The directories of a machine, and methods that run the engine on it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -101,18 +101,18 @@ def storage(**parts: Iterable[Any]) -> dict[str, Any]:
 
 
 def inline(config: Mapping[str, Any]) -> str:
-    """A config as the source of a reference."""
+    """Return a config as the data URL of a reference."""
     return "data:;base64," + base64.b64encode(json.dumps(config).encode()).decode()
 
 
 class TestIdentity:
-    """A platform's credentials are there for its own config, for references, and for contents."""
+    """Credentials of the platform are used for its config, for references and for contents of files."""
 
     BUCKET = "gs://bucket/object"
 
     @pytest.fixture
     def platform(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """Makes `file` a platform with credentials that cannot be had; holds what asked for them."""
+        """Make `file` a platform whose credentials cannot be fetched; return the list of requests."""
         asked: list[str] = []
 
         def identity(fetcher: Fetcher) -> Credentials:
@@ -497,7 +497,7 @@ class TestRecord:
         assert self.kept(machine).read_text() == before
         assert self.lines(machine.run / "record.jsonl")[-1]["stage"] == "umount"
 
-    def test_a_failure_is_logged_once(self, machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_failure_is_logged_once(self, machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
         (machine.root / "etc").mkdir()
         (machine.root / "etc/two").write_text("other")
         machine.give(self.CONFIG)

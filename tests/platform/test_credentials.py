@@ -1,4 +1,4 @@
-"""Credentials of the machine: asked of a metadata service on loopback, with nothing quoted from it."""
+"""Credentials from metadata services on loopback; errors do not quote the answers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_instance_without_role_has_no_keys(server: HttpServer) -> None:
 
 
 def with_token(answer: bytes, token: str = "tok") -> Responder:
-    """As a service answers that wants tokens."""
+    """Answer like a service that requires tokens."""
 
     def respond(request: Request) -> Answer:
         known = request.headers.get("x-aws-ec2-metadata-token") == token
@@ -90,7 +90,7 @@ def test_malformed_region_is_an_error(server: HttpServer, answer: bytes | Answer
 def test_lost_token_falls_back_to_requests_without(
     server: HttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The service lets its answer to this one question go one hop, to keep it from containers."""
+    """The service sends the token with a hop limit of 1, which keeps it from containers."""
     monkeypatch.setattr("ignition.platform.metadata.ANSWER", 0.1)
     server.answer("/latest/api/token", Answer(b"tok", delay=NEVER), method="PUT")
     server.answer(ROLE, b"role")

@@ -13,7 +13,7 @@ from tests.host.fakes import FakeFetch, FakeRun
 
 @dataclass
 class Machine:
-    """A machine that a provider looks at: files below `system`, programs and resources as told."""
+    """A machine for a provider: files below `system`, fake programs and resources."""
 
     system: Path
     run: FakeRun = field(default_factory=FakeRun)

@@ -57,7 +57,7 @@ def test_device_that_is_no_label_is_an_error(machine: Machine, label: str) -> No
 
 
 def mounts(content: dict[str, str]) -> Callable[[Command], Ran]:
-    """A `mount` that shows these files."""
+    """Return a fake `mount` that provides these files."""
 
     def mount(command: Command) -> Ran:
         directory = Path(command.real_argv()[-1])
@@ -119,7 +119,7 @@ def test_busy_drive_is_unmounted_at_third_try(machine: Machine) -> None:
     machine.write("/dev/disk/by-label/OEM", "")
     machine.run.answer("mount", mounts({"x": "{}"}))
     machine.run.answer("umount", Ran(32, "", "target is busy"))
-    # Nothing is really mounted here, so after the first failure the look at the mount says that it is gone.
+    # Nothing is mounted here, so after the first failure the mount table has no entry for the drive.
     assert PROVIDER.fetch(machine.platform) == b"{}"
     assert machine.slept == [1]
 

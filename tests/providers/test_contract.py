@@ -1,4 +1,4 @@
-"""The same questions to every provider."""
+"""Requirements that every provider meets."""
 
 from __future__ import annotations
 

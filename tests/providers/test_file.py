@@ -1,4 +1,4 @@
-"""The config from a file."""
+"""The file platform: the config from a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bare metal has nothing to say."""
+"""The metal platform, which has no config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The disks stage on real loop disks, with the real programs."""
+"""The disks stage on loop devices with real programs."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ pytestmark = pytest.mark.real_commands(
 
 
 class Killed(BaseException):
-    """The run ends here, as if by SIGKILL."""
+    """Ends the run, like SIGKILL."""
 
 
 @dataclass
 class Bench:
-    """A loop disk, a host that works on it, and what was run."""
+    """A loop device, a host for it, and the programs that ran."""
 
     host: Host
     image: Path
@@ -59,7 +59,7 @@ class Bench:
     kill: list[int]
 
     def kill_after(self, commands: int | None) -> None:
-        """End the next run after so many commands, as if by SIGKILL; never if None."""
+        """End the next run after this number of commands, like SIGKILL; None for never."""
         self.kill[:] = [] if commands is None else [commands]
 
     def part(self, number: int) -> str:
@@ -88,7 +88,7 @@ class Bench:
         return [(entry.number, entry.start, entry.size, entry.label) for entry in table.entries]
 
     def content(self) -> str:
-        """A digest of all that is on the disk."""
+        """Return a digest of the whole disk."""
         os.sync()
         digest = hashlib.sha256()
         with self.image.open("rb") as file:
@@ -105,7 +105,7 @@ class Bench:
 
 
 def _extents(descriptor: int) -> Iterator[tuple[int, int]]:
-    """The parts of a sparse file that are there (offset, length)."""
+    """Return the data extents of a sparse file as (offset, length)."""
     end = os.fstat(descriptor).st_size
     hole = 0
     while hole < end:
@@ -260,7 +260,7 @@ def test_wipe_replaces_table_and_keeps_partition_contents(bench: Bench) -> None:
 
 
 def test_stale_filesystem_under_new_partition_is_refused_before_any_write(bench: Bench) -> None:
-    """Of partitions that are not there yet the reference finds out when the old table is gone."""
+    """The reference finds such a signature only after it wrote the new table."""
     parts = ({"number": 1, "size_mib": 64}, {"number": 2, "size_mib": 64}, {"number": 3})
     made = (fs(bench.part(1), "ext4"), fs(bench.part(2), "vfat"), fs(bench.part(3), "swap"))
     bench.apply(bench.disk(*parts), filesystems=made)
@@ -338,7 +338,7 @@ def test_result_after_kill_at_any_command_equals_clean_run(bench: Bench, boundar
     disk = bench.disk(
         {"number": 1, "size_mib": 100, "label": "grows", "resize": True},
         {"number": 2, "should_exist": False, "wipe_partition_entry": True},
-        # It takes the number that is set free.
+        # The new partition gets the number of the deleted one.
         {"label": "new", "size_mib": 32, "wipe_partition_entry": True},
         {"number": 7, "label": "more", "size_mib": 32},
     )
@@ -425,7 +425,7 @@ def test_options_reach_mkfs(bench: Bench) -> None:
 
 
 def test_mkfs_complaint_about_small_device_is_shown(bench: Bench) -> None:
-    """mkfs.xfs adds fifty lines on how to call it, and the last ones say nothing."""
+    """mkfs.xfs adds fifty lines of usage after its complaint."""
     disk = bench.disk({"number": 1, "size_mib": 16})
     with pytest.raises(ActionFailed) as caught:
         bench.apply(disk, filesystems=(fs(bench.part(1), "xfs"),))

@@ -1,4 +1,4 @@
-"""Filesystems: the decision table, what differs, and the plan for several devices."""
+"""Filesystems: the decision table, mismatches, and plans."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def sysfs(host: FakeHost) -> Sysfs:
 
 
 def holds(host: FakeHost, **signatures: str | tuple[str, ...]) -> None:
-    """Let the devices hold these types; one of them is what blkid says, several are ambivalent."""
+    """Set the signature types of devices; with several types, the probe of blkid is ambivalent."""
     listed = [
         {"device": name, "type": each, "usage": "filesystem", "uuid": None, "label": None}
         for name, types in signatures.items()
@@ -205,7 +205,7 @@ def test_mismatching_filesystem_is_refused(host: FakeHost, sysfs: Sysfs, there: 
 
 
 def test_first_of_several_signatures_is_used(host: FakeHost, sysfs: Sysfs) -> None:
-    """As for the reference, whose careful probe fails and whose plain one stops at the first."""
+    """As in the reference: its safe probe fails, and its plain probe returns the first signature."""
     holds(host, vdb1=("xfs", "ext4"))
     assert plan(host, fs(1, "xfs")).keeps == ("keeping xfs on /dev/vdb1",)
     (refusal,) = plan(host, fs(1, "ext4")).refusals
@@ -213,7 +213,7 @@ def test_first_of_several_signatures_is_used(host: FakeHost, sysfs: Sysfs) -> No
 
 
 def test_signature_known_only_to_wipefs_is_wiped(host: FakeHost, sysfs: Sysfs) -> None:
-    """A superblock with a wrong checksum: to libblkid, and so to the reference, there is nothing."""
+    """A superblock with a wrong checksum, which libblkid, and therefore the reference, ignores."""
     holds(host, vdb1="ext4")
     host.run.answer("blkid", status=2)
     assert described(plan(host, fs(1, "xfs")))[:2] == [

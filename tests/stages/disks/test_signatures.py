@@ -1,4 +1,4 @@
-"""What is on devices, and on parts of disks that are no devices yet."""
+"""Signatures on devices, and in extents of future partitions."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def node(host: FakeHost) -> Path:
 @pytest.mark.parametrize(
     ("offset", "is_looked_at"),
     [
-        # The head of the part, where VMFS has its name, and the part's end.
+        # The start of the extent, the place of the VMFS label, and the end.
         (4 * MIB, True),
         (4 * MIB + (256 << 10) - 1, True),
         (5 * MIB, True),
         (12 * MIB - 1, True),
-        # Data, and what is beside the part.
+        # Contents between the probed regions, and outside of the extent.
         (6 * MIB, False),
         (4 * MIB - 1, False),
         (12 * MIB, False),

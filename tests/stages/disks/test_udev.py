@@ -1,4 +1,4 @@
-"""Devices are shown to udev as one group."""
+"""udev events for several devices."""
 
 from __future__ import annotations
 

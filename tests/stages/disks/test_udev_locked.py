@@ -1,4 +1,4 @@
-"""While a program writes to a device, the lock of the whole disk is held: programs look for themselves."""
+"""The lock of the whole disk is held while a program writes to a device; fake programs check the lock."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def host(tmp_path: Path, sysfs: Sysfs) -> Host:
 
 @pytest.fixture
 def looking(programs: Programs, sysfs: Sysfs) -> Programs:
-    """Programs that ask for the lock as udev does, and write down of which disks they did not get it."""
+    """Fake programs that try the lock like udev, and write the disks that were locked to a file."""
     for name in WRITERS:
         asks = f"cd {sysfs.system}; for disk in vdb vdc; do"
         asks += f" flock --shared --nonblock dev/$disk true || echo $disk >> {name}; done"
@@ -66,7 +66,7 @@ def looking(programs: Programs, sysfs: Sysfs) -> Programs:
 
 
 def locked(sysfs: Sysfs, program: str) -> set[str]:
-    """The disks that were locked while the program ran."""
+    """Return the disks that were locked while the program ran."""
     file = sysfs.system / program
     return set(file.read_text().split()) if file.exists() else set()
 
@@ -83,7 +83,7 @@ def test_partitioning_locks_the_disk(
     for node in ("/dev/vdc1", "/dev/vdc2"):
         sysfs.forget(node)
     looking.add("partx")
-    # The kernel does not see what a fake has not written; what counts here is how it was called.
+    # The fake writes no table, so the kernel has no partitions; only the call is checked.
     with pytest.raises(Exception, match="the kernel's view of"):
         do(Partitions(), host, disks=(Disk(device="/dev/vdc", partitions=(Partition(number=1),)),))
     assert locked(sysfs, "sfdisk") == {"vdc"}

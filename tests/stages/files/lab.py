@@ -1,4 +1,4 @@
-"""What the tests of the files stage share: configs from plain data, trees as values, a host with accounts."""
+"""Helpers for tests of the files stage: configs from plain data, snapshots of trees, account files."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ __all__ = ["accounts", "config_of", "contents", "local", "run_steps", "tree_of"]
 
 
 def config_of(**sections: Any) -> Config:
-    """A config as a stage gets it, from JSON-like data: `config_of(storage={"files": [...]})`."""
+    """Return a config from JSON-like data: `config_of(storage={"files": [...]})`."""
     return load(json.dumps({"ignition": {"version": LATEST.version}, **sections}).encode())
 
 
 def contents(host: FakeHost, text: str) -> dict[str, Any]:
-    """A resource of this text that the config itself holds; the fake fetch knows it."""
+    """Return a data URL resource with this text; the fake fetch returns its contents."""
     url = "data:," + quote(text)
     host.fetch.resources[url] = text.encode()
     return {"source": url}
 
 
 def local(host: FakeHost, path: str) -> Path:
-    """A path of the target root as the tests see it."""
+    """Return the path in the running system of a path in the target root."""
     return Path(host.root.path + path)
 
 
 def run_steps(steps: Iterable[Step[Any]], config: Config, host: FakeHost, state: State | None = None) -> None:
-    """Look, decide and act, step by step, as a stage does."""
+    """Observe, plan and perform the steps in order, like a stage."""
     for step in steps:
         if step.wanted(config):
             applied(step.plan(config, step.observe(config, host, state or State())), host)
 
 
 def tree_of(directory: str, *, but: Iterable[str] = ()) -> Mapping[str, tuple[object, ...]]:
-    """All that can be seen of a tree: kinds, modes, owners, contents, links, which names share a file."""
+    """Return a snapshot of a tree: kinds, modes, owners, contents, symlink targets, and hard links."""
     left_out = set(but)
     found: dict[str, tuple[object, ...]] = {}
     first: dict[tuple[int, int], str] = {}
@@ -66,7 +66,7 @@ def tree_of(directory: str, *, but: Iterable[str] = ()) -> Mapping[str, tuple[ob
 
 
 def accounts(host: FakeHost) -> None:
-    """The account files of a small system, as useradd and its family need them."""
+    """Write the account files of a small system, as useradd and related programs need them."""
     files = {
         "passwd": "root:x:0:0:root:/root:/bin/bash\ncore:x:500:500:Core:/home/core:/bin/sh\n",
         "shadow": "root:*:19000:0:99999:7:::\ncore:$y$old:19000:0:99999:7:::\n",

@@ -1,4 +1,4 @@
-"""Keys in `/etc/luks` and lines in `/etc/crypttab`: private, once, and never in another's place."""
+"""Keys in `/etc/luks` and lines in `/etc/crypttab`: private, idempotent, and without replacing other keys."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_repeated_runs_write_each_line_once(host: FakeHost) -> None:
 
 
 def test_second_run_without_state_changes_nothing(host: FakeHost) -> None:
-    """The stage that has passed has cleared the keys."""
+    """The files stage cleared the keys when it passed."""
     write(host)
     before = tree_of(host.root.path)
     write(host, State())
@@ -136,7 +136,7 @@ def test_line_for_volume_has_name_device_key_options(wanted: Clevis, expected: s
 
 
 def test_clevis_volume_has_no_key_file(host: FakeHost) -> None:
-    """Be there one in the state, since the config names it, or none any more."""
+    """With a key in the state, because the config names one, and after removal of a generated key."""
     volumes = [{"name": "vault", "device": "/dev/vdb", "clevis": {"tpm2": True}}]
     for left in (state(vault=b"secret key"), State(luks_keys={"vault": KEY_REMOVED}), State()):
         run_steps([Crypttab()], config_of(storage={"luks": volumes}), host, left)

@@ -1,4 +1,4 @@
-"""The record gets into the target, whole, with its last line, and beside those of other boots."""
+"""The copy of the provisioning record in the target root."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def host(tmp_path: Path) -> FakeHost:
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]:
-    """A record that a stage writes."""
+    """A record that is being written."""
     (tmp_path / "boot_id").write_text("this-boot\n")
     monkeypatch.setenv("IGNITION_BOOT_ID_PATH", str(tmp_path / "boot_id"))
     kept = Record(str(tmp_path / "run" / "record.jsonl"))
@@ -94,7 +94,7 @@ def test_record_copy_of_failed_try_is_replaced(host: FakeHost, kept: Record) -> 
 
 
 def test_record_copy_is_labelled_and_synced(host: FakeHost, kept: Record) -> None:
-    """What comes later is written back by itself."""
+    """Lines written after the sync reach the disk by normal writeback."""
     copy_record(kept, host.root)
     assert any(f"{KEPT}/".startswith(f"{path}/") for path in host.root.touched)
     assert KEPT in Sync().observe(NOTHING, host, State())
@@ -151,7 +151,7 @@ def test_record_without_boot_id_is_named_by_time(
 
 
 def test_no_record_no_copy(host: FakeHost) -> None:
-    """As where a config is applied to the tree of an image: that has to come out the same every time."""
+    """As when a config is applied to the tree of an image, which must be reproducible."""
     run_steps([KeepRecord()], NOTHING, host)
     copy_after_failure("files", NOTHING, host.root)
     assert not local(host, "/var").exists()

@@ -1,4 +1,4 @@
-"""Arrays in the target's own file: once, where there is one, and never in one that the config writes."""
+"""RAID arrays in mdadm.conf of the target root: added once, and never to a file that the config writes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_commented_line_does_not_count() -> None:
 
 
 def test_missing_mdadm_conf_is_not_created(host: FakeHost) -> None:
-    """There mdadm finds arrays by itself, or is not there at all."""
+    """Without the file, mdadm scans for arrays itself, or is not installed."""
     write(host)
     assert tree_of(host.root.path) == {}
     assert host.run.argvs == []
@@ -98,7 +98,7 @@ def test_missing_mdadm_conf_is_not_created(host: FakeHost) -> None:
 
 @pytest.mark.parametrize("path", [DEBIAN, "/etc/here/mdadm.conf"])
 def test_mdadm_conf_written_by_config_is_unchanged(host: FakeHost, path: str) -> None:
-    """It would not be as the config says, and a second run would refuse it."""
+    """The file would differ from the config, and a second run would refuse it."""
     host.root.write(DEBIAN, b"mine\n")
     host.root.symlink("mdadm", "/etc/here")
     write(host, files=[{"path": path}])

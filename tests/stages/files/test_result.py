@@ -104,7 +104,7 @@ def test_json_escapes_match_go() -> None:
 
 
 class TestDates:
-    """In the local zone, as Go's RFC 3339."""
+    """Times in the local zone, formatted like Go's RFC 3339."""
 
     @pytest.fixture(autouse=True)
     def zone(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

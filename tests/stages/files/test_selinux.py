@@ -1,4 +1,4 @@
-"""Labels only where the target has SELinux, and everything onto the disks."""
+"""SELinux labels of the files stage, and sync."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_target_without_policy_is_not_labelled(host: FakeHost, text: str | None)
 
 @pytest.mark.parametrize("mode", ["permissive", "enforcing"])
 def test_policy_of_target_is_used(host: FakeHost, mode: str) -> None:
-    """Where one is enforced and is not there, setfiles says so."""
+    """If the policy is missing in enforcing mode, setfiles reports it."""
     contexts = "/etc/selinux/own/contexts/files/file_contexts"
     selinux(host, f"SELINUX={mode}\nSELINUXTYPE=own\n")
     assert file_contexts(host.root) == (contexts if mode == "enforcing" else None)
@@ -108,7 +108,7 @@ def test_account_files_and_homes_are_labelled(host: FakeHost) -> None:
 
 
 def label_all(host: FakeHost, *but: str) -> None:
-    """As an image comes: everything has a label, but for what an earlier run of the stage has made."""
+    """Simulate an image whose paths have labels, except those that an earlier run of the stage created."""
     for path in (Path(host.root.path), *Path(host.root.path).rglob("*")):
         place = str(path).removeprefix(host.root.path)
         if not any(f"{place}/".startswith(f"{each}/") for each in but):
@@ -116,7 +116,7 @@ def label_all(host: FakeHost, *but: str) -> None:
 
 
 def test_unlabelled_paths_of_earlier_run_are_labelled(host: FakeHost) -> None:
-    """This run finds all of it as it should be, and the directories above too."""
+    """This run changes nothing: paths and parent directories already match the config."""
     selinux(host)
     for path in (
         "/srv/new/f",
@@ -139,7 +139,7 @@ def test_unlabelled_paths_of_earlier_run_are_labelled(host: FakeHost) -> None:
 def test_filesystem_without_labels_is_not_labelled_whole(
     host: FakeHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may hold a user's data, and much of it."""
+    """The filesystem may hold large amounts of user data."""
     selinux(host)
     host.root.write("/data/old/large", b"")
     host.root.touched.clear()
@@ -159,7 +159,7 @@ def test_filesystem_without_labels_is_not_labelled_whole(
 
 
 def test_image_without_labels_gets_labels_of_written_paths(host: FakeHost) -> None:
-    """It is labelled as a whole, at its next boot; that is not done here."""
+    """The next boot of the image labels everything; this stage does not."""
     selinux(host)
     host.root.write("/srv/f", b"")
     host.root.write("/srv/g", b"")
@@ -186,7 +186,7 @@ def test_home_that_is_no_directory_is_skipped(host: FakeHost, monkeypatch: pytes
 
 
 def test_homes_on_own_filesystem_are_synced(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that the initramfs mounted, and useradd alone has written to."""
+    """A filesystem that the initramfs mounted, and only useradd wrote to."""
     accounts(host)
     host.root.touched.clear()
     synced: list[str] = []

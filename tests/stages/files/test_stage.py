@@ -1,4 +1,4 @@
-"""The whole stage: its order, that twice is once, and that a kill anywhere does no harm."""
+"""The whole files stage: step order, second runs, and kills at any change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESULT = "/etc/.ignition-result.json"
 
 @pytest.fixture(autouse=True)
 def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sync of this machine's disks could take minutes."""
+    """Disable sync, which could take minutes on real disks."""
     root = importlib.import_module("ignition.host.root").Root
     monkeypatch.setattr(root, "sync", lambda self, paths: None)
 
@@ -47,7 +47,7 @@ def new_host(directory: Path) -> FakeHost:
 
 
 def everything(host: FakeHost) -> dict[str, Any]:
-    """A config with something of everything; the fetch of `host` knows its contents."""
+    """Return a config with every kind of object; the fake fetch of `host` returns its contents."""
     host.fetch.resources["https://example.com/f"] = b"remote"
     key = {"name": "core", "sshAuthorizedKeys": ["key"], "groups": ["wheel"]}
     unit = {"name": "own.service", "enabled": True, "contents": "[Install]\nWantedBy=multi-user.target\n"}
@@ -112,14 +112,14 @@ def test_second_run_with_real_programs_changes_nothing(host: FakeHost) -> None:
 
 
 def test_stage_starts_few_processes(host: FakeHost) -> None:
-    """An emulated machine takes a tenth of a second for each."""
+    """Each process takes about 0.1 s on an emulated machine."""
     config = everything(host)
     config["passwd"]["users"].append({"name": "new", "groups": ["wheel"], "passwordHash": "$y$x"})
     performed(STAGE, config_of(**config), host, State())
     assert [argv[0] for argv in host.run.argvs] == ["useradd", "systemctl"]
 
 
-# A kill anywhere.
+# Kills at any change.
 
 CHANGES = (
     "rename",
@@ -138,7 +138,7 @@ KILLED = 9
 
 
 def kill_at(number: int, work: Callable[[], None]) -> bool:
-    """Do `work` in a child that dies right before its change number `number`; whether it got there."""
+    """Run `work` in a child that dies before its change `number`; return whether it got to that change."""
     child = os.fork()
     if not child:
         try:

@@ -1,4 +1,4 @@
-"""What is done to one encrypted volume, however often it is begun; then with real headers."""
+"""Actions on one LUKS volume: resuming after interruption, and real headers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def opened(host: FakeHost, sysfs: Sysfs) -> Sysfs:
 
 
 def test_key_is_persisted_before_volume_exists(host: FakeHost, sysfs: Sysfs) -> None:
-    """Who is killed in the middle of making it can open it in the next try."""
+    """After a kill during creation, the next try can open the volume."""
     kept: list[State] = []
 
     def format_or_open(command: Command) -> Ran:
@@ -79,7 +79,7 @@ OURS = State(luks_keys={"vault": dataurl.encode(b"generated")})
 
 
 def again(host: FakeHost, wanted: Luks, state: State = OURS, metadata: str = '{"config": {}}') -> Plan:
-    """The plan of a try after one that has left this state and this volume."""
+    """Return the plan of a try after an earlier one that left this state and this volume."""
     holds(host, vdb="crypto_LUKS")
     host.run.answer("cryptsetup", stdout=metadata, having="luksDump")
     step, config = Volumes(), Config(storage=Storage(luks=(wanted,)))
@@ -119,7 +119,7 @@ def test_key_is_removed_only_after_binding_was_tried(host: FakeHost, sysfs: Sysf
 @pytest.mark.parametrize(
     ("metadata", "tried", "words"),
     [
-        # Killed after: making it; binding it; taking the key away.
+        # Killed after creation, after binding, and after removal of the key.
         ('{"config": {}}', 0, ["bind", "luksDump"]),
         (BOUND, 0, ["luksDump", "unlock", "luksOpen", "luksRemoveKey"]),
         (BOUND, 2, ["unlock"]),
@@ -198,7 +198,7 @@ def test_volume_of_this_boot_without_key_slot_is_recreated(host: FakeHost, sysfs
         assert again(host, wanted, State(), void).refusals
 
 
-# Real headers. This kernel cannot open volumes, so opening stands for trying the key.
+# Real headers. The kernel of the tests may be unable to open volumes, so the key is tried instead.
 
 real = pytest.mark.real_commands(*luks.PROGRAMS, "mkfs.ext4", "sfdisk")
 UUID = "0c9e2f4a-5b7d-4a52-9e86-3d1f60a7b2c4"
@@ -266,7 +266,7 @@ def test_existing_contents_stay_unchanged_to_the_byte(
 def test_result_after_kill_at_any_command_equals_clean_run(tmp_path: Path, boundary: int) -> None:
     with loop.attached(tmp_path / "disk", 64 << 20) as node:
         wanted = Luks(name="vault", device=node, key_file=KEY, label="L", uuid=UUID, options=QUICK)
-        # A partition table alone is in nobody's way, but is wiped.
+        # A partition table alone is no conflict, but is wiped.
         run(Command(("sfdisk", "--quiet", node), "", stdin=b"label: gpt\n"))
         with contextlib.suppress(Killed):
             real_apply(tmp_path, wanted, commands=boundary)

@@ -1,4 +1,4 @@
-"""Volumes that a crypto card unlocks, with made-up cards and made-up programs."""
+"""LUKS volumes that a crypto card unlocks, with fake cards and programs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ALIAS = "/run/ignition/dev_aliases/dev/vdb"
 
 @pytest.fixture
 def host(tmp_path: Path) -> FakeHost:
-    """A machine with cards, whose zkey makes files."""
+    """A machine with crypto cards, and a fake zkey that creates key files."""
     made = FakeHost(tmp_path)
     Sysfs(Path(made.system)).disk("vdb", 64 << 20)
     passphrase = place(made, "/etc/luks/cex.key")
@@ -104,7 +104,7 @@ def test_new_cex_volume_is_created(host: FakeHost) -> None:
 
 
 def test_second_try_in_same_boot_reuses_the_key(host: FakeHost) -> None:
-    """Whoever was killed before the volume was open."""
+    """The first try was killed before it opened the volume."""
     left = applied(plan(host), host)
     there = {"device": "vdb", "type": "crypto_LUKS", "usage": "crypto", "uuid": None, "label": None}
     host.run.answer("wipefs", stdout=json.dumps({"signatures": [there]}), having="--json")
@@ -117,7 +117,7 @@ def test_second_try_in_same_boot_reuses_the_key(host: FakeHost) -> None:
 
 
 def test_recreated_volume_in_same_boot_reuses_the_key(host: FakeHost) -> None:
-    """Zkey refuses to make a second one of the same name."""
+    """Zkey refuses to create a second key with the same name."""
     left = applied(plan(host), host)
     before = len(host.run.commands)
     assert applied(plan(host, left), host) == left

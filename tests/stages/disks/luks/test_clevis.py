@@ -1,4 +1,4 @@
-"""Clevis: the rules, the trial before anything is written, and real volumes with real servers and a TPM."""
+"""Clevis: policies, the trial before any write, and real volumes with Tang servers and a TPM."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SECRET = '{"key":"correct-horse"}'
 OWN = Clevis(custom=ClevisCustom(pin="own", config=SECRET, needs_network=True))
 
 
-# The rules.
+# Policies.
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_needs_lists_programs_of_pins() -> None:
     assert of_its_own["clevis-encrypt-own"] == ("c", "custom")
 
 
-# The trial.
+# The trial before any write.
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_unknown_pins_are_not_tried(host: FakeHost) -> None:
 
 
 def test_pin_configuration_is_never_printed(host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
-    """Clevis repeats it."""
+    """Clevis repeats the configuration in its messages."""
     caplog.set_level("DEBUG", "ignition")
     said = f"Unable to perform encryption with PIN 'tpm2' and config '{SECRET}'"
     host.run.answer("clevis", status=1, stderr=said)
@@ -292,14 +292,14 @@ def server(running: TangServer, *, advertised: bool = False) -> Tang:
 
 
 def passphrase(disk: str, environment: dict[str, str] | None = None) -> bytes:
-    """What the pins bring back of the slot that is bound."""
+    """Return the key that the pins recover for the bound slot."""
     (slot,) = bindings(disk)
     words = ("clevis", "luks", "pass", "-d", disk, "-s", str(slot))
     return run(Command(words, "", environment=tuple((environment or {}).items()))).stdout.encode()
 
 
 def generated(boot: Boot) -> bytes:
-    """The key with which the volume was made."""
+    """Return the key that the volume was created with."""
     (key,) = {each.stdin for each in boot.commands if "luksFormat" in each.argv}
     assert key is not None
     return key
@@ -357,7 +357,7 @@ def test_tpm_unlocks_volume_and_key_of_config_stays(tmp_path: Path, disk: str) -
 
 @real
 def test_threshold_of_pins_is_enforced(tmp_path: Path, disk: str) -> None:
-    """Two of three: any one may be away, not two."""
+    """Two of three pins: one may be unavailable, but not two."""
     with ExitStack() as away, TangServer(tmp_path / "one") as one, SoftTpm(tmp_path / "tpm") as chip:
         two = away.enter_context(TangServer(tmp_path / "two"))
         environment = {"TPM2TOOLS_TCTI": chip.tcti}
@@ -384,7 +384,7 @@ def test_custom_pin_unlocks_the_volume(tmp_path: Path, disk: str) -> None:
 def test_result_after_kill_at_any_command_equals_clean_run(
     tmp_path: Path, disk: str, boundary: int, wipe: bool
 ) -> None:
-    """In the same boot: the key is known to the state before there is a volume. The first two only look."""
+    """Both tries are in one boot, whose state has the key before the volume exists."""
     boot = Boot(tmp_path)
     with TangServer(tmp_path / "tang") as running:
         wanted = volume(disk, Clevis(tang=(server(running),)), label="L", wipe_volume=wipe)
@@ -399,7 +399,7 @@ def test_result_after_kill_at_any_command_equals_clean_run(
 
 @real
 def test_incomplete_volume_is_recreated(tmp_path: Path, disk: str) -> None:
-    """Cryptsetup writes the header first, and works two seconds on the key before it writes the key slot."""
+    """Cryptsetup writes the header about two seconds before the key slot, the time of key derivation."""
     boot = Boot(tmp_path)
     with TangServer(tmp_path / "tang") as running:
         wanted = volume(disk, Clevis(tang=(server(running),)))
@@ -442,7 +442,7 @@ INSIDE = (
 def test_no_key_is_visible_to_other_processes(
     tmp_path: Path, disk: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither in the arguments of programs, nor in the files that clevis has for a while, nor in the log."""
+    """Program arguments, temporary files of clevis, and the log."""
     caplog.set_level("DEBUG", "ignition")
     spies, scratch, copies = tmp_path / "spies", tmp_path / "scratch", tmp_path / "copies"
     for folder in (spies, scratch, copies):

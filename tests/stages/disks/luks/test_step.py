@@ -1,4 +1,4 @@
-"""Encrypted volumes: the decision table, the rules of reuse, and the plan."""
+"""LUKS volumes: the decision table, reuse of existing volumes, and the plan."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_volumes_are_created_in_parallel_with_one_settle(host: FakeHost, sysfs: 
 
 
 def test_existing_volume_is_opened_before_new_ones_are_created(host: FakeHost, sysfs: Sysfs) -> None:
-    """A wrong key stops everything before anything is lost."""
+    """A wrong key fails the stage before any contents are lost."""
     holds(host, vdb="crypto_LUKS", vdc="ext4")
     found = plan(host, volume("new", "vdc", wipe_volume=True), volume("old", "vdb", key_file=KEY, label="L"))
     assert isinstance(found.actions[0], OpenVolume)

@@ -1,4 +1,4 @@
-"""A machine with three disks, for tests of encrypted volumes."""
+"""A machine with three disks, for tests of LUKS volumes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ KEY = Resource(source="https://example.com/key")
 
 
 def machine(directory: Path) -> FakeHost:
-    """The machine; it gets the key."""
+    """A host whose fake fetch returns the key."""
     made = FakeHost(directory)
     made.fetch.resources[KEY.source or ""] = b"secret key"
     return made
 
 
 def three_disks(host: FakeHost) -> Sysfs:
-    """Its disks vdb, vdc and vdd, with nothing on them."""
+    """The sysfs of the machine, with the empty disks vdb, vdc and vdd."""
     made = Sysfs(Path(host.system))
     for name in ("vdb", "vdc", "vdd"):
         made.disk(name, 64 << 20)
@@ -35,7 +35,7 @@ def three_disks(host: FakeHost) -> Sysfs:
 
 
 def opened_vault(host: FakeHost, sysfs: Sysfs) -> Sysfs:
-    """The volume vault on vdb is open already."""
+    """The same machine, where LUKS volume "vault" on vdb is already open."""
     holds(host, vdb="crypto_LUKS")
     sysfs.disk("dm-0", 1 << 20, mapper_name="vault")
     sysfs.hold("/dev/vdb", "dm-0")
@@ -44,7 +44,7 @@ def opened_vault(host: FakeHost, sysfs: Sysfs) -> Sysfs:
 
 
 def holds(host: FakeHost, **types: str) -> None:
-    """Let the devices hold these signatures; a volume has the label L."""
+    """Set the signatures of devices; LUKS volumes get the label L."""
     listed = [
         {"device": name, "type": type_, "usage": "crypto", "uuid": None, "label": "L"}
         for name, type_ in types.items()
@@ -79,6 +79,6 @@ def plan(host: FakeHost, *volumes: Luks) -> Plan:
 
 
 def ran(host: FakeHost) -> list[str]:
-    """The calls of cryptsetup that do something."""
+    """Return the cryptsetup calls that change something."""
     asking = {"isLuks", "luksUUID", "luksDump"}
     return [" ".join(argv) for argv in host.run.ran("cryptsetup") if argv[1] not in asking]

@@ -1,4 +1,4 @@
-"""Writing a table, telling the kernel what it did not see by itself, and checking."""
+"""Write a partition table, update the kernel's partitions, and compare both."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_partitioning_locks_disk_and_skips_partx_when_kernel_agrees(host: FakeHo
     assert host.devices.locks == [("/dev/vdb",)]
 
 
-def test_kernel_is_told_about_missed_changes(host: FakeHost, sysfs: Sysfs) -> None:
+def test_missed_changes_are_passed_to_kernel(host: FakeHost, sysfs: Sysfs) -> None:
     for number in (1, 2, 3, 4):
         sysfs.partition("vdb", number, 2048 * number, 2048)
     wanted = {2: Extent(4096, 999), 3: Extent(6144, 2048), 5: Extent(10240, 1), 6: Extent(12288, 1)}

@@ -1,4 +1,4 @@
-"""What is done to one disk and why not; the table of cases reads as the specification."""
+"""Decisions for one disk: sfdisk calls and refusals, as tables of cases."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def changes(there: DiskFacts, *partitions: dict[str, Any], wipe_table: bool | No
 
 
 def calls(found: DiskChanges) -> list[str]:
-    """Each command as its options and script."""
+    """Return the options and the script of each command."""
     lines = []
     for command in found.write().commands:
         words = [str(word) for word in command.argv if word not in {"never", "--wipe", "--wipe-partitions"}]
@@ -296,7 +296,7 @@ def test_wipe_is_refused_for_each_partition_in_use() -> None:
     ]
 
 
-# What is expected afterwards, and what a preview may rely on.
+# Expected results, for checks and previews.
 
 
 def test_only_touched_partitions_are_checked() -> None:

@@ -1,4 +1,4 @@
-"""Placement of partitions: a few named cases, general rules, and agreement with sgdisk itself."""
+"""Placement of partitions: single cases, invariants, and comparison with sgdisk."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_alignment_is_one_mib_unless_partitions_are_unaligned(
     assert alignment(starts, sector_size, sectors) == grid
 
 
-# General rules.
+# Invariants.
 
 numbers = st.integers(1, 8)
 extents = st.builds(Extent, st.integers(1, 900), st.integers(1, 300))
@@ -120,7 +120,7 @@ extents = st.builds(Extent, st.integers(1, 900), st.integers(1, 300))
 
 @st.composite
 def tables(draw: st.DrawFn) -> dict[int, Extent]:
-    """Partitions that do not overlap, not in the order of their numbers."""
+    """Generate disjoint partitions whose numbers are not in disk order."""
     cuts = sorted(draw(st.lists(st.integers(34, 3000), max_size=10, unique=True)))
     spans = [Extent(a, b - a) for a, b in zip(cuts[::2], cuts[1::2], strict=False)]
     order = draw(st.permutations(range(1, len(spans) + 1)))
@@ -165,12 +165,12 @@ def test_request_is_met_exactly_or_refused(
             assert request.size in (0, extent.size)
 
 
-# Agreement with sgdisk. The partitions' starts are on any grid, the requests whole MiB, as in a config.
+# Comparison with sgdisk. Existing partitions start anywhere; requests are in whole MiB, as in a config.
 
 
 @st.composite
 def disks(draw: st.DrawFn) -> tuple[int, dict[int, Extent], list[int], list[Request]]:
-    """Size in MiB, partitions on the disk, which of them are deleted, what is asked for then."""
+    """Generate a disk size in MiB, existing partitions, deleted ones, and requests."""
     size = draw(st.sampled_from([8, 64, 300, 300 * 1024]))
     grid = draw(st.sampled_from([1, 8, 64, 2048]))
     cuts = sorted(draw(st.lists(st.integers(1, min(size, 300) * MIB // grid - 1), max_size=8, unique=True)))

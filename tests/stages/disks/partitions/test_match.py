@@ -1,4 +1,4 @@
-"""The decision table of partitions, their numbers, and what differs."""
+"""The decision table of partitions, their numbers, and mismatches."""
 
 from __future__ import annotations
 

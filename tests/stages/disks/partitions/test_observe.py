@@ -1,4 +1,4 @@
-"""What is seen of a disk: its table, what cannot be used, and what is in use."""
+"""Observation of disks: partition tables, unusable tables, and use by mounts and holders."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_other_table_types_are_unusable(host: FakeHost, sysfs: Sysfs, kind: str,
 
 
 def test_backup_only_table_is_not_treated_as_absent(host: FakeHost, sysfs: Sysfs) -> None:
-    """`dd` over the first mebibyte; sgdisk and so the reference stumble over it."""
+    """As after `dd` over the first MiB; sgdisk, and therefore the reference, fails on it."""
     node = gptimage.write(sysfs.disk("vdb", SIZE), SIZE, [PART])
     overwrite(node, 0, bytes(1 << 20))
     host.run.answer("blkid", status=2)

@@ -1,4 +1,4 @@
-"""What lies where new partitions will be: found through any of their names, judged as if it were there."""
+"""Stale signatures in the extents of partitions to be created, found by any device path."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def host(tmp_path: Path) -> FakeHost:
 
 @pytest.fixture
 def node(host: FakeHost) -> Path:
-    """A disk with something at 2 MiB, where the second partition will be."""
+    """A disk with a signature at 2 MiB, the start of the future second partition."""
     made = Sysfs(Path(host.system)).disk("vdb", 16 * MIB)
     with made.open("r+b") as file:
         file.seek(2 * MIB + 1080)
@@ -83,7 +83,7 @@ def test_stale_signature_is_found_by_any_partition_name(host: FakeHost, disk: st
         fs("/dev/vdb2", wipe_filesystem=True),
         fs("/dev/vdb2", None),
         fs("/dev/vdb2", "virtiofs"),
-        # There is nothing where the first one will be.
+        # The extent of the first partition has no signature.
         fs("/dev/vdb1"),
         fs("/dev/vdc1"),
     ],

@@ -1,4 +1,4 @@
-"""The step as a whole: what it waits for, and its plans by their describe() text."""
+"""The partitions step: waiting for devices, and plans compared by their describe() text."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_unchanged_disks_run_nothing(host: FakeHost, sysfs: Sysfs) -> None:
 
 
 @pytest.mark.parametrize("seen", [None, 2048])
-def test_kernel_is_told_what_interrupted_run_wrote(host: FakeHost, sysfs: Sysfs, seen: int | None) -> None:
+def test_kernel_gets_partitions_of_interrupted_run(host: FakeHost, sysfs: Sysfs, seen: int | None) -> None:
     gptimage.write(sysfs.disk("vdb", SIZE), SIZE, [gptimage.Part(1, 2048, 4096, "data")])
     if seen:
         sysfs.partition("vdb", 1, 2048, seen)
@@ -142,7 +142,7 @@ def test_two_paths_of_one_disk_are_refused(host: FakeHost, sysfs: Sysfs) -> None
 
 
 def test_large_machine_is_planned_in_linear_time(host: FakeHost, sysfs: Sysfs) -> None:
-    """16 disks with 16 partitions; the bound is generous, the plan takes some 20 ms here."""
+    """16 disks with 16 partitions; the limit is generous, planning takes about 20 ms."""
     import time
 
     parts = tuple(Partition(number=number, size_mib=1) for number in range(1, 17))

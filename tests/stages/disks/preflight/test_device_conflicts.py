@@ -1,4 +1,4 @@
-"""Two entries of a config that want the same device are refused, by whatever names they call it."""
+"""Refusals where two entries of a config claim one device, by any of its paths."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ GONE = Disk(device="/dev/a", wipe_table=True, partitions=(Partition(number=1, sh
         {"raid": (ARRAY,), "filesystems": (Filesystem(device="/dev/md/m", format="ext4"),)},
         {"luks": (VOLUME,), "filesystems": (Filesystem(device="/dev/mapper/v", format="ext4"),)},
         {"luks": (VOLUME,), "filesystems": (Filesystem(device="/dev/a"),)},
-        # The config's own check warns of this, and the reference does it.
+        # Validation warns of this, and the reference accepts it.
         {"disks": (PARTITIONED,), "filesystems": (Filesystem(device="/dev/a", format="ext4"),)},
     ],
 )
@@ -100,7 +100,7 @@ def test_compatible_claims_are_accepted(sections: dict[str, Any]) -> None:
     assert list(refusals(config(**sections), {})) == []
 
 
-# By where the names lead.
+# Conflicts that are visible only when device paths are resolved.
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ DISK = "as a disk with partitions ($.storage.disks.0)"
             {"disks": (B, B.evolve(device="/dev/vdb"))},
             "$.storage.disks.1: /dev/vdb is the same device as /dev/disk/by-id/virtio-b ($.storage.disks.0)",
         ),
-        # The config's own check warns of this only if both have the same name.
+        # Validation warns of this only if both entries use the same path.
         (
             {"disks": (B,), "filesystems": (Filesystem(device="/dev/vdb", format="ext4"),)},
             f"$.storage.filesystems.0.device: /dev/vdb{SAME} the device of a filesystem and {DISK}",
@@ -198,7 +198,7 @@ DISK = "as a disk with partitions ($.storage.disks.0)"
                 "($.storage.raid.0.devices.0)"
             ),
         ),
-        # A part of what another entry takes as a whole.
+        # A partition of a disk that another entry claims as a whole.
         (
             {
                 "raid": (Raid(name="m", devices=("/dev/vdb", "/dev/vdc")),),
@@ -233,25 +233,25 @@ def test_other_paths_of_one_device_are_refused(host: FakeHost, sections: dict[st
 @pytest.mark.parametrize(
     "sections",
     [
-        # One on the other.
+        # Stacked devices.
         {
             "disks": (B,),
             "raid": (Raid(name="m", devices=("/dev/disk/by-partlabel/one", "/dev/vdc1")),),
             "luks": (Luks(name="v", device="/dev/md/m"),),
             "filesystems": (Filesystem(device="/dev/mapper/v", format="ext4"),),
         },
-        # The label is on another partition when the disk has its new table.
+        # In the new table, another partition has the label.
         {
             "disks": (B.evolve(wipe_table=True),),
             "raid": (Raid(name="m", devices=("/dev/vdb1", "/dev/vdc")),),
             "luks": (Luks(name="v", device="/dev/disk/by-partlabel/one"),),
         },
-        # Of a filesystem that is left as it is nobody takes the device away.
+        # The device of a filesystem that is kept is not claimed.
         {
             "luks": (Luks(name="v", device="/dev/vdc1"),),
             "filesystems": (Filesystem(device="/dev/disk/by-label/DATA"),),
         },
-        # A disk whose table goes has room for something else.
+        # A disk whose table is wiped may be claimed as a whole.
         {
             "disks": (B.evolve(wipe_table=True, partitions=()),),
             "filesystems": (Filesystem(device="/dev/vdb", format="ext4"),),

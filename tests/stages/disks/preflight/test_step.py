@@ -1,4 +1,4 @@
-"""What the engine cannot do here is refused before any step of the stage has written anything."""
+"""Refusals for missing programs and kernel features, before any write of the stage."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ KEPT = Luks(name="v", device="/dev/vdb")
         ({"filesystems": (fs(),)}, "ext4", True),
         ({"filesystems": (fs(),)}, "xfs", False),
         ({"filesystems": (fs(wipe_filesystem=True),)}, "xfs", True),
-        # Nobody can tell what is in a volume before it is open.
+        # The contents of a closed volume are unknown.
         ({"luks": (KEPT,), "filesystems": (fs("/dev/mapper/v"),)}, "", False),
         ({"luks": (KEPT,), "filesystems": (fs("/dev/mapper/v", wipe_filesystem=True),)}, "", True),
         ({"luks": (KEPT.evolve(wipe_volume=True),), "filesystems": (fs("/dev/mapper/v"),)}, "", True),
@@ -200,7 +200,7 @@ def test_unsupported_raid_level_is_refused(host: FakeHost, sysfs: Sysfs) -> None
 
 def test_missing_dm_crypt_is_refused(host: FakeHost, sysfs: Sysfs) -> None:
     wanted = config(luks=(Luks(name="v", device="/dev/vdb"),))
-    # Nobody can tell what a kernel without modules has built in.
+    # Without a list of modules, built-in features are unknown.
     assert refusals(host, wanted) == []
     modules(sysfs, dep="kernel/drivers/md/dm-mod.ko:\n")
     refused = 'the kernel lacks dm-crypt support and the initramfs has no module "dm_crypt"'

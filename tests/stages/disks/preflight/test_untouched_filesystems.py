@@ -1,4 +1,4 @@
-"""Filesystems on devices that no earlier step touches: judged before any other device is written."""
+"""Filesystems on devices that no earlier step changes: decided before any write."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def host(tmp_path: Path) -> FakeHost:
 
 
 def _listed(command: Command) -> Ran:
-    """There is xfs on one partition, and nothing elsewhere."""
+    """A host with xfs on one partition and empty devices otherwise."""
     found = {"device": "vdc1", "type": "xfs", "usage": "filesystem", "uuid": None, "label": None}
     return Ran(0, json.dumps({"signatures": [found] if "/dev/vdc1" in command.argv else []}))
 
@@ -78,9 +78,9 @@ def test_mismatch_on_untouched_device_is_refused_before_any_write(host: FakeHost
         ({"disks": B, "filesystems": fs("/dev/disk/by-id/virtio-c")}, [0]),
         ({"disks": B, "filesystems": fs("/dev/disk/by-label/DATA", label="DATA")}, [0]),
         ({"luks": (Luks(name="v", device="/dev/vdd1"),), "filesystems": fs("/dev/vdd2")}, [0]),
-        # Nothing is written before them.
+        # No earlier step writes.
         ({"filesystems": fs("/dev/vdc1")}, []),
-        # What comes before them changes them, or may.
+        # An earlier step changes the device, or may change it.
         ({"disks": B, "filesystems": fs("/dev/disk/by-partlabel/new")}, []),
         (
             {"disks": B, "filesystems": (*fs("/dev/disk/by-label/DATA"), *fs("/dev/vdb1", label="DATA"))},
@@ -100,7 +100,7 @@ def test_mismatch_on_untouched_device_is_refused_before_any_write(host: FakeHost
             },
             [],
         ),
-        # What is not there.
+        # Missing devices.
         ({"disks": B, "filesystems": fs("/dev/disk/by-id/late")}, []),
         ({"disks": B, "filesystems": (Filesystem(device="/dev/vdc1"),)}, []),
     ],

@@ -1,4 +1,4 @@
-"""Arrays on arrays: their order, rings, and how deep they may stand."""
+"""RAID arrays on RAID arrays: order, dependency cycles, and nesting depth."""
 
 from __future__ import annotations
 

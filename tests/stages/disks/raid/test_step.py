@@ -1,4 +1,4 @@
-"""Arrays: the decision table, what differs, their order, and the plan for several."""
+"""RAID arrays: the decision table, mismatches, order, and plans."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def sysfs(host: FakeHost) -> Sysfs:
 
 
 def holds(host: FakeHost, **types: str) -> None:
-    """Let the devices hold these signatures."""
+    """Set the signatures of devices."""
     listed = [
         {"device": name, "type": type_, "usage": "raid", "uuid": None, "label": None}
         for name, type_ in types.items()
@@ -117,14 +117,14 @@ def holds(host: FakeHost, **types: str) -> None:
 
 
 def belongs(host: FakeHost, *names: str, level: str = "raid1", name: str = "data", uuid: str = "1:2") -> None:
-    """Let the devices be members of an array of two."""
+    """Make the devices members of a RAID array of two."""
     text = f"MD_LEVEL={level}\nMD_DEVICES=2\nMD_NAME=any:{name}\nMD_UUID={uuid}\n"
     for each in names:
         host.run.answer("mdadm", stdout=text, having=f"/dev/{each}")
 
 
 def running(sysfs: Sysfs, node: str, name: str, *members: str, state: str = "clean") -> None:
-    """Let an array run."""
+    """Add a running RAID array."""
     sysfs.disk(node, 64 << 20)
     sysfs.attribute(node, "md/array_state", state)
     sysfs.link(f"/dev/md/{name}", f"/dev/{node}")
@@ -227,14 +227,14 @@ def test_stopped_matching_array_is_assembled(host: FakeHost, sysfs: Sysfs) -> No
 
 
 def test_array_on_stopped_array_is_decided_when_that_runs(host: FakeHost, sysfs: Sysfs) -> None:
-    """It would be taken for empty, and be made anew."""
+    """Otherwise it would look empty and be recreated."""
     holds(host, vdb="linux_raid_member", vdc="linux_raid_member", vdd="linux_raid_member")
     belongs(host, "vdb", "vdc")
     belongs(host, "vdd", level="raid0", name="top", uuid="5:6")
     arrays = (array(), array("top", "/dev/md/data", "/dev/vdd", level="raid0"))
     assert described(plan(host, *arrays)) == ["assembling RAID array data of /dev/vdb, /dev/vdc"]
 
-    # As in a preview, which starts nothing.
+    # As in a preview, which assembles nothing.
     (refusal,) = plan(host, *arrays, rank=1).refusals
     assert str(refusal) == (
         "$.storage.raid.1.devices.0: /dev/md/data exists but does not run, so its contents are unknown"
@@ -268,7 +268,7 @@ def test_array_on_running_array_is_observed(host: FakeHost, sysfs: Sysfs) -> Non
 
 
 def test_signatures_on_unused_members_are_replaced_and_named(host: FakeHost, sysfs: Sysfs) -> None:
-    """The verdict of the reference, which forces."""
+    """The reference uses `mdadm --force`."""
     holds(host, vdb="ext4", vdc="linux_raid_member")
     belongs(host, "vdc", name="old")
     assert described(plan(host, array())) == [

@@ -1,4 +1,4 @@
-"""Changes of users and groups that did not come to their end are begun anew, with the real programs."""
+"""Rollback of interrupted changes of users and groups, with real programs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CONFIG = {
 
 FILES = ("passwd", "shadow", "group", "gshadow", "subuid", "subgid")
 BACKUPS = ["/etc/.pwd.lock", *(f"/etc/{name}-" for name in FILES)]
-"""What the programs leave beside the files that they change."""
+"""Files that the programs leave beside the account files."""
 
 ACCOUNTS = ("passwd", "shadow", "group", "gshadow")
 
@@ -57,11 +57,11 @@ def make_users(host: FakeHost, config: dict[str, Any]) -> None:
 
 
 class Killed(BaseException):
-    """Stands for the end of the whole machine."""
+    """Simulates a power loss."""
 
 
 def killing(number: int, first: int) -> Any:
-    """Runs programs; ends in the one of this number, when `first` account files and half a home are there."""
+    """Run programs; end during program `number`, after `first` account files and half of a home."""
     count = 0
 
     def ending(command: Command) -> Ran:
@@ -74,7 +74,7 @@ def killing(number: int, first: int) -> Any:
         run(command)
         for name in ACCOUNTS[first:]:
             (root / "etc" / name).write_bytes(before[name])
-            # This process lives, as in a next boot another may that has the same id.
+            # This process still runs, like another process with the same id in the next boot.
             (root / "etc" / f"{name}.lock").write_text(str(os.getpid()))
         (root / "etc" / "passwd.123").write_text("123")
         (root / "home" / str(command.argv[-1]) / ".profile").unlink(missing_ok=True)
@@ -103,7 +103,7 @@ class TestForReal:
                 assert tree_of(host.root.path) == expected, f"killed in program {number} after {first} files"
 
     def test_failed_accounts_fail_again_on_second_run(self, host: FakeHost) -> None:
-        """The program writes the account, and then finds that there can be no home."""
+        """The program writes the account, and then cannot create the home."""
         host.root.symlink("nowhere", "/srv")
         config = {"passwd": {"users": [{"name": "other"}, {"name": "new", "homeDir": "/srv/deep/new"}]}}
         before = tree_of(host.root.path, but=BACKUPS)
@@ -157,7 +157,7 @@ def refusing(*arguments: object) -> None:
 
 
 def test_backup_older_than_a_new_user_is_not_restored(host: FakeHost) -> None:
-    """A system that was used although this was never brought to its end."""
+    """A system that was used although provisioning never finished."""
     object.__setattr__(host, "run", dying)
     with pytest.raises(Killed):
         make_users(host, CONFIG)

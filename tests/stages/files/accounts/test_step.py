@@ -1,4 +1,4 @@
-"""Groups and users: exact command lines from the plan, and the real programs on a small root."""
+"""Groups and users: command lines of plans, and real programs on a small target root."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def argv(made: Plan) -> list[tuple[str, ...]]:
 
 
 def steps(made: Plan) -> tuple[Action, ...]:
-    """What a plan does, all of it or nothing."""
+    """Return the actions of a plan, which it performs as one transaction."""
     if not made.actions:
         return ()
     (whole,) = made.actions
@@ -48,7 +48,7 @@ def steps(made: Plan) -> tuple[Action, ...]:
     return whole.actions
 
 
-# New ones, changed ones, deleted ones.
+# Creation, change and deletion.
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_invalid_account_name_is_refused(name: str) -> None:
 
 
 def test_invalid_account_id_is_refused() -> None:
-    """The reference makes 18446744073709551611 of -5."""
+    """The reference turns -5 into 18446744073709551611."""
     made = plan(users=[{"name": "a", "uid": -5}], groups=[{"name": "a", "gid": 2**32 - 1}])
     assert [str(refusal) for refusal in made.refusals] == [
         "$.passwd.groups.0.gid: 4294967295 is not a valid id",
@@ -190,7 +190,7 @@ def test_password_hashes_are_never_printed() -> None:
     assert "y$old" not in repr(FACTS)
 
 
-# Keys and homes.
+# SSH keys and homes.
 
 
 @pytest.fixture
@@ -255,12 +255,12 @@ def test_no_create_home_leaves_directories_alone(host: FakeHost) -> None:
     assert seen(host, "/home/core") == ("drwxr-xr-x", 0, 0)
 
 
-# The real programs.
+# Real programs.
 
 
 @pytest.mark.real_commands("useradd", "usermod", "userdel", "groupadd", "groupmod", "groupdel")
 class TestForReal:
-    """On a root of a few files: the programs change into it and need no more."""
+    """On a root with a few files; the programs chroot into it and need no others."""
 
     @pytest.fixture(autouse=True)
     def real(self, host: FakeHost) -> None:

@@ -1,4 +1,4 @@
-"""Units: their files, their presets, and that enabled means enabled, by the real systemctl."""
+"""systemd units: files, presets, and enablement by the real systemctl."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write(host: FakeHost, *units: dict[str, Any]) -> None:
 
 
 def links(host: FakeHost) -> dict[str, str]:
-    """What will be started or has another name: path below /etc/systemd/system → text of the link."""
+    """Return the symlinks below /etc/systemd/system: path → target."""
     top = local(host, UNITS)
     return {str(path.relative_to(top)): os.readlink(path) for path in top.rglob("*") if path.is_symlink()}
 
@@ -148,12 +148,12 @@ def test_instance_of_splits_names(name: str, expected: tuple[str, str] | None) -
     assert instance_of(name) == expected
 
 
-# What the root knows of a unit.
+# Lookup of installed units.
 
 
 @pytest.fixture
 def distribution(host: FakeHost) -> FakeHost:
-    """A root with units as distributions have them."""
+    """A target root with units like those of distributions."""
     files = {
         "plain.service": STARTED,
         "static.service": STATIC,
@@ -233,7 +233,7 @@ def test_circular_aliases_are_no_unit(host: FakeHost) -> None:
 
 
 def link_own(host: FakeHost) -> None:
-    """Units that an administrator has linked: from elsewhere, and an instance."""
+    """Units that an administrator linked: one from another directory, and an instance."""
     host.root.write("/opt/other/bought.service", STARTED.encode())
     host.root.symlink("/opt/other/bought.service", f"{UNITS}/linked.service")
     host.root.symlink("/opt/other/gone.service", f"{UNITS}/gone.service")
@@ -303,7 +303,7 @@ def test_generator_source_finds_generated_units(
     assert generator_source(distribution.root, name) == source
 
 
-# Enabled means enabled.
+# Enablement.
 
 
 @pytest.fixture
@@ -324,7 +324,7 @@ def preset_all(host: FakeHost, mode: str) -> Command:
 
 @pytest.mark.real_commands("systemctl")
 class TestForReal:
-    """`systemctl --root` on a root with an empty machine-id, where no preset would ever be applied."""
+    """`systemctl --root` on a target root with an empty machine-id, where systemd applies no presets."""
 
     @pytest.fixture(autouse=True)
     def machine_id(self, real: FakeHost) -> None:
@@ -364,7 +364,7 @@ class TestForReal:
         assert links(real) == {}
 
     def test_system_v_scripts_are_left_alone(self, real: FakeHost) -> None:
-        """The program looks for its helper in the initramfs and fails without it."""
+        """The helper of systemctl for System V scripts is searched in the initramfs, where it is missing."""
         real.root.write("/etc/init.d/plain", b"#!/bin/sh\nexit 1\n", mode=0o755)
         enable(real, **{"plain.service": True})
         assert "multi-user.target.wants/plain.service" in links(real)
@@ -372,7 +372,7 @@ class TestForReal:
     @pytest.mark.parametrize("mode", ["full", "enable-only"])
     @pytest.mark.parametrize("vendor", ["", "disable *\n", "enable *\n"])
     def test_preset_all_undoes_nothing(self, real: FakeHost, vendor: str, mode: str) -> None:
-        """Where the machine-id is missing, systemd applies presets to all units in one of these modes."""
+        """Without a machine-id, systemd applies presets to all units in one of these modes."""
         real.root.write(
             "/usr/lib/systemd/system-preset/90.preset", f"enable getty@.service\n{vendor}".encode()
         )
@@ -403,7 +403,7 @@ class TestForReal:
     def test_disabled_unit_named_in_also_stays_disabled(
         self, real: FakeHost, machine_id: str | None, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """As systemd-networkd does with the service that waits for it. That presets do so too is told."""
+        """`Also=` as in systemd-networkd; a warning says that presets enable the unit too."""
         real.root.remove("/etc/machine-id")
         if machine_id is not None:
             real.root.write("/etc/machine-id", machine_id.encode())
@@ -426,7 +426,7 @@ class TestForReal:
         assert len(said) == len(told)
 
     def test_disabled_default_instance_stays_disabled(self, real: FakeHost) -> None:
-        """No other instance is enabled: the preset of the distribution would start it."""
+        """No other instance is enabled; the preset of the distribution would enable the default instance."""
         real.root.write("/usr/lib/systemd/system-preset/90.preset", b"enable getty@.service\n")
         enable(real, **{"getty@tty1.service": False})
         run(preset_all(real, "enable-only"))
@@ -460,7 +460,7 @@ class TestForReal:
 def test_symlink_out_of_target_is_refused_before_systemctl(
     distribution: FakeHost, link: str, text: str, outside: str
 ) -> None:
-    """It has the running system resolve such links: it would write there, and nothing would be enabled."""
+    """Such symlinks lead `systemctl --root` into the running system, and nothing is enabled in the target."""
     distribution.root.remove(link)
     distribution.root.symlink("/usr/etc", "/chained")
     for directory in ("/usr/etc/systemd/system", "/usr/wants"):
@@ -481,7 +481,7 @@ def test_relative_symlinks_between_unit_directories_work(distribution: FakeHost)
 
 
 def test_masked_unit_needs_no_disabling(distribution: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
-    """What would start it stays, for when the mask is taken away, as systemctl leaves it too."""
+    """Symlinks that start the unit stay for a later unmask, like with systemctl."""
     distribution.root.symlink(f"{VENDOR}/ssh.service", f"{UNITS}/multi-user.target.wants/ssh.service")
     units = [
         {"name": "ssh.service", "enabled": False, "mask": True},

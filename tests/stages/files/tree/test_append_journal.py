@@ -1,4 +1,4 @@
-"""Appending: each fragment once, however often one runs, wherever a run was cut short."""
+"""Appended fragments: once each, in repeated and in interrupted runs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_append_of_other_fragment_is_added(host: FakeHost) -> None:
 
 
 def test_append_with_later_text_of_others_is_not_repeated(host: FakeHost) -> None:
-    """Lines of encrypted volumes come after those of the config in /etc/crypttab, for example."""
+    """For example lines of LUKS volumes, which follow those of the config in /etc/crypttab."""
     host.root.write("/etc/f", b"first ")
     append(host, "one ", "two ")
     with host.root.open("/etc/f", append=True) as file:
@@ -108,7 +108,7 @@ def test_malformed_append_journal_is_an_error(host: FakeHost) -> None:
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=6), st.binary(min_size=1, max_size=6), st.integers(0, 5))
 def test_interrupted_append_is_completed(tmp_path: Path, old: bytes, new: bytes, cut: int) -> None:
-    """Whatever the bytes are: also when what was appended looks like what was there."""
+    """With any bytes, also where the fragment equals the end of the old contents."""
     root = Root(str(tmp_path))
     root.remove("/etc")
     root.write("/f", old)

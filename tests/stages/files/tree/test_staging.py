@@ -1,4 +1,4 @@
-"""Contents on their way to the tree: how many at once, and with which mode they wait."""
+"""Staging of contents: parallel downloads, and modes of staged files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILES = [{"path": f"/{number}", "contents": {"source": f"https://h/{number}"}} f
 
 
 class Crowd:
-    """Resources that are there as soon as `together` of them are asked for at once."""
+    """Resources that are returned when `together` requests wait at the same time."""
 
     def __init__(self, together: int) -> None:
         self.most = 0
@@ -93,6 +93,6 @@ def test_staging_directory_is_private(host: FakeHost) -> None:
     object.__setattr__(host, "fetch", Look())
     files = [{"path": "/program", "mode": 0o4755, "contents": {"source": "https://h/1"}}]
     run_steps((Nodes(),), config_of(storage={"files": files}), host)
-    # What runs with somebody else's rights does so only when it is whole.
+    # Setuid and setgid bits are set only on complete files.
     assert modes == [(0o700, 0o755)]
     assert stat.S_IMODE(local(host, "/program").stat().st_mode) == 0o4755

@@ -1,4 +1,4 @@
-"""Directories, files and links: what is refused, what is done, and that once is enough."""
+"""Directories, files and links: refusals, actions, and second runs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def seen(host: FakeHost, path: str) -> tuple[str, int, int]:
 
 
 def put(host: FakeHost, kind: str, path: str = "/it") -> None:
-    """Something that exists: one of each kind."""
+    """Create an existing object of this kind."""
     match kind:
         case "file":
             host.root.write(path, b"old", mode=0o600, owner=(7, 8))
@@ -254,7 +254,7 @@ def test_empty_source_writes_empty_file(host: FakeHost) -> None:
 
 
 def test_staging_directory_is_on_mount_of_file(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The top of an image-based system cannot be written to."""
+    """The root directory of an image-based system is read-only."""
     host.root.make_directories("/etc/sub")
     monkeypatch.setattr(type(host.root), "is_writable", lambda self, path: path.startswith("/etc"))
     config = config_of(storage={"files": [{"path": "/etc/sub/f", "contents": contents(host, "x")}]})
@@ -328,7 +328,7 @@ def test_new_parent_directories_belong_to_root(host: FakeHost) -> None:
 
 
 def test_objects_below_setgid_directory_get_its_group(host: FakeHost) -> None:
-    """inode(7), set-group-ID bit; contents that waited elsewhere get it too."""
+    """inode(7), set-group-ID bit; staged files get the group too."""
     host.root.make_directories("/d")
     host.root.write("/d/old", b"old")
     host.root.chown("/d", (0, 8))
@@ -420,7 +420,7 @@ def test_hard_link_over_other_file_fails(host: FakeHost) -> None:
 
 
 def test_hard_link_replaces_equal_file(host: FakeHost) -> None:
-    """After a run that made the target anew; the second run would fail otherwise."""
+    """As after a run that recreated the target; the second run would fail otherwise."""
     place(host, files=[{"path": "/f", "contents": contents(host, "x")}])
     host.root.write("/g", b"x")
     place(host, links=[{"path": "/g", "target": "/f", "hard": True}])
@@ -443,7 +443,7 @@ def test_hard_link_over_directory_is_refused(host: FakeHost) -> None:
     assert host.root.lstat("/f").st_nlink == 2
 
 
-# Places.
+# Paths.
 
 
 def test_two_entries_with_one_resolved_path_are_refused(host: FakeHost) -> None:
@@ -564,7 +564,7 @@ def test_step_is_wanted_only_with_nodes() -> None:
     assert Nodes().wanted(config_of(storage={"links": [{"path": "/l", "target": "x"}]}))
 
 
-# Once is enough.
+# Second runs.
 
 names = st.sampled_from("abc")
 places = st.lists(names, min_size=1, max_size=3).map(lambda parts: "/" + "/".join(parts))
@@ -584,7 +584,7 @@ links = st.fixed_dictionaries(
 
 
 def unique(entries: list[dict[str, Any]], taken: set[str]) -> list[dict[str, Any]]:
-    """Those whose path nobody had before, as validation demands; none lies below a link or a file."""
+    """Return the entries whose paths are not in `taken`, because validation requires unique paths."""
     kept = []
     for entry in entries:
         if entry["path"] not in taken:
