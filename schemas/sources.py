@@ -64,7 +64,7 @@ def _fault_of_scheme(scheme: str, spec: Spec) -> Fault:
 
 
 def _fault_of_data(source: str) -> Fault | None:
-    from ignition.dataurl import MalformedDataUrl, decode
+    from ignition.url.dataurl import MalformedDataUrl, decode
 
     try:
         decode(source)

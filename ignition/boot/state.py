@@ -89,7 +89,7 @@ class State:
 def _key(url: str | None, what: str) -> bytes | None:
     if url is None:
         return None
-    from ignition import dataurl
+    from ignition.url import dataurl
 
     try:
         return dataurl.decode(url)

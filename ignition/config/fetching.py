@@ -168,7 +168,7 @@ def _bundle(fetcher: Fetcher, resource: Resource) -> bytes:
 
 
 def _embedded(fetcher: Fetcher, resource: Resource) -> Resource:
-    from ignition.dataurl import encode
+    from ignition.url.dataurl import encode
 
     contents = fetcher.bytes(source_of(resource))
     return resource.of({"source": encode(contents), "verification": resource.verification})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ignition import dataurl
 from ignition.boot.state import State
 from ignition.preview.adapter import Adapter
 from ignition.preview.effects import Does, Effect, flat, open_question
@@ -18,6 +17,7 @@ from ignition.stages.disks.luks import cex, clevis
 from ignition.stages.disks.luks.actions import CloseVolume, MakeVolume, OpenVolume, ResumeVolume
 from ignition.stages.disks.udev import RunLocked
 from ignition.tools import cryptsetup
+from ignition.url import dataurl
 
 __all__ = ["Volumes"]
 

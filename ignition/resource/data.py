@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ignition.dataurl import MalformedDataUrl, decode
 from ignition.errors import FetchError
 from ignition.resource.stream import Sink
+from ignition.url.dataurl import MalformedDataUrl, decode
 
 __all__ = ["read"]
 

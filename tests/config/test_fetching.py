@@ -14,12 +14,12 @@ import pytest
 
 from ignition.config.fetching import configured, embed_authorities, follow
 from ignition.configpath import format_path
-from ignition.dataurl import decode
 from ignition.errors import FetchError, TimedOut
 from ignition.resource import Fetcher, Settings
 from ignition.schemas.config import Config
 from ignition.schemas.ignition import Ignition, Proxy, Security, Timeouts, Tls
 from ignition.schemas.resource import HttpHeader, Resource, Verification
+from ignition.url.dataurl import decode
 from tests.lab.server import HttpServer
 
 AUTHORITY = "$.ignition.security.tls.certificateAuthorities.0"

@@ -11,7 +11,6 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ignition import dataurl
 from ignition.boot.state import KEY_REMOVED, State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
@@ -21,6 +20,7 @@ from ignition.schemas.storage import Luks
 from ignition.stages import persist
 from ignition.stages.disks.luks import cex, clevis
 from ignition.tools import cryptsetup
+from ignition.url import dataurl
 
 __all__ = ["REPLACE", "CloseVolume", "MakeVolume", "OpenVolume", "ResumeVolume"]
 

@@ -11,15 +11,17 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ignition import dataurl, distro
+from ignition import distro
 from ignition.boot.state import State
 from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host, View
+from ignition.host.system_path import under
 from ignition.schemas.storage import Luks
 from ignition.text import strerror
 from ignition.tools import zkey
 from ignition.tools.cryptsetup import VolumeKey
+from ignition.url import dataurl
 
 __all__ = ["cards", "key_files", "make_key", "needs", "note_pattern", "passphrase", "state_with_key_files"]
 
@@ -100,4 +102,4 @@ def _key_name(volume: Luks) -> str:
 
 
 def _place(host: View, path: str) -> str:
-    return host.system.rstrip("/") + path
+    return under(host.system, path)

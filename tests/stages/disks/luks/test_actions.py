@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ignition import dataurl
 from ignition.boot.state import State
 from ignition.errors import ActionFailed, Refused
 from ignition.host.command import Command, Ran
@@ -19,6 +18,7 @@ from ignition.schemas.resource import Resource
 from ignition.schemas.storage import Luks, Storage
 from ignition.stages import Plan, persisting
 from ignition.stages.disks.luks.step import Volumes
+from ignition.url import dataurl
 from tests.host.fakes import FakeHost
 from tests.lab import loop, luks
 from tests.lab.luks import QUICK, Killed, without_opening
@@ -78,7 +78,9 @@ PINNED = Clevis(tpm2=True)
 OURS = State(luks_keys={"vault": dataurl.encode(b"generated")})
 
 
-def again(host: FakeHost, wanted: Luks, state: State = OURS, metadata: str = '{"config": {}}') -> Plan:
+def plan_of_next_try(
+    host: FakeHost, wanted: Luks, state: State = OURS, metadata: str = '{"config": {}}'
+) -> Plan:
     """Return the plan of a try after an earlier one that left this state and this volume."""
     holds(host, vdb="crypto_LUKS")
     host.run.answer("cryptsetup", stdout=metadata, having="luksDump")
@@ -128,7 +130,7 @@ def test_key_is_removed_only_after_binding_was_tried(host: FakeHost, sysfs: Sysf
 def test_second_try_does_the_remaining_steps(
     host: FakeHost, sysfs: Sysfs, metadata: str, tried: int, words: list[str]
 ) -> None:
-    found = again(host, volume("vault", clevis=PINNED), metadata=metadata)
+    found = plan_of_next_try(host, volume("vault", clevis=PINNED), metadata=metadata)
     assert described(found) == ['resuming LUKS volume "vault" on /dev/vdb']
     host.run.answer("cryptsetup", status=tried, having="--test-passphrase")
     before = len(host.run.commands)
@@ -140,7 +142,7 @@ def test_second_try_does_the_remaining_steps(
 
 def test_second_try_after_last_step_opens_with_clevis(host: FakeHost, sysfs: Sysfs) -> None:
     gone = State(luks_keys={"vault": "data:,"})
-    found = again(host, volume("vault", clevis=PINNED), gone, BOUND)
+    found = plan_of_next_try(host, volume("vault", clevis=PINNED), gone, BOUND)
     before = len(host.run.commands)
     assert applied(found, host) == gone
     assert host.run.argvs[before:] == [("clevis", "luks", "unlock", "-d", alias("vdb"), "-n", "vault")]
@@ -148,14 +150,14 @@ def test_second_try_after_last_step_opens_with_clevis(host: FakeHost, sysfs: Sys
 
 def test_second_try_leaves_open_volume_open(host: FakeHost, opened: Sysfs) -> None:
     gone = State(luks_keys={"vault": "data:,"})
-    found = again(host, volume("vault", clevis=PINNED), gone, BOUND)
+    found = plan_of_next_try(host, volume("vault", clevis=PINNED), gone, BOUND)
     before = len(host.run.commands)
     assert applied(found, host) == gone
     assert host.run.argvs[before:] == []
 
 
 def test_volume_with_other_key_is_not_changed(host: FakeHost, sysfs: Sysfs) -> None:
-    found = again(host, volume("vault", clevis=PINNED))
+    found = plan_of_next_try(host, volume("vault", clevis=PINNED))
     host.run.answer("cryptsetup", status=2, having="--test-passphrase")
     with pytest.raises(
         ActionFailed, match="the key of this boot does not open the LUKS volume on /dev/vdb"
@@ -187,15 +189,17 @@ def test_volume_with_other_key_is_not_changed(host: FakeHost, sysfs: Sysfs) -> N
 def test_volume_without_known_key_is_refused(
     host: FakeHost, sysfs: Sysfs, wanted: dict[str, Any], state: State, metadata: str, why: str
 ) -> None:
-    refusals = again(host, volume("vault", **wanted), state, metadata).refusals
+    refusals = plan_of_next_try(host, volume("vault", **wanted), state, metadata).refusals
     assert why in str(refusals[0])
 
 
 def test_volume_of_this_boot_without_key_slot_is_recreated(host: FakeHost, sysfs: Sysfs) -> None:
     void = '{"config": {}, "keyslots": {}}'
     for wanted in (volume("vault"), volume("vault", clevis=PINNED)):
-        assert 'creating LUKS volume "vault" on /dev/vdb' in described(again(host, wanted, OURS, void))
-        assert again(host, wanted, State(), void).refusals
+        assert 'creating LUKS volume "vault" on /dev/vdb' in described(
+            plan_of_next_try(host, wanted, OURS, void)
+        )
+        assert plan_of_next_try(host, wanted, State(), void).refusals
 
 
 # Real headers. The kernel of the tests may be unable to open volumes, so the key is tried instead.

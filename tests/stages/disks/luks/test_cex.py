@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from ignition import dataurl
 from ignition.boot.state import State
 from ignition.errors import ActionFailed
 from ignition.host.command import Command, Ran
@@ -17,6 +16,7 @@ from ignition.schemas.storage import Luks, Storage
 from ignition.stages import Plan
 from ignition.stages.disks.luks import cex
 from ignition.stages.disks.luks.step import Volumes
+from ignition.url import dataurl
 from tests.host.fakes import FakeHost
 from tests.lab.performing import applied
 from tests.lab.sysfs import Sysfs

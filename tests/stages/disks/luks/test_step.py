@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from ignition import dataurl
 from ignition.errors import ActionFailed, FetchError, IgnitionError
 from ignition.host.command import CommandFailed
 from ignition.schemas.config import Config
@@ -27,6 +26,7 @@ from ignition.stages.disks.luks.step import (
     room,
 )
 from ignition.tools.cryptsetup import Metadata
+from ignition.url import dataurl
 from tests.host.fakes import FakeHost
 from tests.lab.performing import applied
 from tests.lab.sysfs import Sysfs

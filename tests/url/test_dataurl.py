@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ignition.dataurl import MalformedDataUrl, decode, encode
+from ignition.url.dataurl import MalformedDataUrl, decode, encode
 
 
 @pytest.mark.parametrize(
