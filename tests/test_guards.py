@@ -143,7 +143,7 @@ def test_server_drops_connection_or_truncates_body(server: HttpServer) -> None:
         read(server.answer("/short", Answer(b"half", claim=8)))
 
 
-def read_in_vain(url: str) -> None:
+def read_and_ignore_errors(url: str) -> None:
     with pytest.raises(Exception, match="IncompleteRead"):
         read(url)
 
@@ -151,7 +151,7 @@ def read_in_vain(url: str) -> None:
 def test_server_stop_ends_stalled_answer() -> None:
     with HttpServer() as server:
         url = server.answer("/stalled", Answer(b"never", stall=600.0))
-        client = threading.Thread(target=read_in_vain, args=[url])
+        client = threading.Thread(target=read_and_ignore_errors, args=[url])
         client.start()
         while not server.asked():
             pass

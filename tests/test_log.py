@@ -15,7 +15,7 @@ from ignition import log
 from ignition.diagnostics import Entry, Report, Severity
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
+def logged_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [re.sub(r"op\([0-9a-f]+\)", "op(N)", line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -23,7 +23,7 @@ def test_stdout_lines_have_the_form_of_the_reference(capsys: pytest.CaptureFixtu
     log.setup(to_stdout=True)
     for say in (log.debug, log.info, log.notice, log.warning, log.error, log.critical):
         say("text with 100%s")
-    assert said(capsys) == [
+    assert logged_lines(capsys) == [
         "DEBUG    : text with 100%s",
         "INFO     : text with 100%s",
         "NOTICE   : text with 100%s",
@@ -37,7 +37,7 @@ def test_operation_logs_start_and_end(capsys: pytest.CaptureFixture[str]) -> Non
     log.setup(to_stdout=True)
     with log.prefix("files"), log.prefix("nodes"), log.step("writing /etc/x"):
         log.info("inside")
-    assert said(capsys) == [
+    assert logged_lines(capsys) == [
         "INFO     : files: nodes: op(N): [started]  writing /etc/x",
         "INFO     : files: nodes: op(N): inside",
         "INFO     : files: nodes: op(N): [finished] writing /etc/x",
@@ -48,7 +48,7 @@ def test_failure_is_logged_by_the_innermost_operation_only(capsys: pytest.Captur
     log.setup(to_stdout=True)
     with pytest.raises(OSError, match="full"), log.step("outer"), log.step("inner"):
         raise OSError("disk full")
-    assert [line for line in said(capsys) if "CRITICAL" in line] == [
+    assert [line for line in logged_lines(capsys) if "CRITICAL" in line] == [
         "CRITICAL : op(N): op(N): [failed]   inner: disk full"
     ]
 
@@ -57,11 +57,11 @@ def test_newline_in_path_does_not_start_a_log_line(capsys: pytest.CaptureFixture
     log.setup(to_stdout=True)
     with log.step('writing file "/a\nCRITICAL : forged \x1b[31m"'):
         log.info("a program said:\none\x1b[2J\n\ttwo — ü")
-    started, *said, finished = capsys.readouterr().out.splitlines()
+    started, *middle, finished = capsys.readouterr().out.splitlines()
     assert started.endswith(r'[started]  writing file "/a\nCRITICAL : forged \x1b[31m"')
     assert finished.endswith(r'[finished] writing file "/a\nCRITICAL : forged \x1b[31m"')
-    assert said[0].endswith("a program said:")
-    assert said[1:] == [r"one\x1b[2J", r"\ttwo — ü"]
+    assert middle[0].endswith("a program said:")
+    assert middle[1:] == [r"one\x1b[2J", r"\ttwo — ü"]
 
 
 def test_operation_numbers_count_up(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +90,7 @@ def test_parallel_work_keeps_its_own_prefix(capsys: pytest.CaptureFixture[str]) 
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(said(capsys)) == ["INFO     : one: working", "INFO     : two: working"]
+    assert sorted(logged_lines(capsys)) == ["INFO     : one: working", "INFO     : two: working"]
 
 
 def test_held_lines_are_logged_on_release(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,13 +99,13 @@ def test_held_lines_are_logged_on_release(capsys: pytest.CaptureFixture[str]) ->
         log.info("second")
     log.info("first")
     log.release(held)
-    assert said(capsys) == ["INFO     : first", "INFO     : disks: second"]
+    assert logged_lines(capsys) == ["INFO     : first", "INFO     : disks: second"]
 
 
 def test_report_is_logged_by_severity(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup(to_stdout=True)
     log.report(Report.of([Entry(Severity.ERROR, "bad", ("a",)), Entry(Severity.WARNING, "odd", ("b",))]))
-    assert said(capsys) == ["CRITICAL : error at $.a: bad", "WARNING  : warning at $.b: odd"]
+    assert logged_lines(capsys) == ["CRITICAL : error at $.a: bad", "WARNING  : warning at $.b: odd"]
 
 
 def test_syslog_message_has_priority_name_and_pid(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_journal_without_socket_logs_once(
     monkeypatch.setattr(log, "JOURNAL_SOCKET", str(tmp_path / "none"))
     log.journal("wrote it", {})
     log.journal("wrote something else", {})
-    assert said(capsys) == ["INFO     : cannot send to the journal: no such file or directory"]
+    assert logged_lines(capsys) == ["INFO     : cannot send to the journal: no such file or directory"]
 
 
 def test_unexpected_error_is_logged_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,7 +146,7 @@ def test_unexpected_error_is_logged_without_its_text(capsys: pytest.CaptureFixtu
     with pytest.raises(KeyError), log.step("working"):
         raise KeyError("secret")
     failure = "internal error: KeyError (a bug in Ignition; please report it with the full log)"
-    assert said(capsys)[-1] == f"CRITICAL : op(N): [failed]   working: {failure}"
+    assert logged_lines(capsys)[-1] == f"CRITICAL : op(N): [failed]   working: {failure}"
 
 
 def test_marked_error_is_not_logged_again(capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,7 +178,7 @@ def test_log_without_syslog_goes_to_stdout(
     monkeypatch.setattr(log, "SYSLOG_SOCKETS", (str(tmp_path / "none"),))
     log.setup(to_stdout=False)
     log.info("hello")
-    assert said(capsys) == ["INFO     : hello"]
+    assert logged_lines(capsys) == ["INFO     : hello"]
 
 
 @pytest.mark.parametrize("trouble", ["nobody reads on", "full"])

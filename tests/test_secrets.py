@@ -375,80 +375,78 @@ def fields_of(value: Any) -> set[str]:
     return set()
 
 
-Spoil = Callable[[dict[str, Any], HttpServer, Programs], None]
+Fault = Callable[[dict[str, Any], HttpServer, Programs], None]
 
 
-def another_hash(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def local_hash_mismatch(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["storage"]["files"][0]["contents"]["verification"] = {"hash": f"sha256-{'0' * 64}"}
 
 
-def another_hash_of_a_remote_file(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def remote_hash_mismatch(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["storage"]["files"][4]["contents"]["verification"] = {"hash": f"sha512-{'0' * 128}"}
 
 
-def forbidden(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def http_403_file(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["storage"]["files"][4]["contents"] = remote(server, "/f", Answer(f"no {MARK}".encode(), 403))
 
 
-def forbidden_reference(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def http_403_reference(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     remote(server, "/child.ign", Answer(f"no {MARK}".encode(), 403))
 
 
-def unreachable(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def connection_refused(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     contents = config["storage"]["files"][4]["contents"]
     contents["source"] = contents["source"].replace(f":{server.port}/", ":1/")
 
 
-def broken_off(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def truncated_download(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     remote(server, "/f", Answer(MARK.encode(), claim=1000))
 
 
-def not_gzip(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def invalid_gzip(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["storage"]["files"][1]["contents"]["compression"] = "gzip"
 
 
-def redirected(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def redirect_to_missing_file(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     to = f"http://other:{marked('there')}@127.0.0.1:{server.port}/gone?sig={marked('sas')}"
     remote(server, "/f", Answer.redirect(to))
 
 
-def proxy_out_of_reach(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def unreachable_proxy(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     source = f"https://user:{marked('password')}@192.0.2.1/f?sig={marked('sas')}"
     config["storage"]["files"][4]["contents"]["source"] = source
 
 
-def a_bucket_out_of_reach(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def unreachable_s3_bucket(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["storage"]["files"][4]["contents"] = {"source": "s3://bucket/key"}
 
 
-def a_program_that_repeats_its_arguments(
-    config: dict[str, Any], server: HttpServer, programs: Programs
-) -> None:
+def program_printing_its_arguments(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     programs.add("usermod", script='echo "usermod: what is $*?" >&2; exit 3')
 
 
-def a_program_that_is_missing(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def missing_program(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     (programs.directory / "groupadd").unlink()
 
 
-def a_user_that_is_not_made(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def user_not_created(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["passwd"]["users"][1]["sshAuthorizedKeys"] = [marked("authorized")]
     programs.add("useradd")
 
 
-def a_file_that_exists(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def existing_file(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["storage"]["files"].append({"path": "/etc/passwd", "contents": inline(marked("other"))})
 
 
-def an_owner_that_does_not_exist(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def unknown_owner(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["storage"]["files"][0]["user"] = {"name": "nobody-like-this"}
 
 
-def a_reference_that_is_no_config(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def malformed_reference(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     remote(server, "/child.ign", f'{{"ignition": {{"version": "3.4.0"}}, "x": {MARK}'.encode())
 
 
-def a_reference_of_another_language(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def cloud_config_reference(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     remote(server, "/child.ign", f"#cloud-config\npassword: {MARK}\n".encode())
 
 
@@ -457,61 +455,59 @@ def wrong_types(config: dict[str, Any], server: HttpServer, programs: Programs) 
     config["storage"]["files"][0]["contents"] = marked("contents")
 
 
-def a_malformed_source(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def malformed_source(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["storage"]["files"][0]["contents"]["source"] = f"data:;base64,{marked('contents')}=%"
 
 
-def a_header_that_cannot_be_sent(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def header_with_newline(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     headers = config["storage"]["files"][4]["contents"]["httpHeaders"]
     headers[0]["value"] = f"Bearer {marked('bearer')}\nX-Another: {marked('header')}"
 
 
-def a_whole_header_in_place_of_its_name(
-    config: dict[str, Any], server: HttpServer, programs: Programs
-) -> None:
+def whole_header_as_name(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     headers = config["storage"]["files"][4]["contents"]["httpHeaders"]
     headers[0] = {"name": f"Authorization: Bearer {marked('bearer')}", "value": "x"}
 
 
-def a_whole_header_without_a_value(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def whole_header_as_name_without_value(
+    config: dict[str, Any], server: HttpServer, programs: Programs
+) -> None:
     headers = config["storage"]["files"][4]["contents"]["httpHeaders"]
     headers[0] = {"name": f"Authorization: Bearer {marked('bearer')}"}
 
 
-def an_address_that_is_none(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def malformed_url(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["storage"]["files"][4]["contents"]["source"] = f"http://user:{marked('password')}@ho st/"
 
 
-def an_address_without_slashes(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def url_without_slashes(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["storage"]["files"][4]["contents"]["source"] = f"user:{marked('password')}@127.0.0.1/f"
 
 
-def a_proxy_that_is_none(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def malformed_proxy(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["ignition"]["proxy"]["httpProxy"] = f"http://user:{marked('proxy')}@host:port"
 
 
-def a_certificate_that_is_none(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def malformed_certificate(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     authorities = [{"source": f"data:,{marked('certificate')}"}]
     config["ignition"]["security"] = {"tls": {"certificateAuthorities": authorities}}
 
 
-def a_hash_that_no_program_can_get(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def password_hash_with_nul(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     config["passwd"]["users"][1]["passwordHash"] = f"$6${marked('hash')}\0"
 
 
-def units_that_are_none(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def malformed_units(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     (unit,) = config["systemd"]["units"]
     unit["contents"] = f"[Service]\nEnvironment TOKEN {marked('unit')}\n"
     unit["dropins"][0]["contents"] = f"[Service\nEnvironment=X={marked('dropin')}\n"
 
 
-def kernel_arguments_that_cannot_be_set(
-    config: dict[str, Any], server: HttpServer, programs: Programs
-) -> None:
+def failing_kargs_helper(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     programs.add("ignition-kargs-helper", script='echo "no boot loader" >&2; exit 1')
 
 
-def volumes_that_cannot_be_made(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
+def luks_without_devices(config: dict[str, Any], server: HttpServer, programs: Programs) -> None:
     url = f"http://user:{marked('tang')}@127.0.0.1:1/?token={marked('tang')}"
     custom = {"pin": "tang", "config": json.dumps({"url": url, "thp": marked("thumbprint")})}
     config["storage"]["luks"] = [
@@ -523,38 +519,38 @@ def volumes_that_cannot_be_made(config: dict[str, Any], server: HttpServer, prog
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "fault",
     [
-        a_header_that_cannot_be_sent,
-        a_whole_header_in_place_of_its_name,
-        a_whole_header_without_a_value,
-        an_address_that_is_none,
-        an_address_without_slashes,
-        a_proxy_that_is_none,
-        a_certificate_that_is_none,
-        a_hash_that_no_program_can_get,
-        units_that_are_none,
-        kernel_arguments_that_cannot_be_set,
-        volumes_that_cannot_be_made,
-        another_hash,
-        another_hash_of_a_remote_file,
-        forbidden,
-        forbidden_reference,
-        unreachable,
-        broken_off,
-        not_gzip,
-        redirected,
-        proxy_out_of_reach,
-        a_bucket_out_of_reach,
-        a_program_that_repeats_its_arguments,
-        a_program_that_is_missing,
-        a_user_that_is_not_made,
-        a_file_that_exists,
-        an_owner_that_does_not_exist,
-        a_reference_that_is_no_config,
-        a_reference_of_another_language,
+        header_with_newline,
+        whole_header_as_name,
+        whole_header_as_name_without_value,
+        malformed_url,
+        url_without_slashes,
+        malformed_proxy,
+        malformed_certificate,
+        password_hash_with_nul,
+        malformed_units,
+        failing_kargs_helper,
+        luks_without_devices,
+        local_hash_mismatch,
+        remote_hash_mismatch,
+        http_403_file,
+        http_403_reference,
+        connection_refused,
+        truncated_download,
+        invalid_gzip,
+        redirect_to_missing_file,
+        unreachable_proxy,
+        unreachable_s3_bucket,
+        program_printing_its_arguments,
+        missing_program,
+        user_not_created,
+        existing_file,
+        unknown_owner,
+        malformed_reference,
+        cloud_config_reference,
         wrong_types,
-        a_malformed_source,
+        malformed_source,
     ],
 )
 @pytest.mark.parametrize("sink", ["--log-to-stdout=false", "--log-to-stdout"])
@@ -562,7 +558,7 @@ def test_failing_run_prints_no_secret(
     machine: Machine,
     server: HttpServer,
     programs: Programs,
-    spoil: Spoil,
+    fault: Fault,
     sink: str,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -570,7 +566,7 @@ def test_failing_run_prints_no_secret(
     monkeypatch.setenv("PATH", str(programs.directory))
     add_working_programs(programs, machine)
     config = full(server)
-    spoil(config, server, programs)
+    fault(config, server, programs)
     machine.give(config)
     assert machine.boot(sink) == 1
     card = (machine.run / "failure").read_text()
@@ -639,18 +635,18 @@ COMMANDS: dict[str, Callable[[str, str], list[str]]] = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
-    "spoil",
+    "fault",
     [
         None,
-        another_hash,
-        forbidden,
-        forbidden_reference,
-        an_address_that_is_none,
-        a_file_that_exists,
+        local_hash_mismatch,
+        http_403_file,
+        http_403_reference,
+        malformed_url,
+        existing_file,
         wrong_types,
-        a_malformed_source,
-        units_that_are_none,
-        a_hash_that_no_program_can_get,
+        malformed_source,
+        malformed_units,
+        password_hash_with_nul,
     ],
 )
 def test_other_commands_print_no_secret(
@@ -658,15 +654,15 @@ def test_other_commands_print_no_secret(
     server: HttpServer,
     programs: Programs,
     command: str,
-    spoil: Spoil | None,
+    fault: Fault | None,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("PATH", str(programs.directory))
     add_working_programs(programs, machine)
     config = full(server)
-    if spoil:
-        spoil(config, server, programs)
+    if fault:
+        fault(config, server, programs)
     machine.give(config)
     words = COMMANDS[command](str(machine.directory / "config.ign"), str(machine.root))
     monkeypatch.setattr(sys, "argv", ["ignition", *words])

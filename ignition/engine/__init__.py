@@ -110,15 +110,15 @@ class Options:
 
 @dataclass
 class Boot:
-    """What this process knows of the boot; passed from stage to stage.
+    """The boot as this process knows it; passed from stage to stage.
 
     Attributes:
         options: the command line.
         provider: the platform's provider.
         states: the state of all stages.
-        base: the image's base configs, merged; None if the image has none.
-        user: the user's config, once it is known.
-        awaits_config: whether the config itself has to come over the network.
+        base: the merged base configs; None if the image has none.
+        user: the user's config; None until it is fetched or read from the cache.
+        awaits_config: whether fetching the config needs the network.
         awaited: places in the config whose resources need the network.
     """
 

@@ -66,7 +66,7 @@ class Machine:
         )
 
     @property
-    def gates(self) -> set[str]:
+    def pending_stages(self) -> set[str]:
         return {path.name for path in (self.run / "stages").iterdir()}
 
     @property
@@ -168,14 +168,14 @@ class TestFetchOffline:
         assert machine.stage("fetch-offline") == 0
         assert machine.cached["ignition"]["version"] == "3.7.0-experimental"
         assert machine.cached["storage"]["files"][0]["path"] == "/etc/x"
-        assert machine.gates == {"kargs", "disks", "mount", "files", "umount"}
+        assert machine.pending_stages == {"kargs", "disks", "mount", "files", "umount"}
         assert not (machine.run / "neednet").exists()
         assert state.read(str(machine.run / "state")).fetched == (FetchedConfig("user", "file", False),)
 
     def test_fetch_offline_marks_only_stages_with_work_pending(self, machine: Machine) -> None:
         machine.give(MINIMAL)
         assert machine.stage("fetch-offline") == 0
-        assert machine.gates == {"files"}
+        assert machine.pending_stages == {"files"}
 
     def test_config_cache_is_not_world_readable(self, machine: Machine) -> None:
         machine.give(MINIMAL)
@@ -188,7 +188,7 @@ class TestFetchOffline:
         assert machine.stage("fetch-offline", "--then=files") == 0
         assert "$.storage.files.1.contents" in (machine.run / "neednet").read_text()
         assert machine.cache.exists()
-        assert machine.gates == {"files"}
+        assert machine.pending_stages == {"files"}
 
     def test_then_stages_without_network_needs_run_at_once(
         self, machine: Machine, programs: Programs
@@ -202,7 +202,7 @@ class TestFetchOffline:
         )
         assert machine.stage("fetch-offline", "--then=kargs,files") == 0
         assert [call.argv[1:] for call in programs.calls] == [("--should-exist", "quiet")]
-        assert machine.gates == {"files"}
+        assert machine.pending_stages == {"files"}
 
     def test_then_stages_with_network_needs_wait(self, machine: Machine) -> None:
         machine.give(
@@ -214,7 +214,7 @@ class TestFetchOffline:
             }
         )
         assert machine.stage("fetch-offline", "--then=kargs,disks") == 0
-        assert machine.gates == {"disks", "files"}
+        assert machine.pending_stages == {"disks", "files"}
 
     def test_fetch_offline_remote_reference_requests_network_and_writes_no_cache(
         self, machine: Machine
@@ -231,7 +231,7 @@ class TestFetchOffline:
         machine.give(config)
         assert machine.stage("fetch-offline") == 0
         assert machine.cached["ignition"]["version"] == "3.7.0-experimental"
-        assert machine.gates == {"files"}
+        assert machine.pending_stages == {"files"}
 
     def test_fetch_offline_merges_local_references(self, machine: Machine) -> None:
         child = inline(storage(files=[file("/c", "data:,")]))
@@ -419,7 +419,7 @@ class TestFailure:
             assert "set ignition.platform.id= on the kernel's command line" in told
 
 
-class TestWhatAFailedStageLeaves:
+class TestPersistedState:
     def test_second_try_knows_directories_of_the_first(self, machine: Machine, programs: Programs) -> None:
         programs.add("mount", status=32)
         machine.give(storage(filesystems=[{"device": "/dev/a", "format": "ext4", "path": "/home/core"}]))

@@ -31,7 +31,7 @@ QUERIES = {"wipefs": "--json", "blkid": "-p"}
 DISK_PROGRAMS = (*loop.PROGRAMS, "sfdisk", "wipefs", "blkid", "mkfs.ext4", "mkfs.xfs")
 
 
-def looking(command: Command) -> Ran:
+def run_query(command: Command) -> Ran:
     """Run real programs, but only those that write nothing."""
     assert command.argv[1] == QUERIES[command.program]
     assert not {"--all", "-a", "--force"} & set(command.argv)
@@ -40,15 +40,15 @@ def looking(command: Command) -> Ran:
 
 def preview(config: Config, root: Path, *, real: bool = False, system: str = "") -> list[StagePreview]:
     """Preview this machine if `real`, else an artificial one."""
-    gate = looking if real else FakeRun()
+    run_program = run_query if real else FakeRun()
     if not (real or system):
-        system = str(made_up(root.parent / "made-up").system)
-    host = preview_host(str(root), gate, Fetcher(offline=True), system or "/")
+        system = str(artificial_system(root.parent / "made-up").system)
+    host = preview_host(str(root), run_program, Fetcher(offline=True), system or "/")
     with only_looking():
         return list(previewed(config, host, State()))
 
 
-def made_up(directory: Path) -> Sysfs:
+def artificial_system(directory: Path) -> Sysfs:
     """Return an empty artificial system."""
     made = Sysfs(directory)
     (made.system / "proc/mdstat").write_text("Personalities : [raid1] \n")
@@ -57,7 +57,7 @@ def made_up(directory: Path) -> Sysfs:
     return made
 
 
-def told(previews: list[StagePreview], *stages: str) -> list[tuple[str, str]]:
+def effects_of(previews: list[StagePreview], *stages: str) -> list[tuple[str, str]]:
     effects = [each for stage in previews if not stages or stage.stage in stages for each in stage.effects]
     return [(each.does.value, each.what) for each in effects]
 
@@ -119,7 +119,7 @@ class TestDisks:
         before = digest(tmp_path / "disk")
         first = preview(config, root, real=True)
         assert conflicts(first) == []
-        assert told(first, "disks", "mount") == [
+        assert effects_of(first, "disks", "mount") == [
             ("create", f"the partition table of {disk}"),
             ("create", f"partition 1 of {disk}"),
             ("create", f"partition 2 of {disk}"),
@@ -145,7 +145,7 @@ class TestDisks:
         make(made, tmp_path)
         before = digest(tmp_path / "disk")
         again = preview(made, root, real=True)
-        assert {does for does, _ in told(again, "disks")} == {"keep"}
+        assert {does for does, _ in effects_of(again, "disks")} == {"keep"}
 
         wiped = config_of(
             storage={
@@ -203,8 +203,8 @@ class TestDisks:
             "$.storage.filesystems.2",
             "$.storage.files.1",
         ]
-        assert ("unknown", "filesystem /dev/disk/by-partlabel/there") in told(shown)
-        assert ("create", f"ext4 on {disk}p1") in told(shown)
+        assert ("unknown", "filesystem /dev/disk/by-partlabel/there") in effects_of(shown)
+        assert ("create", f"ext4 on {disk}p1") in effects_of(shown)
 
     def test_deleted_partition_is_missing_for_filesystem(self, disk: str, tmp_path: Path, root: Path) -> None:
         make(config_of(storage={"disks": [{"device": disk, "partitions": [{"number": 1}]}]}), tmp_path)
@@ -216,7 +216,7 @@ class TestDisks:
             }
         )
         shown = preview(config, root, real=True)
-        assert told(shown, "disks") == [("destroy", f"partition 1 of {disk}")]
+        assert effects_of(shown, "disks") == [("destroy", f"partition 1 of {disk}")]
         assert conflicts(shown) == [
             f"$.storage.filesystems.0: device {disk}p1 not found: its partition will be deleted"
         ]
@@ -253,7 +253,7 @@ def test_files_users_and_units_need_no_program(root: Path) -> None:
     )
     before = tree_of(str(root))
     shown = preview(config, root)
-    assert told(shown, "files") == [
+    assert effects_of(shown, "files") == [
         ("create", 'group "wheel"'),
         ("create", 'user "core"'),
         ("destroy", 'user "old"'),
@@ -297,7 +297,7 @@ def test_files_on_unmounted_filesystem_are_unknown(root: Path, tmp_path: Path) -
 
 def test_kernel_arguments_are_shown_without_values(root: Path) -> None:
     shown = preview(config_of(kernelArguments={"shouldExist": ["key=s3cr3t"]}), root)
-    assert told(shown, "kargs") == [("unknown", "booting with the kernel argument key")]
+    assert effects_of(shown, "kargs") == [("unknown", "booting with the kernel argument key")]
     assert "s3cr3t" not in repr(shown)
 
 
@@ -314,7 +314,7 @@ def test_step_that_cannot_observe_is_unknown_and_others_continue(
 ) -> None:
     monkeypatch.setenv("IGNITION_BOOT_ID_PATH", "/nowhere")
     shown = preview(config_of(storage={"files": [{"path": "/etc/b"}]}), root)
-    assert told(shown) == [("create", "file /etc/b"), ("unknown", "other effects of the step result")]
+    assert effects_of(shown) == [("create", "file /etc/b"), ("unknown", "other effects of the step result")]
 
 
 def test_only_looking_detects_writes(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ class TestArraysAndVolumes:
 
     @pytest.fixture
     def system(self, tmp_path: Path) -> str:
-        made = made_up(tmp_path / "system")
+        made = artificial_system(tmp_path / "system")
         for name in ("a", "b", "c", "d"):
             made.disk(name, 1 << 20)
         return str(made.system)
@@ -355,7 +355,7 @@ class TestArraysAndVolumes:
         )
         shown = preview(config, root, system=system)
         assert conflicts(shown) == []
-        assert told(shown)[:-1] == [
+        assert effects_of(shown)[:-1] == [
             ("create", "RAID array md"),
             ("create", "LUKS volume secret"),
             ("create", "ext4 on /dev/mapper/secret"),
@@ -384,11 +384,11 @@ class TestArraysAndVolumes:
                 'and the initramfs has no module "raid456"'
             ),
         ]
-        assert ("create", "LUKS volume secret") in told(shown)
-        assert ("create", "ext4 on /dev/mapper/secret") in told(shown)
+        assert ("create", "LUKS volume secret") in effects_of(shown)
+        assert ("create", "ext4 on /dev/mapper/secret") in effects_of(shown)
 
     def test_partition_is_found_by_udev_name_of_its_disk(self, root: Path, tmp_path: Path) -> None:
-        sysfs = made_up(tmp_path / "other")
+        sysfs = artificial_system(tmp_path / "other")
         sysfs.disk("vdb", 64 << 20)
         sysfs.link("/dev/disk/by-id/virtio-x", "/dev/vdb")
         disk = {"device": "/dev/disk/by-id/virtio-x"}
@@ -418,7 +418,7 @@ class TestArraysAndVolumes:
         )
         shown = preview(config, root, system=system)
         assert conflicts(shown) == ["$.storage.raid.0: device /dev/none not found"]
-        assert told(shown, "disks") == [
+        assert effects_of(shown, "disks") == [
             ("create", "RAID array other"),
             ("unknown", "LUKS volume secret"),
             ("unknown", "filesystem /dev/mapper/secret"),
@@ -440,7 +440,7 @@ def test_symlink_in_mount_point_path_is_conflict(root: Path) -> None:
     shown = preview(config, root)
     reason = "cannot mount at /data/x: /data in the target root is a symlink"
     assert conflicts(shown) == [f"$.storage.filesystems.0.path: {reason}"]
-    assert told(shown, "mount") == [
+    assert effects_of(shown, "mount") == [
         ("create", "other mounted at /srv"),
         ("create", "third mounted at /srv/data"),
     ]
@@ -453,5 +453,5 @@ def test_wiped_luks_device_shows_lost_contents(disk: str, tmp_path: Path, root: 
     before = digest(tmp_path / "disk")
     shown = preview(config_of(storage={"luks": [volume]}), root, real=True)
     assert effect(shown, f"wiping all signatures of {disk}").lost == (f'on {disk}: ext4 "OLD"',)
-    assert ("create", "LUKS volume secret") in told(shown)
+    assert ("create", "LUKS volume secret") in effects_of(shown)
     assert digest(tmp_path / "disk") == before

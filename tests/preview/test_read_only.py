@@ -26,7 +26,7 @@ from ignition.resource import Fetcher
 from ignition.stages import STAGES
 from tests.host.fakes import FakeRun
 from tests.lab.readonly import only_looking
-from tests.preview.test_preview import made_up
+from tests.preview.test_preview import artificial_system
 from tests.stages.files.lab import config_of, tree_of
 
 
@@ -118,7 +118,7 @@ def root(tmp_path: Path) -> Path:
 def test_whole_preview_calls_no_mutator_and_writes_nothing(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    system = made_up(tmp_path / "system")
+    system = artificial_system(tmp_path / "system")
     for name in ("a", "b", "d"):
         system.disk(name, 1 << 20)
     host = preview_host(str(root), FakeRun(), Fetcher(offline=True), str(system.system))

@@ -12,7 +12,7 @@ from ignition.preview import preview as previewed
 from ignition.resource import Fetcher
 from tests.host.fakes import FakeRun
 from tests.lab.readonly import only_looking
-from tests.preview.test_preview import conflicts, effect, made_up, told
+from tests.preview.test_preview import conflicts, effect, artificial_system, effects_of
 from tests.stages.files.lab import config_of
 
 TANG = {"url": "http://tang.example", "thumbprint": "THP"}
@@ -22,7 +22,7 @@ BOUND = '{"config": {}, "tokens": {"0": {"type": "clevis", "keyslots": ["1"]}}}'
 
 
 def preview(tmp_path: Path, run: FakeRun, state: State | None = None, **more: Any) -> list[StagePreview]:
-    made = made_up(tmp_path / "system")
+    made = artificial_system(tmp_path / "system")
     made.disk("a", 1 << 20)
     volume = {"name": "v", "device": "/dev/a", "clevis": PINS, **more}
     (tmp_path / "root/etc").mkdir(parents=True)
@@ -35,7 +35,7 @@ def test_new_clevis_volume_is_created(tmp_path: Path) -> None:
     run = FakeRun()
     shown = preview(tmp_path, run)
     assert conflicts(shown) == []
-    assert told(shown)[:2] == [("create", "LUKS volume v"), ("change", "lines in /etc/crypttab")]
+    assert effects_of(shown)[:2] == [("create", "LUKS volume v"), ("change", "lines in /etc/crypttab")]
     assert effect(shown, "LUKS volume v").detail == (
         "on /dev/a, unlocked by all of the Tang server at http://tang.example, the TPM 2"
     )
@@ -53,7 +53,7 @@ def test_existing_clevis_volume_is_conflict_or_lost(tmp_path: Path) -> None:
     shown = preview(tmp_path / "1", there(FakeRun()))
     assert conflicts(shown)[0].startswith("$.storage.luks.0.wipeVolume: cannot use /dev/a as LUKS volume")
     shown = preview(tmp_path / "2", there(FakeRun()), wipeVolume=True)
-    assert [each for each in told(shown) if "/dev/a" in each[1]] == [
+    assert [each for each in effects_of(shown) if "/dev/a" in each[1]] == [
         ("destroy", "wiping all signatures of /dev/a")
     ]
 

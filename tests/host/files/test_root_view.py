@@ -83,7 +83,7 @@ def identity(look: Callable[[], os.stat_result]) -> Answer:
 
 
 @contextmanager
-def grown(tree: Tree) -> Iterator[tuple[Path, Root]]:
+def created_tree(tree: Tree) -> Iterator[tuple[Path, Root]]:
     with tempfile.TemporaryDirectory() as directory:
         top = Path(directory) / "root"
         top.mkdir()
@@ -96,7 +96,7 @@ class Outcome:
 
 
 @contextmanager
-def possible(*errors: int) -> Iterator[Outcome]:
+def accepting(*errors: int) -> Iterator[Outcome]:
     """Accept errors with these numbers."""
     outcome = Outcome()
     try:
@@ -107,7 +107,7 @@ def possible(*errors: int) -> Iterator[Outcome]:
         outcome.failed = True
 
 
-def outside_of(top: Path) -> list[str]:
+def paths_outside(top: Path) -> list[str]:
     return sorted(os.listdir(top.parent))
 
 
@@ -120,7 +120,7 @@ some = settings(many, max_examples=150)
 @example([("/a", "/b"), ("/b", "/c"), ("/c", "directory")], ["/a/x", "/a"])
 @example([("/a", "../../.."), ("/b", "a/../b")], ["/a/a/b", "/b/c"])
 def test_lstat_resolves_paths_like_a_chroot(tree: Tree, asked: list[str]) -> None:
-    with grown(tree) as (top, root):
+    with created_tree(tree) as (top, root):
         expected = in_chroot(top, lambda: [identity(lambda path=path: os.lstat(path)) for path in asked])  # type: ignore[misc]
         assert [identity(lambda path=path: root.lstat(path)) for path in asked] == expected  # type: ignore[misc]
 
@@ -128,8 +128,8 @@ def test_lstat_resolves_paths_like_a_chroot(tree: Tree, asked: list[str]) -> Non
 @some
 @given(trees, paths)
 def test_resolved_path_has_no_symlinks_and_names_the_same_object(tree: Tree, path: str) -> None:
-    with grown(tree) as (top, root):
-        with possible(errno.ELOOP, errno.ENOTDIR) as outcome:
+    with created_tree(tree) as (top, root):
+        with accepting(errno.ELOOP, errno.ENOTDIR) as outcome:
             resolved = root.resolve(path)
         if outcome.failed:
             return
@@ -144,30 +144,30 @@ def test_resolved_path_has_no_symlinks_and_names_the_same_object(tree: Tree, pat
 @example([("/a", "/b"), ("/b", "../../../x")], "/a/f")
 @example([("/a", "b/../../c")], "/a/f")
 def test_write_stays_inside_and_is_found_in_a_chroot(tree: Tree, path: str) -> None:
-    with grown(tree) as (top, root):
-        before = outside_of(top)
+    with created_tree(tree) as (top, root):
+        before = paths_outside(top)
         directory = in_chroot(top, lambda: identity(lambda: os.stat(os.path.dirname(path))))
-        with possible(errno.ELOOP, errno.EISDIR, errno.ENOTDIR) as outcome:
+        with accepting(errno.ELOOP, errno.EISDIR, errno.ENOTDIR) as outcome:
             place = root.resolve(path)
             root.write(path, b"written")
         if not outcome.failed:
             assert directory in {errno.ENOENT, identity(lambda: os.stat(f"{top}{os.path.dirname(place)}"))}
             assert in_chroot(top, lambda: Path(place).read_bytes()) == b"written"
             assert stat.S_ISREG(root.lstat(place).st_mode)
-        assert outside_of(top) == before
+        assert paths_outside(top) == before
 
 
 @some
 @given(trees, paths)
 def test_remove_stays_inside(tree: Tree, path: str) -> None:
-    with grown(tree) as (top, root):
+    with created_tree(tree) as (top, root):
         (top.parent / "a").mkdir()
         root.write("/kept", b"")
-        with possible(errno.ELOOP, errno.ENOTDIR) as outcome:
+        with accepting(errno.ELOOP, errno.ENOTDIR) as outcome:
             root.remove(path)
         if not outcome.failed:
             assert not root.exists(path)
-        assert outside_of(top) == ["a", "root"]
+        assert paths_outside(top) == ["a", "root"]
         assert root.exists("/kept")
 
 

@@ -145,7 +145,7 @@ def test_space_of_named_partitions_is_free() -> None:
     assert isinstance(misfit, Misfit)
 
 
-def differ(
+def differences_of(
     wanted: dict[str, Any], there: gpt.Entry, extent: Extent | None = None
 ) -> list[tuple[str, str, str]]:
     (resolved,) = resolve(disk({"number": there.number, **wanted}), PATH, table(there), 512)
@@ -168,7 +168,7 @@ THERE = entry(1, 2048, 4096, "root", LINUX, "11111111-2222-3333-4444-55555555aaa
     ],
 )
 def test_differences_of_matching_object_is_empty(same: dict[str, Any]) -> None:
-    assert differ(same, THERE) == []
+    assert differences_of(same, THERE) == []
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_differences_of_matching_object_is_empty(same: dict[str, Any]) -> None:
     ],
 )
 def test_differences_lists_each_mismatch(other: dict[str, Any], found: tuple[str, str, str]) -> None:
-    assert differ(other, THERE) == [found]
+    assert differences_of(other, THERE) == [found]
 
 
 def test_differences_with_extent_compares_extent() -> None:
-    assert differ({}, THERE, Extent(2048, 8192)) == [("sizeMiB", "4096", "8192")]
+    assert differences_of({}, THERE, Extent(2048, 8192)) == [("sizeMiB", "4096", "8192")]

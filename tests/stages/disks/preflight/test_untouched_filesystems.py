@@ -51,7 +51,7 @@ def fs(device: str, **more: Any) -> tuple[Filesystem, ...]:
     return (Filesystem(device=device, format="ext4", **more),)
 
 
-def looked_at(host: FakeHost, **sections: Any) -> list[int]:
+def untouched_indices(host: FakeHost, **sections: Any) -> list[int]:
     config = Config(storage=Storage(**sections))
     return list(observe(config, places(config, host), host, State()))
 
@@ -106,7 +106,7 @@ def test_mismatch_on_untouched_device_is_refused_before_any_write(host: FakeHost
     ],
 )
 def test_untouched_filesystems_table(host: FakeHost, sections: dict[str, Any], indices: list[int]) -> None:
-    assert looked_at(host, **sections) == indices
+    assert untouched_indices(host, **sections) == indices
 
 
 def test_open_volumes_and_running_arrays_are_not_untouched(host: FakeHost) -> None:
@@ -117,4 +117,4 @@ def test_open_volumes_and_running_arrays_are_not_untouched(host: FakeHost) -> No
     sysfs.link("/dev/md/m", "/dev/md127")
     wanted = (*fs("/dev/mapper/v"), *fs("/dev/md/m"))
     volume, array = Luks(name="v", device="/dev/vdd1"), Raid(name="m", devices=("/dev/vdd2",))
-    assert looked_at(host, luks=(volume,), raid=(array,), filesystems=wanted) == []
+    assert untouched_indices(host, luks=(volume,), raid=(array,), filesystems=wanted) == []

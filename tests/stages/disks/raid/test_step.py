@@ -116,7 +116,9 @@ def holds(host: FakeHost, **types: str) -> None:
     host.run.answer("wipefs", stdout=json.dumps({"signatures": listed}), having="--json")
 
 
-def belongs(host: FakeHost, *names: str, level: str = "raid1", name: str = "data", uuid: str = "1:2") -> None:
+def add_members(
+    host: FakeHost, *names: str, level: str = "raid1", name: str = "data", uuid: str = "1:2"
+) -> None:
     """Make the devices members of a RAID array of two."""
     text = f"MD_LEVEL={level}\nMD_DEVICES=2\nMD_NAME=any:{name}\nMD_UUID={uuid}\n"
     for each in names:
@@ -188,8 +190,8 @@ def test_independent_arrays_are_created_in_parallel_before_dependent_ones(
     running(sysfs, "md127", "a", "vdb", "vdc")
     running(sysfs, "md126", "b", "vdd", "vde")
     holds(host, **dict.fromkeys(("vdb", "vdc", "vdd", "vde"), "linux_raid_member"))
-    belongs(host, "vdb", "vdc", name="a")
-    belongs(host, "vdd", "vde", name="b")
+    add_members(host, "vdb", "vdc", name="a")
+    add_members(host, "vdd", "vde", name="b")
     host.devices.links = {"/dev/md/a": "/dev/md127", "/dev/md/b": "/dev/md126"}
     found = plan(host, *arrays, rank=1)
     assert described(found) == ["creating RAID array top (raid0) of /dev/md/a, /dev/md/b"]
@@ -207,7 +209,7 @@ def test_refusals_of_upper_arrays_come_before_any_write(host: FakeHost, sysfs: S
 
 def test_matching_array_is_kept(host: FakeHost, sysfs: Sysfs) -> None:
     holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
-    belongs(host, "vdb", "vdc")
+    add_members(host, "vdb", "vdc")
     running(sysfs, "md127", "data", "vdb", "vdc")
     found = plan(host, array())
     assert (found.actions, found.refusals, found.creates) == ((), (), frozenset())
@@ -216,7 +218,7 @@ def test_matching_array_is_kept(host: FakeHost, sysfs: Sysfs) -> None:
 
 def test_stopped_matching_array_is_assembled(host: FakeHost, sysfs: Sysfs) -> None:
     holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
-    belongs(host, "vdb", "vdc")
+    add_members(host, "vdb", "vdc")
     found = plan(host, array())
     assert described(found) == ["assembling RAID array data of /dev/vdb, /dev/vdc"]
     applied(found, host)
@@ -229,8 +231,8 @@ def test_stopped_matching_array_is_assembled(host: FakeHost, sysfs: Sysfs) -> No
 def test_array_on_stopped_array_is_decided_when_that_runs(host: FakeHost, sysfs: Sysfs) -> None:
     """Otherwise it would look empty and be recreated."""
     holds(host, vdb="linux_raid_member", vdc="linux_raid_member", vdd="linux_raid_member")
-    belongs(host, "vdb", "vdc")
-    belongs(host, "vdd", level="raid0", name="top", uuid="5:6")
+    add_members(host, "vdb", "vdc")
+    add_members(host, "vdd", level="raid0", name="top", uuid="5:6")
     arrays = (array(), array("top", "/dev/md/data", "/dev/vdd", level="raid0"))
     assert described(plan(host, *arrays)) == ["assembling RAID array data of /dev/vdb, /dev/vdc"]
 
@@ -244,7 +246,7 @@ def test_array_on_stopped_array_is_decided_when_that_runs(host: FakeHost, sysfs:
     host.devices.links["/dev/md/data"] = "/dev/md127"
     types = dict.fromkeys(("vdb", "vdc", "vdd", "md127"), "linux_raid_member")
     holds(host, **types)
-    belongs(host, "md127", level="raid0", name="top", uuid="5:6")
+    add_members(host, "md127", level="raid0", name="top", uuid="5:6")
     assert described(plan(host, *arrays, rank=1)) == ["assembling RAID array top of /dev/md/data, /dev/vdd"]
 
 
@@ -257,8 +259,8 @@ def test_array_on_running_array_is_observed(host: FakeHost, sysfs: Sysfs) -> Non
         vdd="linux_raid_member",
     )
     host.devices.links["/dev/md/data"] = "/dev/md127"
-    belongs(host, "vdb", "vdc")
-    belongs(host, "md127", "vdd", level="raid0", name="top", uuid="5:6")
+    add_members(host, "vdb", "vdc")
+    add_members(host, "md127", "vdd", level="raid0", name="top", uuid="5:6")
     running(sysfs, "md127", "data", "vdb", "vdc")
     running(sysfs, "md126", "top", "md127", "vdd")
     arrays = (array(), array("top", "/dev/md/data", "/dev/vdd", level="raid0"))
@@ -270,7 +272,7 @@ def test_array_on_running_array_is_observed(host: FakeHost, sysfs: Sysfs) -> Non
 def test_signatures_on_unused_members_are_replaced_and_named(host: FakeHost, sysfs: Sysfs) -> None:
     """The reference uses `mdadm --force`."""
     holds(host, vdb="ext4", vdc="linux_raid_member")
-    belongs(host, "vdc", name="old")
+    add_members(host, "vdc", name="old")
     assert described(plan(host, array())) == [
         (
             "creating RAID array data (raid1) of /dev/vdb, /dev/vdc, replacing ext4 on /dev/vdb, "
@@ -281,7 +283,7 @@ def test_signatures_on_unused_members_are_replaced_and_named(host: FakeHost, sys
 
 def test_members_of_other_running_array_are_refused(host: FakeHost, sysfs: Sysfs) -> None:
     holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
-    belongs(host, "vdb", "vdc", level="raid0")
+    add_members(host, "vdb", "vdc", level="raid0")
     running(sysfs, "md127", "data", "vdb", "vdc")
     found = plan(host, array())
     assert found.actions == ()
@@ -297,7 +299,7 @@ def test_members_of_other_running_array_are_refused(host: FakeHost, sysfs: Sysfs
 
 def test_partial_array_is_not_treated_as_running(host: FakeHost, sysfs: Sysfs) -> None:
     holds(host, vdb="linux_raid_member", vdc="linux_raid_member")
-    belongs(host, "vdb", "vdc")
+    add_members(host, "vdb", "vdc")
     running(sysfs, "md127", "data", "vdb", "vdc", state="inactive")
     assert len(plan(host, array()).refusals) == 3
 

@@ -84,7 +84,7 @@ def killing(number: int, first: int) -> Any:
 
 
 @pytest.mark.real_commands("useradd", "usermod", "groupadd")
-class TestForReal:
+class TestRealPrograms:
     def test_accounts_after_kill_and_second_run_equal_a_clean_run(self, tmp_path: Path) -> None:
         undisturbed = new_host(tmp_path / "undisturbed")
         make_users(undisturbed, CONFIG)

@@ -259,7 +259,7 @@ def test_no_create_home_leaves_directories_alone(host: FakeHost) -> None:
 
 
 @pytest.mark.real_commands("useradd", "usermod", "userdel", "groupadd", "groupmod", "groupdel")
-class TestForReal:
+class TestRealPrograms:
     """On a root with a few files; the programs chroot into it and need no others."""
 
     @pytest.fixture(autouse=True)

@@ -323,7 +323,7 @@ def preset_all(host: FakeHost, mode: str) -> Command:
 
 
 @pytest.mark.real_commands("systemctl")
-class TestForReal:
+class TestRealPrograms:
     """`systemctl --root` on a target root with an empty machine-id, where systemd applies no presets."""
 
     @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from tests.stages.files.lab import config_of, local, run_steps
 FILES = [{"path": f"/{number}", "contents": {"source": f"https://h/{number}"}} for number in range(20)]
 
 
-class Crowd:
+class SimultaneousFetch:
     """Resources that are returned when `together` requests wait at the same time."""
 
     def __init__(self, together: int) -> None:
@@ -52,7 +52,7 @@ def test_downloads_setting_limits_parallel_fetches(
     host: FakeHost, setting: str, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IGNITION_DOWNLOADS", setting)
-    crowd = Crowd(together=limit)
+    crowd = SimultaneousFetch(together=limit)
     object.__setattr__(host, "fetch", crowd)
     run_steps((Nodes(),), config_of(storage={"files": FILES}), host)
     assert crowd.most == limit
