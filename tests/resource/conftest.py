@@ -1,4 +1,4 @@
-"""Clocks that are turned by hand, servers that misbehave below HTTP, and a certificate authority."""
+"""Fixtures: a fake clock, HTTP clients, raw TCP servers and a certificate authority."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REQUEST_END = b"\r\n\r\n"
 
 @dataclass
 class FakeClock:
-    """Time that passes only when someone sleeps."""
+    """A clock that only `sleep` advances."""
 
     time: float = 1000.0
     slept: list[float] = field(default_factory=list)
@@ -38,7 +38,7 @@ class FakeClock:
         self.time += seconds
 
 
-def exactly(delay: float) -> float:
+def no_jitter(delay: float) -> float:
     """No jitter."""
     return delay
 
@@ -53,10 +53,10 @@ MakeHttp = Callable[..., Http]
 
 @pytest.fixture
 def make_http(clock: FakeClock) -> MakeHttp:
-    """An HTTP client whose pauses take no time: `make_http(Settings(…), stall=…)`."""
+    """Create an HTTP client with the fake clock: `make_http(Settings(…), stall=…)`."""
 
     def make(settings: Settings | None = None, stall: float = 60.0) -> Http:
-        return Http(settings or Settings(), clock=clock, spread=exactly, stall=stall)
+        return Http(settings or Settings(), clock=clock, spread=no_jitter, stall=stall)
 
     return make
 
@@ -88,19 +88,19 @@ def get(make_http: MakeHttp) -> Get:
 
 
 @contextmanager
-def raw_server(speak: Callable[[socket.socket], None], host: str = "127.0.0.1") -> Iterator[int]:
-    """A server that does with each connection what `speak` does; yields its port."""
+def raw_server(handle: Callable[[socket.socket], None], host: str = "127.0.0.1") -> Iterator[int]:
+    """Run a TCP server that calls `handle` for each connection, in a thread; yield its port."""
     ending = threading.Event()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    talks: list[threading.Thread] = []
+    threads: list[threading.Thread] = []
     connections: list[socket.socket] = []
 
-    def talk(connection: socket.socket) -> None:
+    def run_handler(connection: socket.socket) -> None:
         with connection:
             try:
-                speak(connection)
+                handle(connection)
             except OSError:
-                return  # the client went away, as it may
+                return  # the client closed the connection
 
     def accept() -> None:
         while not ending.is_set():
@@ -109,8 +109,8 @@ def raw_server(speak: Callable[[socket.socket], None], host: str = "127.0.0.1") 
             except TimeoutError:
                 continue
             connections.append(connection)
-            talks.append(threading.Thread(target=talk, args=(connection,)))
-            talks[-1].start()
+            threads.append(threading.Thread(target=run_handler, args=(connection,)))
+            threads[-1].start()
 
     with socket.create_server((host, 0), family=family) as listener:
         listener.settimeout(0.02)
@@ -124,30 +124,30 @@ def raw_server(speak: Callable[[socket.socket], None], host: str = "127.0.0.1") 
             for connection in connections:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
-            for thread in talks:
+            for thread in threads:
                 thread.join()
 
 
-def hear_request(connection: socket.socket) -> bytes:
-    """All of a request's head."""
-    heard = b""
-    while REQUEST_END not in heard:
+def read_request(connection: socket.socket) -> bytes:
+    """Read a request up to the end of its headers."""
+    head = b""
+    while REQUEST_END not in head:
         more = connection.recv(4096)
         if not more:
             raise ConnectionResetError("the client ended")
-        heard += more
-    return heard
+        head += more
+    return head
 
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority made for the tests, by the openssl program."""
+    """A certificate authority created with the openssl program."""
 
     directory: Path
 
     @property
     def bundle(self) -> bytes:
-        """The authority's own certificate."""
+        """The authority's certificate in PEM form."""
         return (self.directory / "ca.pem").read_bytes()
 
     def server(
@@ -158,7 +158,7 @@ class Authority:
         start: str = "20200101000000Z",
         end: str = "20991231235959Z",
     ) -> ssl.SSLContext:
-        """What a server with a certificate of this authority uses."""
+        """Return the context of a server with a certificate of this authority."""
         key, request, certificate = (self.directory / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
         extensions = self.directory / f"{name}.ext"
         extensions.write_text(f"subjectAltName={subject}\n")
@@ -195,27 +195,27 @@ commonName = supplied
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    """Needs the marker real_commands("openssl")."""
-    made = Authority(tmp_path)
+    """Create a certificate authority; the test needs the marker real_commands("openssl")."""
+    created = Authority(tmp_path)
     (tmp_path / "ca.cnf").write_text(CA_SETTINGS)
     (tmp_path / "index").write_text("")
     (tmp_path / "serial").write_text("01")
-    made.openssl(
+    created.openssl(
         "req", "-x509", "-newkey", *EC_KEY, "-keyout", "ca.key", "-out", "ca.pem",
         "-subj", "/CN=Test Authority", "-days", "3650",
     )  # fmt: skip
-    return made
+    return created
 
 
 @contextmanager
 def in_thread(work: Callable[[], None]) -> Iterator[None]:
-    """Have `work` done beside the block; what it raises is raised at the end of it."""
+    """Run `work` in a thread during the block; raise its exception at the end of the block."""
     raised: list[BaseException] = []
 
     def run() -> None:
         try:
             work()
-        except BaseException as caught:  # noqa: BLE001 (raised in the test's own thread)
+        except BaseException as caught:  # noqa: BLE001 (raised again in the test's thread)
             raised.append(caught)
 
     thread = threading.Thread(target=run)

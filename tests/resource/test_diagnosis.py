@@ -1,4 +1,4 @@
-"""Failures of the libraries below, in the user's terms."""
+"""Causes and hints for exceptions of the HTTP libraries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SILENCE = "no response within 10 s"
 
 
 def wrapped(cause: BaseException) -> ExchangeFailed:
-    """As the libraries hand it on: the truth below texts that hold whole URLs."""
+    """Wrap a cause as the libraries do, in exceptions whose messages contain URLs."""
     middle = ConnectionError("HTTPConnectionPool: Max retries exceeded with url: /?sig=secret")
     middle.__context__ = cause
     outer = ExchangeFailed()

@@ -1,4 +1,4 @@
-"""The door of the room: schemes, offline, data URLs, what may be seen of settings."""
+"""Fetcher: schemes, offline mode, data URLs, limits, hidden secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ignition.host.source import Source
 from ignition.resource import Fetcher, Request, Settings, tls
 from ignition.resource.store import MOST_WAITING
 from tests.lab.server import Answer, HttpServer
-from tests.resource.conftest import FakeClock, hear_request, raw_server
+from tests.resource.conftest import FakeClock, raw_server, read_request
 
 PROJECT = Path(__file__).parents[2]
 
@@ -118,7 +118,7 @@ def test_repr_of_settings_and_requests_hides_secrets() -> None:
 
 
 class TestRequest:
-    """What providers use."""
+    """Requests of platform providers."""
 
     def test_put_returns_body_and_headers(self, server: HttpServer) -> None:
         url = server.answer("/token", Answer(b"t0ken", headers={"X-TTL": "60"}), method="PUT")
@@ -182,7 +182,7 @@ def test_data_url_fetch_imports_no_network_modules() -> None:
 
 @pytest.mark.real_commands
 def test_fetch_without_certifi_and_charset_detector_works(server: HttpServer) -> None:
-    """An initramfs carries neither charset_normalizer nor certifi; no warning says so."""
+    """The initramfs has neither charset_normalizer nor certifi; requests must not warn about that."""
     program = (
         "import sys\n"
         "class Absent:\n"
@@ -200,25 +200,25 @@ def test_fetch_without_certifi_and_charset_detector_works(server: HttpServer) ->
 
 @pytest.mark.real_commands
 def test_library_log_lines_are_not_shown(caplog: pytest.LogCaptureFixture) -> None:
-    """urllib3 logs whole URLs, signatures included, when a server's headers are malformed."""
+    """urllib3 logs whole URLs with their signatures if the headers of a response are malformed."""
 
-    def speak(connection: socket.socket) -> None:
-        hear_request(connection)
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno header\r\n\r\nok")
 
-    with raw_server(speak) as port:
+    with raw_server(handle) as port:
         url = f"http://user:secret@127.0.0.1:{port}/f?sig=secret"
         assert Fetcher().bytes(Source(url)) == b"ok"
-        assert "secret" in caplog.text  # or else this test has nothing to look for
+        assert "secret" in caplog.text  # urllib3 logged the URL, so this test is valid
         program = (
             "import sys; from ignition import log; log.setup(to_stdout=True)\n"
             "from ignition.resource import Fetcher; from ignition.host.source import Source\n"
             "print(Fetcher().bytes(Source(sys.argv[1])))\n"
         )
-        told = run_python(program, url)
-    assert "GET http://user:***@127.0.0.1" in told
-    assert "b'ok'" in told
-    assert "secret" not in told
+        output = run_python(program, url)
+    assert "GET http://user:***@127.0.0.1" in output
+    assert "b'ok'" in output
+    assert "secret" not in output
 
 
 def test_wrong_clock_raises_no_urllib3_warning() -> None:
@@ -246,12 +246,12 @@ def test_fetcher_shared_by_threads_returns_each_resource(server: HttpServer) -> 
     assert got == [bytes([number]) * 50_000 for number in range(40)]
 
 
-@pytest.mark.parametrize("at_once", [1, 8])
-def test_large_files_stream_in_bounded_memory(server: HttpServer, at_once: int) -> None:
+@pytest.mark.parametrize("parallel", [1, 8])
+def test_large_files_stream_in_bounded_memory(server: HttpServer, parallel: int) -> None:
     import tracemalloc
     from concurrent.futures import ThreadPoolExecutor
 
-    size = 64 * 2**20 // at_once
+    size = 64 * 2**20 // parallel
     digest = hashlib.sha256(bytes(size)).hexdigest()
     source = Source(server.answer("/large", bytes(size)), hash=f"sha256-{digest}")
     fetcher = Fetcher()
@@ -261,20 +261,20 @@ def test_large_files_stream_in_bounded_memory(server: HttpServer, at_once: int) 
         with open(os.devnull, "r+b") as into:
             fetcher.file(source, into)
 
-    with ThreadPoolExecutor(at_once) as pool:
+    with ThreadPoolExecutor(parallel) as pool:
         tracemalloc.start()
         try:
-            list(pool.map(fetch, range(at_once)))
+            list(pool.map(fetch, range(parallel)))
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert peak < at_once * (2 * MOST_WAITING + 2**20)
+    assert peak < parallel * (2 * MOST_WAITING + 2**20)
 
 
 def test_resource_in_memory_above_limit_is_refused(
     server: HttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An endless config would otherwise end with the kernel's killer of processes, and no word of why."""
+    """Without a limit, an endless config ends with the kernel's OOM killer and no error message."""
     monkeypatch.setattr(resource, "MOST_IN_MEMORY", 10 * 2**20)
     bomb = server.answer("/bomb", gzip.compress(bytes(10 * 2**20 + 1), 1))
     whole = server.answer("/whole", bytes(10 * 2**20))

@@ -1,9 +1,8 @@
-"""Servers that fail in every way of the hostile matrix (providers.md 9.2), as one table.
+"""Table of server failures, and the result of a config fetch for each.
 
-A case is the script of a route: what it answers to each request in turn, the last answer from then on.
-What comes of it is the body, or an error; how often the server is asked; and how long is waited between
-the requests, by a clock that only waiting turns. Time-outs of the transport itself, which no such clock
-can hurry, are set to fractions of a second. What the reference does is said where it does something else.
+Each case has the responses of a route in order; the last one is repeated. Expected are the body or the error,
+the number of requests, and the total delay between them by a fake clock. Timeouts of the transport cannot use
+the fake clock and are fractions of a second. Different behaviour of the reference is noted in the case.
 """
 
 from __future__ import annotations
@@ -29,32 +28,32 @@ from tests.resource.conftest import FakeClock, MakeHttp
 
 CONFIG = b'{"ignition": {"version": "3.4.0"}}'
 PROVIDER = Settings(total=120)
-"""What the platform's config is fetched with (engine.md 4.3)."""
+"""The settings for a platform's config; docs/reference/stages.md, "Command line" (`-fetch-timeout`)."""
 SOON = Settings(response_headers=0.3, total=120)
-"""The same, impatient."""
+"""The same with a short time limit for response headers."""
 STALL = 0.3
 
 
 @dataclass(frozen=True)
 class Fails:
-    """How it ends: with this kind of error, whose text or hint says so."""
+    """The expected error: its class, and a part of its text or hint."""
 
     kind: type[IgnitionError]
-    says: str
+    text: str
 
 
 @dataclass(frozen=True)
 class Case:
-    """One line of the matrix.
+    """One row of the table.
 
     Attributes:
-        name: what the server does.
-        script: its answers.
+        name: the server's behaviour.
+        script: its responses.
         ends: the config's bytes, or the error.
-        asked: how many requests there are.
-        waited: seconds of pauses in between.
-        settings: what is fetched with.
-        reference: what the reference does, where that is something else.
+        asked: the number of requests.
+        waited: total delay between the requests in seconds.
+        settings: the fetcher's settings.
+        reference: the reference's behaviour, if different.
     """
 
     name: str
@@ -76,9 +75,9 @@ def status(code: int, **headers: str) -> Answer:
     )
 
 
-def page(body: bytes, says: str) -> Case:
-    """A 200 with something else than a config."""
-    return Case(f"200 with {says}", (ok(body), ok()), Fails(ConfigError, says))
+def page(body: bytes, problem: str) -> Case:
+    """Return the case of a 200 response that is not a config."""
+    return Case(f"200 with {problem}", (ok(body), ok()), Fails(ConfigError, problem))
 
 
 BUSY = status(503)
@@ -93,20 +92,20 @@ CUT = Answer(CONFIG[:HALF], claim=len(CONFIG))
 CUT_WITH_PROOF = Answer(CONFIG[:HALF], claim=len(CONFIG), headers=ETAG)
 
 MATRIX = (
-    # Waiting for it to come up.
+    # Statuses.
     Case("503 ten times", (*[BUSY] * 10, ok()), CONFIG, asked=11, waited=31.2),
-    Case("503 for ever", (BUSY,), Fails(TimedOut, "503 Service Unavailable"), asked=28, waited=116.2),
+    Case("503 always", (BUSY,), Fails(TimedOut, "503 Service Unavailable"), asked=28, waited=116.2),
     Case("500, 502, 504", (status(500), status(502), status(504), ok()), CONFIG, asked=4, waited=1.4),
     Case(
-        "503 that says when", (status(503, Retry_After="30"), ok()), CONFIG, asked=2, waited=30,
-        reference="asks again after 0.2 s",
+        "503 with Retry-After", (status(503, Retry_After="30"), ok()), CONFIG, asked=2, waited=30,
+        reference="retries after 0.2 s",
     ),
     Case(
-        "429 that says when", (status(429, Retry_After="3"), ok()), CONFIG, asked=2, waited=3,
-        reference="fatal at once",
+        "429 with Retry-After", (status(429, Retry_After="3"), ok()), CONFIG, asked=2, waited=3,
+        reference="fails without a retry",
     ),
     Case("429", (status(429), ok()), Fails(FetchError, "429 Too Many Requests")),
-    Case("404, then there", (status(404), ok()), Fails(NotFound, "404 Not Found")),
+    Case("404, then 200", (status(404), ok()), Fails(NotFound, "404 Not Found")),
     *(
         Case(str(code), (status(code), ok()), Fails(FetchError, f"the server answered {code}"))
         for code in (400, 401, 403, 405, 406, 410, 418)
@@ -115,43 +114,46 @@ MATRIX = (
         Case(str(code), (status(code), ok()), Fails(FetchError, f"the server answered {code}"))
         for code in (201, 202, 206, 300, 304)
     ),
-    # Silence, and connections that end.
-    Case("late headers", (ok(delay=NEVER), ok()), CONFIG, asked=2, waited=0.2, settings=SOON),
-    Case("headers a little late", (ok(delay=0.1),), CONFIG, settings=SOON),
+    # Timeouts and closed connections.
+    Case("headers after the timeout", (ok(delay=NEVER), ok()), CONFIG, asked=2, waited=0.2, settings=SOON),
+    Case("headers before the timeout", (ok(delay=0.1),), CONFIG, settings=SOON),
     Case(
-        "never an answer", (ok(delay=NEVER),), Fails(TimedOut, "no response within 0.1 s"), asked=4,
+        "no response", (ok(delay=NEVER),), Fails(TimedOut, "no response within 0.1 s"), asked=4,
         waited=1.4, settings=Settings(response_headers=0.1, total=3),
     ),
-    Case("ends without a word", (ok(drop=True), ok()), CONFIG, asked=2, waited=0.2),
-    Case("reset without a word", (Answer(reset=True), ok()), CONFIG, asked=2, waited=0.2),
+    Case("connection closed before the response", (ok(drop=True), ok()), CONFIG, asked=2, waited=0.2),
+    Case("connection reset before the response", (Answer(reset=True), ok()), CONFIG, asked=2, waited=0.2),
     Case(
-        "cut in the body", (CUT, ok()), CONFIG, asked=2, waited=0.2, reference="fatal at once",
+        "body interrupted", (CUT, ok()), CONFIG, asked=2, waited=0.2, reference="fails without a retry",
     ),
     Case(
-        "cut in the body, can go on", (CUT_WITH_PROOF, REST), CONFIG, asked=2, waited=0.2,
-        reference="fatal at once",
+        "body interrupted, range supported", (CUT_WITH_PROOF, REST), CONFIG, asked=2, waited=0.2,
+        reference="fails without a retry",
     ),
     Case(
-        "cut in the body, changed meanwhile", (CUT_WITH_PROOF, ok()), CONFIG, asked=2, waited=0.2,
-        reference="fatal at once",
+        "body interrupted, resource changed", (CUT_WITH_PROOF, ok()), CONFIG, asked=2, waited=0.2,
+        reference="fails without a retry",
     ),
     Case(
-        "cut in the body each time", (CUT,), Fails(FetchError, "without progress"),
-        asked=FRUITLESS + 1, waited=6.2, reference="fatal at once",
+        "body interrupted each time", (CUT,), Fails(FetchError, "without progress"),
+        asked=FRUITLESS + 1, waited=6.2, reference="fails without a retry",
     ),
-    Case("reset in the body", (ok(reset=True), ok()), CONFIG, asked=2, waited=0.2, reference="fatal at once"),
     Case(
-        "silent in the body", (ok(stall=NEVER), ok()), CONFIG, asked=2, waited=0.2,
-        reference="waits for the rest until the time is up",
+        "connection reset in the body", (ok(reset=True), ok()), CONFIG, asked=2, waited=0.2,
+        reference="fails without a retry",
     ),
-    Case("hesitates in the body", (ok(stall=0.1),), CONFIG),
+    Case(
+        "body stalled", (ok(stall=NEVER), ok()), CONFIG, asked=2, waited=0.2,
+        reference="waits until the time limit",
+    ),
+    Case("body paused", (ok(stall=0.1),), CONFIG),
     # Redirects.
-    Case("302 in a circle", (Answer.redirect("/config"),), Fails(FetchError, "more than 30 redirects"),
-         asked=REDIRECTS + 1, reference="goes round until the time is up"),
-    Case("302 to nowhere", (Answer(status=302), ok()), Fails(FetchError, "the server answered 302")),
+    Case("302 loop", (Answer.redirect("/config"),), Fails(FetchError, "more than 30 redirects"),
+         asked=REDIRECTS + 1, reference="follows until the time limit"),
+    Case("302 without Location", (Answer(status=302), ok()), Fails(FetchError, "the server answered 302")),
     Case("302 to another scheme", (Answer.redirect("ftp://h/f"), ok()), Fails(FetchError, "expected http")),
-    # Not what was expected.
-    Case("200 with nothing", (ok(b""), ok()), Fails(EmptyConfig, "empty")),
+    # Unexpected contents.
+    Case("200 with an empty body", (ok(b""), ok()), Fails(EmptyConfig, "empty")),
     Case("204", (Answer(status=204), ok()), Fails(EmptyConfig, "empty")),
     page(b"<!DOCTYPE html><html><title>Log in</title></html>", "this is HTML or XML"),
     page(b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "this is HTML or XML"),
@@ -164,15 +166,15 @@ MATRIX = (
     page(b"{}", "no usable version"),
     page(b"\x1f\x8b\x08\0\0\0\0\0", "gzip-compressed"),
     Case(
-        "an encoding nobody asked for",
+        "unrequested Content-Encoding",
         (ok(b"\x1f\x8b\x08\0\0\0\0\0", headers={"Content-Encoding": "gzip"}), ok()),
         Fails(ConfigError, "gzip-compressed"),
     ),
 )  # fmt: skip
 
 
-def brought(case: Case, url: str, make_http: MakeHttp) -> bytes:
-    """The config, as far as its bytes make one."""
+def fetched(case: Case, url: str, make_http: MakeHttp) -> bytes:
+    """Fetch and parse the config; return its bytes."""
     into = BytesIO()
     with Sink(Source(url), into) as sink:
         make_http(case.settings, STALL).fetch(Request(url), sink)
@@ -181,8 +183,8 @@ def brought(case: Case, url: str, make_http: MakeHttp) -> bytes:
     return into.getvalue()
 
 
-def says(error: IgnitionError) -> str:
-    """All that an error tells a user."""
+def text_of(error: IgnitionError) -> str:
+    """Return the message, the hint and the report of an error."""
     report = getattr(error, "report", ())
     return " ".join([str(error), error.hint, *(f"{entry} {entry.hint}" for entry in report)])
 
@@ -193,25 +195,25 @@ def test_hostile_server_ends_in_config_or_error(
 ) -> None:
     url = server.answer("/config", *case.script)
     if isinstance(case.ends, bytes):
-        assert brought(case, url, make_http) == case.ends
+        assert fetched(case, url, make_http) == case.ends
     else:
         with pytest.raises(case.ends.kind) as caught:
-            brought(case, url, make_http)
+            fetched(case, url, make_http)
         assert type(caught.value) is case.ends.kind
-        assert case.ends.says in says(caught.value)
+        assert case.ends.text in text_of(caught.value)
     assert server.asked() == case.asked
     assert sum(clock.slept) == pytest.approx(case.waited)
 
 
-# What no script of a route can do: nobody listens, nobody knows the name.
+# Failures before a request: connection refused, name not found.
 
 RETRIES_OF_A_MINUTE = 16
-"""0.2 + 0.4 + … + 5 + 5 s are more than 60 s after so many pauses."""
+"""The sum of the delays 0.2 + 0.4 + … + 5 + 5 s exceeds 60 s after this number."""
 
 
 @contextmanager
-def after_a_minute(clock: FakeClock, happens: Callable[[], None]) -> Iterator[None]:
-    """Let something happen when a minute has been slept."""
+def after_a_minute(clock: FakeClock, event: Callable[[], None]) -> Iterator[None]:
+    """Call `event` once, after 60 seconds of delays."""
     start, done = clock.time, False
 
     def sleep(seconds: float) -> None:
@@ -220,7 +222,7 @@ def after_a_minute(clock: FakeClock, happens: Callable[[], None]) -> Iterator[No
         clock.time += seconds
         if clock.time - start >= 60 and not done:
             done = True
-            happens()
+            event()
 
     clock.sleep = sleep  # type: ignore[method-assign]
     yield
@@ -232,14 +234,14 @@ def test_connection_refused_for_a_minute_is_retried(make_http: MakeHttp, clock: 
     late.start().stop()
     started: list[HttpServer] = []
 
-    def come_up() -> None:
+    def start_server() -> None:
         started.append(HttpServer(port=port).start())
         started[0].answer("/config", CONFIG)
 
-    with after_a_minute(clock, come_up):
+    with after_a_minute(clock, start_server):
         case = Case("refused", (), CONFIG)
         try:
-            assert brought(case, f"http://127.0.0.1:{port}/config", make_http) == CONFIG
+            assert fetched(case, f"http://127.0.0.1:{port}/config", make_http) == CONFIG
         finally:
             started[0].stop()
     assert len(clock.slept) == RETRIES_OF_A_MINUTE
@@ -252,7 +254,7 @@ def test_unreachable_server_times_out_with_last_cause(make_http: MakeHttp, clock
     with pytest.raises(
         TimedOut, match=r"timed out after 120 s and 28 attempts; last error: connection refused"
     ):
-        brought(Case("", (), b""), f"http://127.0.0.1:{port}/config", make_http)
+        fetched(Case("", (), b""), f"http://127.0.0.1:{port}/config", make_http)
     assert clock.time - 1000 <= 120
 
 
@@ -275,7 +277,7 @@ def test_name_lookup_failing_for_a_minute_is_retried(
             raise socket.gaierror(code, "no")
         return real("127.0.0.1", *rest, **how)  # type: ignore[arg-type]
 
-    def come_up() -> None:
+    def publish_name() -> None:
         nonlocal known
         known = True
 
@@ -283,14 +285,14 @@ def test_name_lookup_failing_for_a_minute_is_retried(
     server.answer("/config", CONFIG)
     url = server.url("/config", host="configs.example")
     with pytest.raises(TimedOut, match=why):
-        brought(Case("", (), b"", settings=Settings(total=20)), url, make_http)
+        fetched(Case("", (), b"", settings=Settings(total=20)), url, make_http)
     clock.slept.clear()
-    with after_a_minute(clock, come_up):
-        assert brought(Case("", (), b""), url, make_http) == CONFIG
+    with after_a_minute(clock, publish_name):
+        assert fetched(Case("", (), b""), url, make_http) == CONFIG
     assert len(clock.slept) == RETRIES_OF_A_MINUTE
 
 
-# Metadata services: tokens, and what is sent again.
+# Metadata services: tokens and repeated headers.
 
 TOKEN = (("x-aws-ec2-metadata-token", "t0ken"),)
 
@@ -302,7 +304,7 @@ def ask(http: object, url: str, verb: str = "GET", headers: tuple[tuple[str, str
 
 
 def test_second_use_of_token_fails_with_401(server: HttpServer, make_http: MakeHttp) -> None:
-    """A refusal is final here; whoever has tokens asks for a new one."""
+    """Status 401 is not retried; the provider requests a new token."""
     once = accepting_once("X-Aws-Ec2-Metadata-Token", ok(), status(401))
     url = server.respond("/latest/user-data", once)
     http = make_http(PROVIDER)
@@ -313,14 +315,14 @@ def test_second_use_of_token_fails_with_401(server: HttpServer, make_http: MakeH
 
 
 def test_redirect_within_service_keeps_headers(server: HttpServer, make_http: MakeHttp) -> None:
-    """The reference drops them, and the service then refuses."""
+    """The reference drops the headers, and the service denies access."""
     url = server.answer("/latest/user-data", Answer.redirect("/latest/user-data/"))
     server.respond("/latest/user-data/", accepting_once("X-Aws-Ec2-Metadata-Token", ok(), status(401)))
     assert ask(make_http(PROVIDER), url) == CONFIG
 
 
 def test_redirect_307_repeats_put_with_headers(server: HttpServer, make_http: MakeHttp) -> None:
-    """The reference drops the header with the token's life time, and the service then refuses."""
+    """The reference drops the header with the token's TTL, and the service denies access."""
     url = server.answer("/token", Answer.redirect("/token/", 307), method="PUT")
     server.answer("/token/", b"t0ken", method="PUT")
     life = (("x-aws-ec2-metadata-token-ttl-seconds", "300"),)
@@ -332,7 +334,7 @@ def test_redirect_307_repeats_put_with_headers(server: HttpServer, make_http: Ma
 
 
 def test_each_attempt_sends_exactly_the_expected_headers(server: HttpServer, make_http: MakeHttp) -> None:
-    """Names in canonical case, nothing more than these, and the same in the second attempt."""
+    """Names are in canonical case, and the second attempt sends the same headers."""
     url = server.answer("/config", BUSY, ok())
     ask(make_http(PROVIDER), url)
     expected = (

@@ -1,4 +1,4 @@
-"""No password, token or signature is left in a URL that is shown."""
+"""Redaction of passwords, tokens and signatures in URLs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ignition.resource.redact import redact
         ("https://x.blob.core.windows.net/c/b?sv=2022&sig=5ec%3D&sp=r",
          "https://x.blob.core.windows.net/c/b?sv=***&sig=***&sp=***"),
         ("https://h/?TOKEN=t&token", "https://h/?TOKEN=***&***"),
-        # Names that nobody can list: those of OpenStack, GitLab, CloudFront, and a server's own.
+        # Parameter names of OpenStack, GitLab, CloudFront and unknown servers.
         ("https://h/v1/c/o?temp_url_sig=5ec&temp_url_expires=9",
          "https://h/v1/c/o?temp_url_sig=***&temp_url_expires=***"),
         ("https://h/raw?private_token=t", "https://h/raw?private_token=***"),
@@ -32,7 +32,7 @@ from ignition.resource.redact import redact
         ("https://h/?dDBrM24=", "https://h/?***"),
         ("https://h/?alt=media;token=t&versionId=v%3D=", "https://h/?alt=***&versionId=v%3D="),
         ("https://h/?", "https://h/?"),
-        # What is no URL, but is meant for one.
+        # Invalid URLs.
         ("user:pass@host/a", "user:***@host/a"),
         ("token@host/a@b", "***@host/a@b"),
         ("http:/user:pass@host/a", "http:/user:***@host/a"),

@@ -1,4 +1,4 @@
-"""Retry and again, but never in silence, never beyond the limit, never in step."""
+"""The retry loop: delays, jitter, time limits."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ignition.resource.clock import Deadline
 from ignition.resource.retry import Retry, delays, jitter, retried
 from ignition.resource.retry_log import Cause
 from tests.lab.logged import Log
-from tests.resource.conftest import FakeClock, exactly
+from tests.resource.conftest import FakeClock, no_jitter
 
 REFUSED = Cause("connection refused", "is it up?")
 
 
 class Work:
-    """Fails as often and as told, then answers."""
+    """Raises the failures in turn, then returns a result."""
 
     def __init__(self, *failures: Retry) -> None:
         self.failures = list(failures)
@@ -32,7 +32,7 @@ class Work:
         return "done"
 
 
-def for_ever(deadline: Deadline) -> str:
+def always_refused(deadline: Deadline) -> str:
     raise Retry(REFUSED)
 
 
@@ -47,14 +47,14 @@ def test_jitter_stays_within_the_reference_figure(delay: float) -> None:
 
 def test_retried_calls_work_until_success(clock: FakeClock) -> None:
     work = Work(*[Retry(REFUSED)] * 10)
-    assert retried(work, what="GET x", clock=clock, spread=exactly) == "done"
+    assert retried(work, what="GET x", clock=clock, spread=no_jitter) == "done"
     assert work.calls == 11
     assert sum(clock.slept) == pytest.approx(31.2)
 
 
 def test_instant_failures_make_28_attempts_in_two_minutes(clock: FakeClock) -> None:
     with pytest.raises(TimedOut) as caught:
-        retried(for_ever, what="GET http://h/", total=120, clock=clock, spread=exactly)
+        retried(always_refused, what="GET http://h/", total=120, clock=clock, spread=no_jitter)
     assert (
         str(caught.value)
         == "GET http://h/: timed out after 120 s and 28 attempts; last error: connection refused"
@@ -64,18 +64,18 @@ def test_instant_failures_make_28_attempts_in_two_minutes(clock: FakeClock) -> N
 
 
 def test_retry_with_success_logs_only_info(clock: FakeClock, logged: Log) -> None:
-    retried(Work(Retry(REFUSED)), what="GET x", clock=clock, spread=exactly)
+    retried(Work(Retry(REFUSED)), what="GET x", clock=clock, spread=no_jitter)
     assert {level for level, _ in logged.lines} == {"info"}
     assert logged.lines[0] == ("info", "GET x: attempt #1")
 
 
 def test_wait_of_server_replaces_shorter_delay(clock: FakeClock) -> None:
-    retried(Work(Retry(REFUSED, wait=30)), what="GET x", clock=clock, spread=exactly)
+    retried(Work(Retry(REFUSED, wait=30)), what="GET x", clock=clock, spread=no_jitter)
     assert clock.slept == [30]
 
 
 def test_wait_beyond_time_limit_is_ignored(clock: FakeClock) -> None:
-    retried(Work(Retry(REFUSED, wait=30)), what="GET x", total=20, clock=clock, spread=exactly)
+    retried(Work(Retry(REFUSED, wait=30)), what="GET x", total=20, clock=clock, spread=no_jitter)
     assert clock.slept == [0.2]
 
 
@@ -87,13 +87,13 @@ def test_attempt_without_time_left_is_not_started(clock: FakeClock) -> None:
         raise Retry(REFUSED)
 
     with pytest.raises(TimedOut):
-        retried(work, what="GET x", total=3.05, clock=clock, spread=exactly)
+        retried(work, what="GET x", total=3.05, clock=clock, spread=no_jitter)
     assert left == pytest.approx([3.05, 2.85, 2.45, 1.65])
 
 
 def test_progress_resets_delays(clock: FakeClock) -> None:
     failures = [Retry(REFUSED), Retry(REFUSED), Retry(REFUSED, progressed=True), Retry(REFUSED)]
-    retried(Work(*failures), what="GET x", clock=clock, spread=exactly)
+    retried(Work(*failures), what="GET x", clock=clock, spread=no_jitter)
     assert clock.slept == [0.2, 0.4, 0.2, 0.4]
 
 

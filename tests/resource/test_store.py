@@ -1,4 +1,4 @@
-"""A resource's bytes on their way to disk: in order, complete, and by a helper where there are many."""
+"""Hashing and writing of resources, with a thread for large ones."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ PIECE = 2**18
 MANY = [bytes([number]) * PIECE for number in range(2 * LARGE // PIECE)]
 
 
-def helpers() -> list[threading.Thread]:
+def store_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "store"]
 
 
 class Slow(io.BytesIO):
-    """Storing waits until `go` is set; `begun` tells that it waits."""
+    """Writes of the thread block until `go` is set; `blocked` is set when the first one blocks."""
 
     def __init__(self) -> None:
         super().__init__()
         self.go = threading.Event()
-        self.begun = threading.Event()
+        self.blocked = threading.Event()
 
     def write(self, data: object) -> int:
         assert isinstance(data, bytes)
         if threading.current_thread().name == "store":
-            self.begun.set()
+            self.blocked.set()
             assert self.go.wait(60)
         return super().write(data)
 
 
 class Full(io.BytesIO):
-    """Has room for as much as is stored without help, and no more."""
+    """Writes of the thread fail with ENOSPC; others succeed."""
 
     def write(self, data: object) -> int:
         if threading.current_thread().name == "store":
@@ -51,7 +51,7 @@ def test_small_resource_is_stored_without_thread() -> None:
     into = io.BytesIO()
     store = Store(into, "sha256")
     store.put(b"abc")
-    assert helpers() == []
+    assert store_threads() == []
     assert store.digest() == hashlib.sha256(b"abc").hexdigest()
     assert into.getvalue() == b"abc"
 
@@ -61,10 +61,10 @@ def test_large_resource_is_stored_by_thread_in_order() -> None:
     store = Store(into, "sha512")
     for piece in MANY:
         store.put(piece)
-    assert len(helpers()) == 1
+    assert len(store_threads()) == 1
     assert store.digest() == hashlib.sha512(b"".join(MANY)).hexdigest()
     assert into.getvalue() == b"".join(MANY)
-    assert helpers() == []
+    assert store_threads() == []
 
 
 def test_store_without_hash_function_writes_all_bytes() -> None:
@@ -79,22 +79,22 @@ def test_store_without_hash_function_writes_all_bytes() -> None:
 def test_put_blocks_while_queue_is_full() -> None:
     into = Slow()
     store = Store(into, "")
-    brought = 0
+    accepted = 0
 
-    def bring_all() -> None:
-        nonlocal brought
+    def put_all() -> None:
+        nonlocal accepted
         for piece in MANY:
             store.put(piece)
-            brought += len(piece)
+            accepted += len(piece)
 
-    bringing = threading.Thread(target=bring_all)
-    bringing.start()
-    assert into.begun.wait(60)
-    bringing.join(0.3)
-    assert bringing.is_alive()
-    assert brought <= LARGE + 2 * MOST_WAITING + 2 * PIECE < len(MANY) * PIECE
+    putting = threading.Thread(target=put_all)
+    putting.start()
+    assert into.blocked.wait(60)
+    putting.join(0.3)
+    assert putting.is_alive()
+    assert accepted <= LARGE + 2 * MOST_WAITING + 2 * PIECE < len(MANY) * PIECE
     into.go.set()
-    bringing.join()
+    putting.join()
     store.digest()
     assert into.getvalue() == b"".join(MANY)
 
@@ -112,7 +112,7 @@ def test_restart_discards_queued_and_written_bytes() -> None:
     assert into.getvalue() == b"beforenew"
 
 
-def bring(sink: Sink, pieces: list[bytes]) -> None:
+def write_all(sink: Sink, pieces: list[bytes]) -> None:
     for piece in pieces:
         sink.write(piece)
 
@@ -120,14 +120,14 @@ def bring(sink: Sink, pieces: list[bytes]) -> None:
 def test_error_in_thread_is_raised_to_caller() -> None:
     with Sink(Source("http://h/large"), Full()) as sink:
         with pytest.raises(FetchError, match="cannot write the received data: no space left on device"):
-            bring(sink, [*MANY, *MANY])
+            write_all(sink, [*MANY, *MANY])
         with pytest.raises(FetchError, match="no space left"):
             sink.finish()
-    assert helpers() == []
+    assert store_threads() == []
 
 
 def test_sink_exit_stops_thread() -> None:
     with Sink(Source("http://h/large"), io.BytesIO()) as sink:
-        bring(sink, MANY)
-        assert len(helpers()) == 1
-    assert helpers() == []
+        write_all(sink, MANY)
+        assert len(store_threads()) == 1
+    assert store_threads() == []

@@ -1,4 +1,4 @@
-"""Bytes on their way in: unpacked, verified, bounded in memory."""
+"""Decompression and verification in bounded memory."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_gzip_around_piece_size_is_decompressed_completely(size: int) -> None:
 
 
 class Counter(io.RawIOBase):
-    """Counts what is written and keeps nothing."""
+    """Counts the written bytes without storing them."""
 
     size = 0
     largest = 0

@@ -1,4 +1,4 @@
-"""TFTP against a real server that loses, doubles and mangles packets, and against strangers."""
+"""The TFTP client against a server that drops, duplicates and changes packets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ignition.resource.stream import Sink
 from ignition.resource.tftp import Remote, Tftp
 from tests.lab.logged import Log
 from tests.lab.tftp import ACK, DATA, ERROR, OACK, RRQ, TftpServer
-from tests.resource.conftest import FakeClock, exactly, in_thread
+from tests.resource.conftest import FakeClock, in_thread, no_jitter
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def tftpd() -> Iterator[TftpServer]:
 def get(url: str, *, patience: float = 0.05, total: float = 0.0, real_time: bool = False) -> bytes:
     contents = BytesIO()
     clock = {} if real_time else {"clock": FakeClock()}
-    client = Tftp(Settings(total=total), spread=exactly, patience=patience, **clock)
+    client = Tftp(Settings(total=total), spread=no_jitter, patience=patience, **clock)
     with Sink(Source(url), contents) as sink:
         client.fetch(url, sink)
         sink.finish()
@@ -118,7 +118,7 @@ def lose_every(nth: int) -> Callable[[bytes], list[bytes]]:
 def test_lost_doubled_and_late_packets_keep_contents(
     contents: bytes, options: bool, faults: list[str]
 ) -> None:
-    """Packets are lost, doubled, repeated late, and sent by others, in all mixtures."""
+    """Mixtures of lost, duplicated, late and unrelated packets."""
     turn = 0
     before = b""
 
@@ -127,7 +127,7 @@ def test_lost_doubled_and_late_packets_keep_contents(
         turn += 1
         last, before = before, packet
         match faults[turn % len(faults)]:
-            case "lose" if turn < 12:  # for ever would be for ever
+            case "lose" if turn < 12:  # a fault without an end would time out
                 return []
             case "double":
                 return [packet, packet]
@@ -145,7 +145,7 @@ def test_lost_doubled_and_late_packets_keep_contents(
 
 
 def test_repeated_block_is_acknowledged_again(tftpd: TftpServer) -> None:
-    """What the server repeats was not acknowledged, as far as it knows."""
+    """A server repeats a block whose acknowledgement was lost."""
     tftpd.files[b"/f"] = contents = os.urandom(1500)
     tftpd.fault = lambda packet: [packet, packet]
     assert get(tftpd.url("/f"), patience=5) == contents
@@ -228,7 +228,7 @@ def test_cancelled_transfer_sends_error_to_server(tftpd: TftpServer) -> None:
 
 
 def test_packet_from_other_port_is_answered_with_error_5() -> None:
-    """RFC 1350, section 4: packets from elsewhere are answered with error 5 and change nothing."""
+    """RFC 1350, section 4: packets from another port are answered with error 5 and otherwise ignored."""
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as well_known,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own,

@@ -1,4 +1,4 @@
-"""Whom HTTPS believes, and what it says when it does not."""
+"""TLS trust, and the errors for servers that are not trusted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TWO = ONE.replace(base64.b64encode(b"one"), base64.b64encode(b"two"))
     [
         (ONE, (b"one",)),
         (ONE + TWO, (b"one", b"two")),
-        (ONE + b"\n\n  \n", (b"one",)),  # weak point 19: a blank line after the last block
+        (ONE + b"\n\n  \n", (b"one",)),  # blank lines after the last block are an error in the reference
         (b"# a comment\n" + ONE + b"\ntext between\n" + TWO + b"text after", (b"one", b"two")),
         (ONE.replace(b"\n", b"\r\n"), (b"one",)),
         (ONE.rstrip(), (b"one",)),
@@ -64,7 +64,7 @@ def test_bundle_with_invalid_certificate_is_refused() -> None:
 
 
 def fetch(url: str, *bundles: bytes) -> bytes:
-    """A few attempts, for the fake clock's ten seconds are soon over."""
+    """Fetch with a few attempts: ten seconds of the fake clock."""
     settings = Settings(certificate_authorities=bundles, total=10)
     return Fetcher(settings, clock=FakeClock()).bytes(Source(url))
 
@@ -107,7 +107,7 @@ def test_added_self_signed_certificate_is_trusted(authority: Authority) -> None:
 
 
 def test_added_leaf_certificate_is_trusted(authority: Authority) -> None:
-    """As in the reference, what a config adds is an anchor, root or not."""
+    """As in the reference, each certificate of a config is a trust anchor, root or not."""
     with HttpServer(tls=authority.server("leaf")) as server:
         url = server.answer("/", b"pinned")
         assert fetch(url, (authority.directory / "leaf.pem").read_bytes()) == b"pinned"
@@ -122,7 +122,7 @@ def test_certificate_for_other_name_is_refused(authority: Authority) -> None:
 
 
 def test_common_name_is_ignored(authority: Authority) -> None:
-    """Certificates here have the subject CN=ignored; as in the reference it names nothing."""
+    """The server's certificate has CN=ignored; only subjectAltName is used, as in the reference."""
     with HttpServer(tls=authority.server("plain", subject="DNS:elsewhere.example")) as server:
         assert "another name" in str(refusal(server.url("/", host="localhost"), authority.bundle))
 
@@ -142,7 +142,7 @@ def test_not_yet_valid_certificate_is_refused_with_clock(authority: Authority) -
 def test_not_yet_valid_certificate_with_wrong_clock_names_clock(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls, "built", lambda: 5_000_000_000.0)  # in 2128, so it is today that never was
+    monkeypatch.setattr(tls, "built", lambda: 5_000_000_000.0)  # a build time in 2128, so today is before it
     monkeypatch.setattr(tls, "clock", lambda: "1970-01-01 01:00 UTC")
     with HttpServer(tls=authority.server("new", start="20980101000000Z")) as server:
         refused = refusal(server.url("/"), authority.bundle)
@@ -157,7 +157,7 @@ def test_not_yet_valid_certificate_with_wrong_clock_names_clock(
 def test_certificate_date_error_is_logged_once_as_clock_advances(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, logged: Log, dates: dict[str, str]
 ) -> None:
-    """Or else a lasting failure would be a new one each minute."""
+    """The time in the message is a detail; otherwise a lasting failure would be a new cause each minute."""
     times = iter(range(1000))
     monkeypatch.setattr(tls, "clock", lambda: f"12:{next(times):02}")
     with HttpServer(tls=authority.server("dated", **dates)) as server:

@@ -1,4 +1,4 @@
-"""HTTP against a real server that fails in every way."""
+"""The HTTP client against a local server: requests, statuses, transport failures, proxies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ignition.resource.stream import Sink
 from ignition.version import VERSION
 from tests.lab.logged import Log
 from tests.lab.server import Answer, HttpServer
-from tests.resource.conftest import Authority, FakeClock, Get, hear_request, raw_server
+from tests.resource.conftest import Authority, FakeClock, Get, raw_server, read_request
 
 OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
@@ -53,15 +53,15 @@ class TestRequests:
         assert "user-agent" in request.headers
 
     def test_header_names_are_sent_in_canonical_case(self, get: Get) -> None:
-        heard: list[bytes] = []
+        heads: list[bytes] = []
 
-        def speak(connection: socket.socket) -> None:
-            heard.append(hear_request(connection))
+        def handle(connection: socket.socket) -> None:
+            heads.append(read_request(connection))
             connection.sendall(OK_HEAD + b"ok")
 
-        with raw_server(speak) as port:
+        with raw_server(handle) as port:
             get(f"http://127.0.0.1:{port}/", headers=(("x-aws-ec2-metadata-token-ttl-seconds", "60"),))
-        assert b"\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 60\r\n" in heard[0]
+        assert b"\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 60\r\n" in heads[0]
 
     def test_userinfo_is_sent_as_basic_authentication(self, server: HttpServer, get: Get) -> None:
         url = server.answer("/a", b"").replace("//", "//us%40er:p%C3%A4ss@")
@@ -103,7 +103,7 @@ class TestRequests:
         with HttpServer(host="::1") as server:
             server.answer("/", b"six")
             assert get(server.url("/")) == b"six"
-            # A zone by number: by name the C library takes one for link-local addresses only.
+            # A numeric zone: the C library accepts names of interfaces only for link-local addresses.
             zone = socket.if_nametoindex("lo")
             assert get(server.url("/", host=f"[::1%25{zone}]")) == b"six"
             assert {request.headers["host"] for request in server.requests} == {f"[::1]:{server.port}"}
@@ -139,11 +139,11 @@ class TestStatuses:
     def test_interim_responses_are_skipped(self, get: Get) -> None:
         early = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
 
-        def speak(connection: socket.socket) -> None:
-            hear_request(connection)
+        def handle(connection: socket.socket) -> None:
+            read_request(connection)
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" + early + early + OK_HEAD + b"ok")
 
-        with raw_server(speak) as port:
+        with raw_server(handle) as port:
             assert get(f"http://127.0.0.1:{port}/") == b"ok"
 
     def test_status_404_raises_not_found(self, server: HttpServer, get: Get) -> None:
@@ -181,7 +181,7 @@ class TestStatuses:
 
 
 class TestTransportFailures:
-    """All of them are retried; the time limit then says what it was."""
+    """Transport failures are retried; after the time limit the error has the last cause."""
 
     LIMIT = Settings(total=10)
 
@@ -231,25 +231,24 @@ class TestTransportFailures:
         assert time.monotonic() - started < 10
 
     def test_trickling_headers_time_out(self, get: Get) -> None:
-        """Each byte is early enough for a socket's time-out; all of them together are not."""
+        """Each byte arrives within the socket's timeout, the headers as a whole do not."""
         ended = threading.Event()
 
-        def speak(connection: socket.socket) -> None:
-            hear_request(connection)
+        def handle(connection: socket.socket) -> None:
+            read_request(connection)
             for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1000:
                 connection.sendall(bytes([byte]))
                 if ended.wait(0.05):
                     return
 
         started = time.monotonic()
-        with raw_server(speak) as port:
+        with raw_server(handle) as port:
             with pytest.raises(TimedOut, match=r"no response within 0\.2 s"):
                 get(f"http://127.0.0.1:{port}/", Settings(response_headers=0.2, total=3))
             ended.set()
         assert time.monotonic() - started < 20
 
     def test_trickling_error_body_is_read_for_limited_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What a service says to a refusal is worth some seconds, not an hour."""
         monkeypatch.setattr(http, "EXPLANATION_WITHIN", 0.3)
         ended = threading.Event()
 
@@ -260,8 +259,8 @@ class TestTransportFailures:
             def explain(self, answer: Response) -> Cause | None:
                 return Cause(f"it said {answer.body[:3]!r}")
 
-        def speak(connection: socket.socket) -> None:
-            hear_request(connection)
+        def handle(connection: socket.socket) -> None:
+            read_request(connection)
             connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 1000\r\n\r\n")
             for _ in range(1000):
                 connection.sendall(b"n")
@@ -269,7 +268,7 @@ class TestTransportFailures:
                     return
 
         started = time.monotonic()
-        with raw_server(speak) as port:
+        with raw_server(handle) as port:
             url = f"http://127.0.0.1:{port}/"
             with pytest.raises(FetchError, match="it said b'nnn'"):
                 Http(Settings()).fetch(Request(url), Sink(Source(url), BytesIO()), service=Talker())
@@ -278,11 +277,11 @@ class TestTransportFailures:
 
     @pytest.mark.parametrize("nonsense", [b"SSH-2.0-OpenSSH_9.2\r\n", b"\0\0\0\0\n", b"HTTP/1.1 abc\r\n\r\n"])
     def test_other_protocol_times_out_with_cause(self, nonsense: bytes, get: Get) -> None:
-        def speak(connection: socket.socket) -> None:
-            hear_request(connection)
+        def handle(connection: socket.socket) -> None:
+            read_request(connection)
             connection.sendall(nonsense)
 
-        with raw_server(speak) as port, pytest.raises(TimedOut, match="does not speak HTTP"):
+        with raw_server(handle) as port, pytest.raises(TimedOut, match="does not speak HTTP"):
             get(f"http://127.0.0.1:{port}/", self.LIMIT)
 
 
@@ -324,7 +323,7 @@ class TestProxies:
     def test_unknown_proxy_name_is_named_in_error(
         self, scheme: str, get: Get, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It is the proxy that is looked up; the host is its business."""
+        """The client looks up the proxy; the proxy looks up the host."""
 
         def unknown(*_: object, **__: object) -> None:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -335,11 +334,11 @@ class TestProxies:
             get(f"{scheme}://files.example/a", Settings(http_proxy=proxy, https_proxy=proxy, total=10))
 
     def test_trickling_tunnel_response_times_out(self) -> None:
-        """As with headers: each byte is early enough, all of them together are not."""
+        """Each byte arrives within the socket's timeout, the response as a whole does not."""
         ended = threading.Event()
 
-        def speak(connection: socket.socket) -> None:
-            hear_request(connection)
+        def handle(connection: socket.socket) -> None:
+            read_request(connection)
             for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1000:
                 connection.sendall(bytes([byte]))
                 if ended.wait(0.05):
@@ -347,7 +346,7 @@ class TestProxies:
 
         url = "https://files.example/a"
         started = time.monotonic()
-        with raw_server(speak) as port:
+        with raw_server(handle) as port:
             client = Http(Settings(https_proxy=f"http://127.0.0.1:{port}", total=1))
             with pytest.raises(TimedOut, match="no response within"):
                 client.fetch(Request(url), Sink(Source(url), BytesIO()))
@@ -359,14 +358,14 @@ class TestProxies:
         asked: list[bytes] = []
         tls = authority.server("inside", subject="DNS:files.example")
 
-        def speak(connection: socket.socket) -> None:
-            asked.append(hear_request(connection).partition(b"\r\n")[0])
+        def handle(connection: socket.socket) -> None:
+            asked.append(read_request(connection).partition(b"\r\n")[0])
             connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             with tls.wrap_socket(connection, server_side=True) as inner:
-                asked.append(hear_request(inner).partition(b"\r\n")[0])
+                asked.append(read_request(inner).partition(b"\r\n")[0])
                 inner.sendall(OK_HEAD + b"ok")
 
-        with raw_server(speak) as port:
+        with raw_server(handle) as port:
             settings = Settings(
                 https_proxy=f"http://127.0.0.1:{port}", certificate_authorities=(authority.bundle,)
             )

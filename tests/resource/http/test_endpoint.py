@@ -1,4 +1,4 @@
-"""How a URL is turned into a request line, a Host header and a host to connect to."""
+"""Host, Host header and request URL of http(s) URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names are looked up and addresses race; what fails says why."""
+"""Name lookup and parallel connection attempts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def listener() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def silent() -> Iterator[Endpoint]:
-    """An address that never answers: its queue of connections is full."""
+    """An address that never answers: the listen backlog is full."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)
@@ -38,13 +38,13 @@ def port_of(listener: socket.socket) -> int:
     return int(listener.getsockname()[1])
 
 
-def nobody() -> Endpoint:
-    """An address where nothing listens."""
+def refusing() -> Endpoint:
+    """Return an address that refuses connections."""
     with socket.create_server(("127.0.0.1", 0)) as short_lived:
         return Endpoint(socket.AF_INET, short_lived.getsockname())
 
 
-def soon(seconds: float = 30) -> float:
+def seconds_from_now(seconds: float = 30) -> float:
     return time.monotonic() + seconds
 
 
@@ -68,9 +68,9 @@ def test_dial_resolves_name(listener: socket.socket) -> None:
 
 
 def test_endpoints_alternate_address_families(monkeypatch: pytest.MonkeyPatch) -> None:
-    six = [Endpoint(socket.AF_INET6, (f"2001:db8::{n}", 80, 0, 0)) for n in (1, 2)]
-    four = [Endpoint(socket.AF_INET, (f"192.0.2.{n}", 80)) for n in (1, 2, 3)]
-    resolve_to(monkeypatch, *six, *four)
+    ipv6 = [Endpoint(socket.AF_INET6, (f"2001:db8::{n}", 80, 0, 0)) for n in (1, 2)]
+    ipv4 = [Endpoint(socket.AF_INET, (f"192.0.2.{n}", 80)) for n in (1, 2, 3)]
+    resolve_to(monkeypatch, *ipv6, *ipv4)
     assert list(map(str, endpoints("example.com", 80, 5))) == [
         "2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2", "192.0.2.3",
     ]  # fmt: skip
@@ -100,7 +100,7 @@ def test_hanging_resolver_is_abandoned_after_timeout(monkeypatch: pytest.MonkeyP
 def test_silent_address_delays_next_by_stagger_only(listener: socket.socket, silent: Endpoint) -> None:
     alive = Endpoint(socket.AF_INET, listener.getsockname())
     started = time.monotonic()
-    with Race(soon(), stagger=0.05).run((silent, alive)) as winner:
+    with Race(seconds_from_now(), stagger=0.05).run((silent, alive)) as winner:
         assert winner.getpeername() == listener.getsockname()
     assert 0.05 <= time.monotonic() - started < 10
 
@@ -108,22 +108,22 @@ def test_silent_address_delays_next_by_stagger_only(listener: socket.socket, sil
 def test_refused_address_starts_next_at_once(listener: socket.socket) -> None:
     alive = Endpoint(socket.AF_INET, listener.getsockname())
     started = time.monotonic()
-    with Race(soon(), stagger=20).run((nobody(), alive)) as winner:
+    with Race(seconds_from_now(), stagger=20).run((refusing(), alive)) as winner:
         assert winner.getpeername() == listener.getsockname()
     assert time.monotonic() - started < 10
 
 
 def test_race_closes_other_connections(silent: Endpoint, listener: socket.socket) -> None:
-    race = Race(soon(), stagger=0.01)
+    race = Race(seconds_from_now(), stagger=0.01)
     race.run((silent, Endpoint(socket.AF_INET, listener.getsockname()))).close()
     assert [connection.fileno() for connection in race._running] == [-1]
 
 
 def test_connect_failed_lists_all_attempts() -> None:
     unusable = Endpoint(12345, ("nothing", 1))
-    first, second = nobody(), nobody()
+    first, second = refusing(), refusing()
     with pytest.raises(ConnectFailed) as caught:
-        Race(soon()).run((first, second, unusable))
+        Race(seconds_from_now()).run((first, second, unusable))
     assert caught.value.errno == errno.ECONNREFUSED
     assert [(endpoint, why.errno) for endpoint, why in caught.value.attempts] == [
         (first, errno.ECONNREFUSED),
@@ -133,8 +133,8 @@ def test_connect_failed_lists_all_attempts() -> None:
 
 
 def test_connect_failed_names_dialled_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy may have been dialled, and not the host of the URL."""
-    resolve_to(monkeypatch, nobody(), nobody())
+    """The dialled host may be a proxy, not the host of the URL."""
+    resolve_to(monkeypatch, refusing(), refusing())
     with pytest.raises(ConnectFailed) as caught:
         dial("proxy.example", 80, 5)
     assert caught.value.filename == "proxy.example"
@@ -143,7 +143,7 @@ def test_connect_failed_names_dialled_host(monkeypatch: pytest.MonkeyPatch) -> N
 def test_race_timeout_covers_all_addresses(silent: Endpoint) -> None:
     started = time.monotonic()
     with pytest.raises(ConnectFailed) as caught:
-        Race(soon(0.2), stagger=0.05).run((silent, silent, silent))
+        Race(seconds_from_now(0.2), stagger=0.05).run((silent, silent, silent))
     assert time.monotonic() - started < 10
     assert caught.value.errno == errno.ETIMEDOUT
     assert {why.errno for _, why in caught.value.attempts} == {errno.ETIMEDOUT}

@@ -1,4 +1,4 @@
-"""Headers that a config gives, and headers of answers, whatever a server writes into them."""
+"""Headers of configs, and Retry-After of responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from ignition.errors import FetchError
 from ignition.resource.http import headers
 from tests.lab.server import Answer, HttpServer
-from tests.resource.conftest import FakeClock, Get, hear_request, raw_server
+from tests.resource.conftest import FakeClock, Get, raw_server, read_request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -66,11 +66,11 @@ def test_retry_after_is_limited(headers: dict[str, str], waited: float, get: Get
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
     answers = [b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n" + lines + b"\r\n", OK]
 
-    def speak(connection: socket.socket) -> None:
-        hear_request(connection)
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
         connection.sendall(answers.pop(0))
 
-    with raw_server(speak) as port:
+    with raw_server(handle) as port:
         assert get(f"http://127.0.0.1:{port}/") == b"ok"
     assert clock.slept == [waited]
 

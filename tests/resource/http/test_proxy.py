@@ -1,4 +1,4 @@
-"""Which proxy is used follows the reference's rules, and only the config's settings."""
+"""The choice of the proxy, by the rules of the reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redirects: where they lead, and what goes along."""
+"""Redirects: targets, methods, headers and limits."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_redirect_to_other_host_drops_headers_and_credentials(server: HttpServer
     for request in (stranger, last):
         assert set(request.headers) == {"host", "user-agent", "accept", "accept-encoding"}
         assert request.headers["accept"].startswith("application/vnd.coreos.ignition+json")
-        # Asked to compress, a server might, and the compressed bytes would be stored.
+        # Without it the server may compress, and the compressed bytes would be stored.
         assert request.headers["accept-encoding"] == "identity"
 
 

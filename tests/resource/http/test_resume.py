@@ -1,4 +1,4 @@
-"""Bodies that break off, stall, trickle and never end; and what is stored of them."""
+"""Response bodies that are interrupted, stall or trickle, and their resumption."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ignition.resource.stream import Sink
 from tests.lab.logged import Log
 from tests.lab.server import Answer, HttpServer
 from tests.lab.server import Request as Seen
-from tests.resource.conftest import FakeClock, Get, MakeHttp, hear_request, raw_server
+from tests.resource.conftest import FakeClock, Get, MakeHttp, raw_server, read_request
 
 OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
 
-class Shelf:
-    """Serves one file that breaks off, with ranges if asked, and keeps what was asked for."""
+class CutOffFile:
+    """Serves a file whose responses are cut off, with ranges if enabled, and records the requested ranges."""
 
     def __init__(
         self, contents: bytes, *, per_answer: int, headers: dict[str, str], ranges: bool = True
@@ -57,40 +57,40 @@ CONTENTS = bytes(range(256)) * 40
 
 
 def test_interrupted_body_is_resumed(server: HttpServer, get: Get, clock: FakeClock) -> None:
-    shelf = Shelf(CONTENTS, per_answer=4000, headers={"ETag": '"v1"'})
-    assert get(server.respond("/a", shelf)) == CONTENTS
-    assert shelf.asked_for == [(None, None), ("bytes=4000-", '"v1"'), ("bytes=8000-", '"v1"')]
-    assert clock.slept == [0.2, 0.2]  # it progressed each time
+    file = CutOffFile(CONTENTS, per_answer=4000, headers={"ETag": '"v1"'})
+    assert get(server.respond("/a", file)) == CONTENTS
+    assert file.asked_for == [(None, None), ("bytes=4000-", '"v1"'), ("bytes=8000-", '"v1"')]
+    assert clock.slept == [0.2, 0.2]  # progress resets the delays
 
 
 def test_last_modified_is_used_as_validator(server: HttpServer, get: Get) -> None:
     date = formatdate(1_700_000_000, usegmt=True)
-    shelf = Shelf(CONTENTS, per_answer=6000, headers={"Last-Modified": date})
-    assert get(server.respond("/a", shelf)) == CONTENTS
-    assert shelf.asked_for[1] == ("bytes=6000-", date)
+    file = CutOffFile(CONTENTS, per_answer=6000, headers={"Last-Modified": date})
+    assert get(server.respond("/a", file)) == CONTENTS
+    assert file.asked_for[1] == ("bytes=6000-", date)
 
 
 @pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"weak"'}])
 def test_interrupted_body_without_validator_restarts(
     headers: dict[str, str], server: HttpServer, get: Get
 ) -> None:
-    shelf = Shelf(CONTENTS, per_answer=4000, headers=headers)
+    file = CutOffFile(CONTENTS, per_answer=4000, headers=headers)
 
     def respond(request: Seen) -> Answer:
-        answer = shelf(request)
-        shelf.per_answer = len(CONTENTS)
+        answer = file(request)
+        file.per_answer = len(CONTENTS)
         return answer
 
     assert get(server.respond("/a", respond)) == CONTENTS
-    assert shelf.asked_for == [(None, None), (None, None)]
+    assert file.asked_for == [(None, None), (None, None)]
 
 
 def test_server_without_ranges_restarts_body(server: HttpServer, get: Get) -> None:
-    shelf = Shelf(CONTENTS, per_answer=4000, headers={"ETag": '"v1"'}, ranges=False)
+    file = CutOffFile(CONTENTS, per_answer=4000, headers={"ETag": '"v1"'}, ranges=False)
 
     def respond(request: Seen) -> Answer:
-        answer = shelf(request)
-        shelf.per_answer += 4000
+        answer = file(request)
+        file.per_answer += 4000
         return answer
 
     assert get(server.respond("/a", respond)) == CONTENTS
@@ -103,7 +103,7 @@ def test_changed_resource_restarts_body(server: HttpServer, get: Get) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "response",
     [
         Answer(status=416),
         Answer(b"x", status=206, headers={"Content-Range": "bytes 7-7/8"}),
@@ -114,15 +114,15 @@ def test_changed_resource_restarts_body(server: HttpServer, get: Get) -> None:
     ],
     ids=["none", "from elsewhere", "from nowhere", "of another file", "of a longer file", "too much"],
 )
-def test_unexpected_range_response_restarts_body(odd: Answer, server: HttpServer, get: Get) -> None:
+def test_unexpected_range_response_restarts_body(response: Answer, server: HttpServer, get: Get) -> None:
     broken = Answer(b"abc", headers={"ETag": '"v1"'}, claim=8)
-    url = server.answer("/a", broken, odd, b"complete")
+    url = server.answer("/a", broken, response, b"complete")
     assert get(url) == b"complete"
     assert "range" not in server.requests[2].headers
 
 
 def test_short_range_response_requests_rest_again(server: HttpServer, get: Get) -> None:
-    """As it may; what is stored must not end there."""
+    """RFC 9110 section 15.3.7 allows a shorter range; the stored file must not end there."""
 
     def part(first: int, last: int) -> Answer:
         headers = {"ETag": '"v1"', "Content-Range": f"bytes {first}-{last}/10"}
@@ -141,11 +141,11 @@ def test_size_from_content_range_completes_body(get: Get) -> None:
         b'HTTP/1.1 206 Partial\r\nETag: "1"\r\nContent-Range: BYTES 5-5/6\r\nContent-Length: 1\r\n\r\nf',
     ]
 
-    def speak(connection: socket.socket) -> None:
-        hear_request(connection)
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
         connection.sendall(answers.pop(0) if answers else b"")
 
-    with raw_server(speak) as port:
+    with raw_server(handle) as port:
         assert get(f"http://127.0.0.1:{port}/", Settings(total=10)) == b"abcdef"
 
 
@@ -161,28 +161,28 @@ def test_size_from_content_range_completes_body(get: Get) -> None:
     ids=lambda framing: framing[:30].decode(),
 )
 def test_body_with_invalid_framing_is_not_stored(framing: bytes, get: Get) -> None:
-    """It would be cut off without a word, or the marks between its chunks would be stored with it."""
+    """Otherwise a truncated body or the chunk headers would be stored without an error."""
 
-    def speak(connection: socket.socket) -> None:
-        hear_request(connection)
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n4\r\nbody\r\n0\r\n\r\n")
 
-    with raw_server(speak) as port, pytest.raises(TimedOut, match="no valid length"):
+    with raw_server(handle) as port, pytest.raises(TimedOut, match="no valid length"):
         get(f"http://127.0.0.1:{port}/", Settings(total=3))
 
 
 def test_repeated_content_length_is_accepted(get: Get) -> None:
-    def speak(connection: socket.socket) -> None:
-        hear_request(connection)
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nbody")
 
-    with raw_server(speak) as port:
+    with raw_server(handle) as port:
         assert get(f"http://127.0.0.1:{port}/", Settings(total=3)) == b"body"
 
 
 def test_many_interruptions_log_few_lines(server: HttpServer, get: Get, logged: Log) -> None:
-    shelf = Shelf(bytes(range(250)), per_answer=1, headers={"ETag": '"v1"'})
-    assert get(server.respond("/a", shelf)) == bytes(range(250))
+    file = CutOffFile(bytes(range(250)), per_answer=1, headers={"ETag": '"v1"'})
+    assert get(server.respond("/a", file)) == bytes(range(250))
     assert len(logged.of("info")) < 10
 
 
@@ -213,25 +213,25 @@ def test_stalled_body_times_out_after_total_time(server: HttpServer) -> None:
 def test_trickling_body_times_out_after_total_time(get: Get, clock: FakeClock) -> None:
     ended = threading.Event()
 
-    def speak(connection: socket.socket) -> None:
-        hear_request(connection)
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         while not ended.wait(0.02):
             clock.time += 1
             connection.sendall(b"x")
 
-    with raw_server(speak) as port:
+    with raw_server(handle) as port:
         with pytest.raises(TimedOut, match=r"time was up after \d+ of 1000 bytes"):
             get(f"http://127.0.0.1:{port}/", Settings(total=10))
         ended.set()
 
 
 def test_trickling_chunk_header_times_out_after_total_time() -> None:
-    """Where the length of a chunk trickles in, the transport reads on without asking for the time."""
+    """http.client reads a chunk header in a loop of its own, so only the socket's deadline ends it."""
     ended = threading.Event()
 
-    def speak(connection: socket.socket) -> None:
-        hear_request(connection)
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
         for _ in range(1000):
             connection.sendall(b"0")
@@ -239,7 +239,7 @@ def test_trickling_chunk_header_times_out_after_total_time() -> None:
                 return
 
     started = time.monotonic()
-    with raw_server(speak) as port:
+    with raw_server(handle) as port:
         url = f"http://127.0.0.1:{port}/"
         with pytest.raises(TimedOut, match="after 5 bytes"):
             Http(Settings(total=1)).fetch(Request(url), Sink(Source(url), io.BytesIO()))
@@ -253,49 +253,49 @@ def test_chunked_body_is_decoded_and_retried(break_at: bytes, get: Get) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     answers = [break_at, whole] if break_at else [whole]
 
-    def speak(connection: socket.socket) -> None:
-        hear_request(connection)
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
         connection.sendall(head + answers.pop(0))
 
-    with raw_server(speak) as port:
+    with raw_server(handle) as port:
         assert get(f"http://127.0.0.1:{port}/") == b"hello world"
 
 
 def test_long_download_logs_progress(get: Get, clock: FakeClock, logged: Log) -> None:
     piece = bytes(2**16)
 
-    def speak(connection: socket.socket) -> None:
-        hear_request(connection)
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (40 * len(piece)))
         for _ in range(40):
             clock.time += 1
             connection.sendall(piece)
 
-    with raw_server(speak) as port:
+    with raw_server(handle) as port:
         get(f"http://u:secret@127.0.0.1:{port}/f?sig=secret")
     lines = [line for line in logged.of("info") if "MiB" in line]
-    # How much of it has been read when the clock is looked at is the kernel's affair.
+    # The number of lines depends on how much the kernel has buffered at each read.
     assert 1 <= len(lines) <= 4
     shown = re.escape(f"GET http://u:***@127.0.0.1:{port}/f?sig=***: ")
     assert all(re.fullmatch(shown + r"[0-9.]+ of 2\.5 MiB, [0-9.]+ [KM]iB/s", line) for line in lines)
 
 
 def test_body_without_length_ends_with_connection(get: Get) -> None:
-    def speak(connection: socket.socket) -> None:
-        hear_request(connection)
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
         connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nold style")
 
-    with raw_server(speak) as port:
+    with raw_server(handle) as port:
         assert get(f"http://127.0.0.1:{port}/") == b"old style"
 
 
 @pytest.mark.parametrize("length", [b"", b"Content-Length: 5\r\n"])
 def test_connection_close_response_is_read_completely(length: bytes, get: Get) -> None:
-    def speak(connection: socket.socket) -> None:
-        hear_request(connection)
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + length + b"\r\nwhole")
 
-    with raw_server(speak) as port:
+    with raw_server(handle) as port:
         assert get(f"http://127.0.0.1:{port}/", Settings(total=10)) == b"whole"
 
 
@@ -311,15 +311,15 @@ def test_unrequested_encoding_is_stored_unchanged(server: HttpServer, get: Get, 
 def test_connection_is_reused(make_http: MakeHttp) -> None:
     connections = 0
 
-    def speak(connection: socket.socket) -> None:
+    def handle(connection: socket.socket) -> None:
         nonlocal connections
         connections += 1
         while True:
-            hear_request(connection)
+            read_request(connection)
             connection.sendall(OK_HEAD + b"ok")
 
     http = make_http()
-    with raw_server(speak) as port:
+    with raw_server(handle) as port:
         for _ in range(3):
             url = f"http://127.0.0.1:{port}/"
             http.fetch(Request(url), Sink(Source(url), io.BytesIO()))

@@ -1,4 +1,4 @@
-"""Blob Storage by its own name, over TLS: by the machine's name first, then as anybody."""
+"""Fetches from Azure Blob Storage over TLS: with the machine's token, then anonymous."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MACHINE = Credentials(azure=lambda: "Bearer geheim")
 
 @contextmanager
 def azure(authority: Authority, server: HttpServer, *, total: float = 20, **more: Any) -> Iterator[Fetcher]:
-    """A fetcher for which Blob Storage is the local server."""
+    """Yield a fetcher whose connections to Blob Storage go to the local server."""
     context = authority.server("azure", subject="DNS:*.blob.core.windows.net")
     with Internet(context, lambda host: server.port) as internet:
         authorities = (authority.bundle,)
@@ -32,7 +32,7 @@ def azure(authority: Authority, server: HttpServer, *, total: float = 20, **more
         yield Fetcher(settings, **more)
 
 
-def only_by_name(contents: Answer) -> Any:
+def only_with_token(contents: Answer) -> Any:
     def respond(request: Request) -> Answer:
         return contents if "authorization" in request.headers else Answer(status=404)
 
@@ -41,7 +41,7 @@ def only_by_name(contents: Answer) -> Any:
 
 @pytest.mark.real_commands("openssl")
 def test_private_blob_is_fetched_with_token(authority: Authority, server: HttpServer, logged: Log) -> None:
-    server.respond("/container/dir/blob", only_by_name(Answer(gzip.compress(b"private"))))
+    server.respond("/container/dir/blob", only_with_token(Answer(gzip.compress(b"private"))))
     with azure(authority, server, credentials=MACHINE) as fetcher:
         assert fetcher.bytes(Source(URL, compression="gzip")) == b"private"
     [request] = server.requests
@@ -81,7 +81,7 @@ def test_denied_identity_falls_back_to_anonymous(
 
 @pytest.mark.real_commands("openssl")
 def test_anonymous_fallback_discards_first_response(authority: Authority, server: HttpServer) -> None:
-    """The reference appends the second answer to what it has of the first."""
+    """The reference appends the second response to the data of the first one."""
     half = gzip.compress(b"x" * 5000)[:30] + b"broken" * 50
 
     def respond(request: Request) -> Answer:
@@ -128,7 +128,7 @@ def test_identity_and_fallback_share_total_time(
         (URL, True),
         ("https://a.BLOB.core.windows.net/c/b", True),
         ("https://a.blob.core.windows.net/c/b?snapshot=x", True),
-        ("http://a.blob.core.windows.net/c/b", False),  # a token is not sent in the clear
+        ("http://a.blob.core.windows.net/c/b", False),  # no token over plain HTTP
         ("https://a.blob.core.windows.net:444/c/b", False),
         ("https://u:p@a.blob.core.windows.net/c/b", False),
         ("https://a.blob.core.windows.net/c/b?sv=1&sig=abc", False),

@@ -1,4 +1,4 @@
-"""Cloud Storage by its own name, over TLS."""
+"""Fetches from Google Cloud Storage over TLS."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.resource.conftest import Authority, FakeClock
 
 @contextmanager
 def cloud(authority: Authority, server: HttpServer, **more: Any) -> Iterator[Fetcher]:
-    """A fetcher for which Cloud Storage is the local server."""
+    """Yield a fetcher whose connections to Cloud Storage go to the local server."""
     context = authority.server("gs", subject="DNS:storage.googleapis.com")
     with Internet(context, lambda host: server.port) as internet:
         settings = Settings(https_proxy=internet.url, certificate_authorities=(authority.bundle,), total=20)

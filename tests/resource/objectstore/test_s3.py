@@ -1,4 +1,4 @@
-"""S3 against moto's server, by AWS's own names and over TLS; refusals against one that says what it must."""
+"""Fetches from S3: moto's server and a scripted server under AWS's host names, over TLS."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ NAMES = ",".join(
 def moto() -> Iterator[int]:
     """The port of moto's server."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the libraries below moto
+        warnings.simplefilter("ignore")  # from libraries that moto uses
         from moto.server import ThreadedMotoServer
 
         server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -60,7 +60,7 @@ def moto() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def buckets(moto: int) -> S3Client:
-    """A client that fills moto's buckets: `bucket` and `dotted.name` in Ireland, `virginia` at home."""
+    """A client for moto's buckets: `bucket` and `dotted.name` in eu-west-1, `virginia` in us-east-1."""
     client = boto3.session.Session("admin", "admin").client(
         "s3",
         region_name="eu-west-1",
@@ -77,8 +77,8 @@ def buckets(moto: int) -> S3Client:
 
 
 @contextmanager
-def world(authority: Authority, port: int, **more: Any) -> Iterator[tuple[Fetcher, Internet]]:
-    """A fetcher for which all of AWS is the local server on this port."""
+def local_aws(authority: Authority, port: int, **more: Any) -> Iterator[tuple[Fetcher, Internet]]:
+    """Yield a fetcher whose connections to AWS go to the local server on this port."""
     with Internet(authority.server("aws", subject=NAMES), lambda _: port) as internet:
         settings = Settings(
             https_proxy=internet.url, certificate_authorities=(authority.bundle,), total=more.pop("total", 20)
@@ -90,7 +90,7 @@ def test_object_in_other_region_is_fetched(authority: Authority, moto: int, buck
     contents = os.urandom(3_000_000)
     buckets.put_object(Bucket="bucket", Key="a b/ü+/../c", Body=contents, ACL="public-read")
     digest = f"sha256-{sha256(contents).hexdigest()}"
-    with world(authority, moto) as (fetcher, internet):
+    with local_aws(authority, moto) as (fetcher, internet):
         url = "s3://bucket//a%20b/%C3%BC+/../c"
         assert fetcher.bytes(Source(url, hash=digest)) == contents
         with pytest.raises(VerificationFailed):
@@ -99,12 +99,12 @@ def test_object_in_other_region_is_fetched(authority: Authority, moto: int, buck
         "bucket.s3.dualstack.us-east-1.amazonaws.com",
         "bucket.s3.dualstack.eu-west-1.amazonaws.com",
         "bucket.s3.dualstack.eu-west-1.amazonaws.com",
-    ], "the region is asked for once"
+    ], "the region is looked up once"
 
 
 def test_bucket_name_with_dots_uses_path_style(authority: Authority, moto: int, buckets: S3Client) -> None:
     buckets.put_object(Bucket="dotted.name", Key="key", Body=b"dots", ACL="public-read")
-    with world(authority, moto) as (fetcher, internet):
+    with local_aws(authority, moto) as (fetcher, internet):
         assert fetcher.bytes(Source("s3://dotted.name/key")) == b"dots"
     assert internet.asked[-1] == "s3.dualstack.eu-west-1.amazonaws.com"
 
@@ -112,7 +112,7 @@ def test_bucket_name_with_dots_uses_path_style(authority: Authority, moto: int, 
 def test_version_id_selects_version(authority: Authority, moto: int, buckets: S3Client) -> None:
     first = buckets.put_object(Bucket="bucket", Key="versions", Body=b"one", ACL="public-read")["VersionId"]
     buckets.put_object(Bucket="bucket", Key="versions", Body=b"two", ACL="public-read")
-    with world(authority, moto) as (fetcher, _):
+    with local_aws(authority, moto) as (fetcher, _):
         assert fetcher.bytes(Source("s3://bucket/versions")) == b"two"
         assert fetcher.bytes(Source(f"s3://bucket/versions?versionId={first}")) == b"one"
         assert fetcher.bytes(Source(f"arn:aws:s3:::bucket/versions?versionId={first}")) == b"one"
@@ -121,12 +121,12 @@ def test_version_id_selects_version(authority: Authority, moto: int, buckets: S3
 def test_missing_and_private_objects_are_explained(
     authority: Authority, moto: int, buckets: S3Client
 ) -> None:
-    with world(authority, moto) as (fetcher, _):
+    with local_aws(authority, moto) as (fetcher, _):
         with pytest.raises(NotFound, match="GET s3://bucket/nothing: object not found in the bucket"):
             fetcher.bytes(Source("s3://bucket/nothing"))
         with pytest.raises(FetchError, match="s3://no-bucket: bucket not found") as caught:
             fetcher.bytes(Source("s3://no-bucket/key"))
-        assert not isinstance(caught.value, NotFound), "a platform must not take it for 'no config'"
+        assert not isinstance(caught.value, NotFound), "a missing bucket must not count as a missing config"
         buckets.put_object(Bucket="bucket", Key="private", Body=b"secret")
         with pytest.raises(
             FetchError, match=r"GET s3://bucket/private: S3 denied anonymous access \(HTTP 403\)"
@@ -137,7 +137,7 @@ def test_missing_and_private_objects_are_explained(
 def test_signature_is_accepted_by_moto(
     authority: Authority, moto: int, buckets: S3Client, logged: Log
 ) -> None:
-    """Moto computes it anew and compares; without one it refuses."""
+    """Moto verifies the signature and rejects requests without one."""
     buckets.put_object(Bucket="bucket", Key="private/a+b c", Body=b"secret")
     iam = boto3.session.Session("admin", "admin", region_name="us-east-1").client(
         "iam", endpoint_url=f"http://127.0.0.1:{moto}"
@@ -154,7 +154,7 @@ def test_signature_is_accepted_by_moto(
     keys = AwsKeys(made["AccessKeyId"], made["SecretAccessKey"])
     wrong = AwsKeys(made["AccessKeyId"], "wrong")
     source = Source("s3://bucket/private/a+b%20c")
-    with world(authority, moto) as (fetcher, _):
+    with local_aws(authority, moto) as (fetcher, _):
         with checking_signatures(moto):
             assert fetcher.with_credentials(Credentials(aws_keys=lambda: keys)).bytes(source) == b"secret"
         with (
@@ -169,10 +169,10 @@ def test_signature_is_accepted_by_moto(
 def test_instance_role_reads_private_object(
     authority: Authority, moto: int, buckets: S3Client, logged: Log
 ) -> None:
-    """From the token of the metadata service to the object, all of it moto's."""
+    """Moto serves the metadata service, its tokens and the object."""
     buckets.put_object(Bucket="bucket", Key="of the role", Body=b"secret")
     source = Source("s3://bucket/of%20the%20role")
-    with world(authority, moto) as (fetcher, internet):
+    with local_aws(authority, moto) as (fetcher, internet):
         with pytest.raises(FetchError, match="denied anonymous access"):
             fetcher.bytes(source)
         internet.asked.clear()
@@ -182,7 +182,7 @@ def test_instance_role_reads_private_object(
     asked = [f"bucket.s3.dualstack.{region}.amazonaws.com" for region in ("us-east-1", "eu-west-1")]
     assert internet.asked == asked * 2
     assert sum("meta-data" in line and "attempt" in line for line in logged.of("info")) == 3, (
-        "asked once, whatever the settings"
+        "credentials are requested once for all settings"
     )
     assert "test-secret-key" not in logged.text
     assert "test-session-token" not in logged.text
@@ -193,7 +193,7 @@ def test_unknown_own_region_uses_default_region(authority: Authority, s3: HttpSe
         raise FetchError("nobody answers")
 
     s3.answer("/k", b"here")
-    with world(authority, s3.port, credentials=Credentials(aws_region=region)) as (fetcher, internet):
+    with local_aws(authority, s3.port, credentials=Credentials(aws_region=region)) as (fetcher, internet):
         assert fetcher.bytes(Source("s3://boot/k")) == b"here"
     assert set(internet.asked) == {"boot.s3.dualstack.us-east-1.amazonaws.com"}
     assert any(
@@ -203,16 +203,16 @@ def test_unknown_own_region_uses_default_region(authority: Authority, s3: HttpSe
 
 @contextmanager
 def checking_signatures(moto: int) -> Iterator[None]:
-    """Let moto look at credentials, which it does not do by itself, but for the question for the region."""
-    tell_moto(moto, b"1")
+    """Make moto verify signatures, which is off by default, after the first request (the region lookup)."""
+    set_unchecked_requests(moto, b"1")
     try:
         yield
     finally:
-        tell_moto(moto, b"inf")
+        set_unchecked_requests(moto, b"inf")
 
 
-def tell_moto(moto: int, unchecked: bytes) -> None:
-    """How many requests it is to let in without a look."""
+def set_unchecked_requests(moto: int, unchecked: bytes) -> None:
+    """Set how many requests moto accepts without verifying their signature."""
     Fetcher().request(Request(f"http://127.0.0.1:{moto}/moto-api/reset-auth", verb="POST", body=unchecked))
 
 
@@ -225,7 +225,7 @@ def refusal(status: int, code: str) -> Answer:
 
 @pytest.fixture
 def s3(server: HttpServer) -> HttpServer:
-    """A server that knows the bucket `boot` in us-east-1."""
+    """A server that answers the region lookup of the bucket `boot` with us-east-1."""
     server.answer("/", Answer(status=403, headers={"x-amz-bucket-region": "us-east-1"}), method="HEAD")
     return server
 
@@ -248,7 +248,7 @@ def test_s3_error_codes_are_explained(
     authority: Authority, s3: HttpServer, status: int, code: str, kind: type[FetchError], why: str
 ) -> None:
     s3.answer("/k", refusal(status, code))
-    with world(authority, s3.port) as (fetcher, _), pytest.raises(kind, match=why) as caught:
+    with local_aws(authority, s3.port) as (fetcher, _), pytest.raises(kind, match=why) as caught:
         fetcher.bytes(Source("s3://boot/k"))
     assert type(caught.value) is kind
     assert "AKIAKEY" not in f"{caught.value} {caught.value.hint}"
@@ -259,13 +259,13 @@ def test_denied_role_is_named_in_error(authority: Authority, s3: HttpServer) -> 
     s3.answer("/k", refusal(403, "AccessDenied"))
     role = Credentials(aws_keys=lambda: AwsKeys("AKID", "sk", "tok"))
     with (
-        world(authority, s3.port, credentials=role) as (fetcher, _),
+        local_aws(authority, s3.port, credentials=role) as (fetcher, _),
         pytest.raises(FetchError, match="to this machine's role") as caught,
     ):
         fetcher.bytes(Source("s3://boot/k"))
     assert "s3:GetObject" in caught.value.hint
     assert s3.requests[-1].headers["x-amz-security-token"] == "tok"
-    assert "authorization" not in s3.requests[0].headers, "the question for the region is anybody's"
+    assert "authorization" not in s3.requests[0].headers, "the region lookup is anonymous"
 
 
 @pytest.mark.parametrize("answer", [None, FetchError("GET http://169.254.169.254/…: not in time")])
@@ -282,7 +282,7 @@ def test_missing_keys_fall_back_to_anonymous(
         return None
 
     s3.answer("/k", b"public")
-    with world(authority, s3.port, credentials=Credentials(aws_keys=keys)) as (fetcher, _):
+    with local_aws(authority, s3.port, credentials=Credentials(aws_keys=keys)) as (fetcher, _):
         assert fetcher.bytes(Source("s3://boot/k")) == b"public"
         assert fetcher.bytes(Source("s3://boot/k")) == b"public"
     assert "authorization" not in s3.requests[-1].headers
@@ -295,7 +295,7 @@ def test_transient_failure_is_retried_with_signature(
 ) -> None:
     s3.answer("/k", refusal(503, "SlowDown"), Answer(b"whole body", claim=20), b"done")
     role = Credentials(aws_keys=lambda: AwsKeys("AKID", "sk"))
-    with world(authority, s3.port, credentials=role, clock=clock) as (fetcher, _):
+    with local_aws(authority, s3.port, credentials=role, clock=clock) as (fetcher, _):
         assert fetcher.bytes(Source("s3://boot/k")) == b"done"
     signed = [request.headers["authorization"] for request in s3.requests if request.path == "/k"]
     assert len(signed) == 3
@@ -312,7 +312,7 @@ def test_interrupted_body_is_resumed_with_new_signature(
         "/k", Answer(contents[:60_000], headers=tag, claim=100_000), Answer(contents[60_000:], 206, rest)
     )
     role = Credentials(aws_keys=lambda: AwsKeys("AKID", "sk"))
-    with world(authority, s3.port, credentials=role, clock=clock) as (fetcher, _):
+    with local_aws(authority, s3.port, credentials=role, clock=clock) as (fetcher, _):
         assert fetcher.bytes(Source("s3://boot/k")) == contents
     last = s3.requests[-1].headers
     assert (last["range"], last["if-range"]) == ("bytes=60000-", '"1"')
@@ -325,7 +325,7 @@ def test_total_time_covers_all_requests(authority: Authority, server: HttpServer
     server.answer("/", *answers, found, method="HEAD")
     server.answer("/k", Answer(status=503))
     with (
-        world(authority, server.port, total=10, clock=clock) as (fetcher, _),
+        local_aws(authority, server.port, total=10, clock=clock) as (fetcher, _),
         pytest.raises(TimedOut, match=r"GET s3://boot/k: timed out after 10 s"),
     ):
         fetcher.bytes(Source("s3://boot/k"))
@@ -333,7 +333,7 @@ def test_total_time_covers_all_requests(authority: Authority, server: HttpServer
 
 
 def test_compression_is_refused_before_any_request(authority: Authority, s3: HttpServer) -> None:
-    with world(authority, s3.port) as (fetcher, internet):
+    with local_aws(authority, s3.port) as (fetcher, internet):
         for url in ("s3://boot/k", "arn:aws:s3:::boot/k"):
             with pytest.raises(FetchError, match="compression is not supported"):
                 fetcher.bytes(Source(url, compression="gzip"))
@@ -360,8 +360,8 @@ def test_region_lookup_starts_with_partition_or_own_region(
     authority: Authority, server: HttpServer, url: str, region: str, asked: str
 ) -> None:
     server.answer("/k", b"here")
-    server.answer("/", b"", method="HEAD")  # S3 without a word on regions: the guess was right
-    with world(authority, server.port, credentials=Credentials(aws_region=lambda: region)) as (
+    server.answer("/", b"", method="HEAD")  # no region in the response: the first region is used
+    with local_aws(authority, server.port, credentials=Credentials(aws_region=lambda: region)) as (
         fetcher,
         internet,
     ):
