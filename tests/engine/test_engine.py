@@ -105,7 +105,7 @@ def inline(config: Mapping[str, Any]) -> str:
     return "data:;base64," + base64.b64encode(json.dumps(config).encode()).decode()
 
 
-class TestIdentity:
+class TestCredentials:
     """Credentials of the platform are used for its config, for references and for contents of files."""
 
     BUCKET = "gs://bucket/object"
@@ -567,7 +567,7 @@ class TestRecord:
         assert self.lines(machine.run / "record.jsonl")[-1]["error"] == "JSONDecodeError"
 
 
-class TestBase:
+class TestBaseConfigs:
     def test_base_configs_are_merged_below_user_config(self, machine: Machine) -> None:
         base = machine.directory / "system" / "vendor"
         for place, name, path in (

@@ -12,7 +12,7 @@ from ignition.preview import preview as previewed
 from ignition.resource import Fetcher
 from tests.host.fakes import FakeRun
 from tests.lab.readonly import only_looking
-from tests.preview.test_preview import conflicts, effect, artificial_system, effects_of
+from tests.preview.test_preview import artificial_system, conflicts, effect, effects_of
 from tests.stages.files.lab import config_of
 
 TANG = {"url": "http://tang.example", "thumbprint": "THP"}

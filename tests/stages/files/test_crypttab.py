@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from ignition import dataurl
 from ignition.boot.state import KEY_REMOVED, State
 from ignition.errors import Refused, StateError
 from ignition.host.command import Command, Ran
 from ignition.schemas.luks import Clevis, ClevisCustom, Tang
 from ignition.schemas.storage import Luks
 from ignition.stages.files.crypttab import Crypttab, line_for, with_lines
+from ignition.url import dataurl
 from tests.host.fakes import FakeHost
 from tests.stages.files.lab import config_of, local, run_steps, tree_of
 

@@ -157,7 +157,7 @@ def test_no_record_no_copy(host: FakeHost) -> None:
     assert not local(host, "/var").exists()
 
 
-class TestAfterAFailure:
+class TestCopyAfterFailure:
     @pytest.mark.parametrize(
         ("stage", "mounted", "kept_there"),
         [

@@ -103,7 +103,7 @@ def test_json_escapes_match_go() -> None:
     )
 
 
-class TestDates:
+class TestRfc3339:
     """Times in the local zone, formatted like Go's RFC 3339."""
 
     @pytest.fixture(autouse=True)
