@@ -251,7 +251,8 @@ def _events() -> Iterator[Callable[[float], object]]:
         monitor.start()
     except (ImportError, OSError) as error:
         # pyudev finds its library with programs that a small initramfs lacks.
-        log.debug(f"no udev events ({error}), polling every {POLL_INTERVAL} s")
+        reason = strerror(error) if isinstance(error, OSError) else str(error)
+        log.debug(f"no udev events ({reason}): polling every {POLL_INTERVAL} s")
         yield time.sleep
     else:
         yield monitor.poll

@@ -14,6 +14,7 @@ from typing import Final
 
 from ignition import log
 from ignition.errors import ConfigError, IgnitionError, causes
+from ignition.host.system_path import under
 from ignition.text import strerror
 from ignition.verbs import go_flags
 from ignition.verbs.console import contents
@@ -130,5 +131,5 @@ def lacks_rights(error: Exception) -> bool:
 
 def in_container(system: str = "/") -> bool:
     """Whether this process runs in a container."""
-    there = (os.path.exists(system.rstrip("/") + path) for path in CONTAINERS)
+    there = (os.path.exists(under(system, path)) for path in CONTAINERS)
     return bool(os.environ.get(VARIABLE)) or any(there)

@@ -1,4 +1,4 @@
-"""Run the programs that the lab is made with; a failure shows the end of what the program said."""
+"""Run programs that build the test environment; a failure shows the end of their output."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 class LabError(Exception):
-    """The lab itself, not what is tested in it, is out of order."""
+    """The test environment is broken, not the tested code."""
 
 
 def say(text: str) -> None:
-    """Tell whoever waits what is going on."""
+    """Print a progress message."""
     print(text, file=sys.stderr, flush=True)
 
 
 def run(*argv: str | Path, cwd: Path | None = None, environment: Mapping[str, str] | None = None) -> str:
-    """Run a program to its end and return what it wrote to stdout.
+    """Run a program to its end and return its standard output.
 
     Raises:
-        LabError: it is missing or failed; with the last lines of its output.
+        LabError: the program is missing or failed; the message has the last lines of its output.
     """
     words = list(map(str, argv))
     try:
@@ -39,21 +39,19 @@ def run(*argv: str | Path, cwd: Path | None = None, environment: Mapping[str, st
             errors="replace",
         )
     except FileNotFoundError as error:
-        raise LabError(f"{words[0]} is missing: run `make setup`") from error
+        raise LabError(f'program "{words[0]}" not found: run `make setup`') from error
     if ran.returncode != 0:
-        raise LabError(
-            f"{_short(words)} failed with status {ran.returncode}:\n{_tail(ran.stdout + ran.stderr)}"
-        )
+        raise LabError(f"{_short(words)} exit status {ran.returncode}:\n{_tail(ran.stdout + ran.stderr)}")
     return ran.stdout
 
 
 def as_root() -> tuple[str, ...]:
-    """Words before a program that has to believe it is root: it makes files of several owners."""
+    """Return the prefix for programs that create files of several owners."""
     return () if os.geteuid() == 0 else ("fakeroot",)
 
 
 def _path() -> str:
-    """What is searched for programs; some of them Debian keeps out of a user's way."""
+    """Return the search path, with directories that Debian leaves out for users."""
     return f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 

@@ -1,4 +1,4 @@
-"""Disks that are files, for tests on the kernel that runs the tests. Needs root, losetup, partx."""
+"""Loop devices for tests with the running kernel. Needs root, losetup and partx."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.host.fakes import FakeFetch
 __all__ = ["PROGRAMS", "attached", "machine"]
 
 PROGRAMS = ("losetup", "partx")
-"""What a test that uses this must be allowed to start, besides what the engine itself starts."""
+"""Programs that a test with loop devices needs, in addition to those of the engine."""
 
 
 @contextmanager
 def attached(image: Path, size: int | None = None, *, sector_size: int = 512) -> Iterator[str]:
-    """The node of a loop disk over `image`, which is made with `size` bytes if it is not there."""
+    """Attach `image` as a loop disk and yield its node; create it if `size`, in bytes, is given."""
     if size is not None:
         image.touch()
         os.truncate(image, size)
@@ -36,7 +36,7 @@ def attached(image: Path, size: int | None = None, *, sector_size: int = 512) ->
 
 
 def machine(directory: Path, *, runner: Callable[..., object] = run) -> Host:
-    """A host that works on this machine's devices, with a target root and a /run of its own."""
+    """Return a host with the devices of this machine, and a separate target root and /run."""
     system = directory / "system"
     (system / "run").mkdir(parents=True, exist_ok=True)
     (directory / "root").mkdir(exist_ok=True)

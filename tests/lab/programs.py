@@ -1,4 +1,4 @@
-"""Fake programs on PATH that answer as told and write down how they were called."""
+"""Fake programs in PATH that give prepared output and log their calls."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Call:
 
 
 class Programs:
-    """Fake programs in one folder, and the log of their calls in the order in which they began."""
+    """A directory of fake programs, and the log of their calls in order of their start."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory / "bin"
@@ -40,11 +40,10 @@ class Programs:
     def add(
         self, name: str, *, stdout: str = "", stderr: str = "", status: int = 0, script: str = ""
     ) -> Path:
-        """Put the program `name` there, or replace it.
+        """Add or replace the program `name`.
 
-        It runs `script` (a piece of sh), prints `stdout` and `stderr`, and ends with `status`,
-        unless the script has ended it before. Arguments, environment and all of stdin are
-        written down first.
+        It logs arguments, environment and standard input, runs `script` (sh), prints `stdout` and `stderr`,
+        and exits with `status`.
         """
         record = [sys.executable, "-I", "-S", str(self._recorder), str(self._log), name]
         lines = (
@@ -62,7 +61,6 @@ class Programs:
 
     @property
     def calls(self) -> list[Call]:
-        """All calls up to now."""
         if not self._log.exists():
             return []
         records = map(json.loads, self._log.read_text().splitlines())
@@ -70,5 +68,4 @@ class Programs:
 
     @property
     def argvs(self) -> list[tuple[str, ...]]:
-        """The argument lists of all calls up to now."""
         return [call.argv for call in self.calls]

@@ -1,4 +1,4 @@
-"""A made-up `/sys`, `/proc` and `/dev` for tests of what reads them. Disks are files."""
+"""Fake `/sys`, `/proc` and `/dev` for tests. Disks are files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Sysfs"]
 
 
 class Sysfs:
-    """The system directory of a host (`Host.system`), filled as the kernel would."""
+    """The system directory of a host (`Host.system`), filled like by the kernel."""
 
     def __init__(self, system: Path) -> None:
         self.system = system
@@ -27,7 +27,7 @@ class Sysfs:
     def disk(
         self, name: str, size: int, *, sector_size: int = 512, mapper_name: str = "", number: str = ""
     ) -> Path:
-        """Add a disk of `size` bytes; returns the file that is its node."""
+        """Add a disk of `size` bytes; return the file that is its node."""
         attributes = {"queue/logical_block_size": str(sector_size)}
         if mapper_name:
             attributes["dm/name"] = mapper_name
@@ -39,7 +39,7 @@ class Sysfs:
         return node
 
     def partition(self, disk: str, number: int, start: int, size: int) -> str:
-        """Add a partition as the kernel sees it, or change it; in units of 512 bytes. Returns its node."""
+        """Add or change a partition of the kernel, in units of 512 bytes; return its node."""
         name = f"{disk}{'p' if disk[-1].isdigit() else ''}{number}"
         attributes = {"partition": str(number), "start": str(start)}
         self._device(self._devices / disk / name, name, size * 512, "", attributes)
@@ -47,7 +47,7 @@ class Sysfs:
         return f"/dev/{name}"
 
     def forget(self, node: str) -> None:
-        """Take a partition away from the kernel."""
+        """Remove a partition from the kernel."""
         import shutil
 
         name = node.removeprefix("/dev/")
@@ -57,34 +57,34 @@ class Sysfs:
         (self.system / "dev" / name).unlink()
 
     def hold(self, node: str, by: str) -> None:
-        """Let the device `by` be built on `node`."""
+        """Make the device `by` a holder of `node`."""
         (self.system / "sys/class/block" / node.removeprefix("/dev/") / "holders" / by).mkdir()
 
     def attribute(self, name: str, attribute: str, value: str) -> None:
-        """Let a device have an attribute: `md/array_state`."""
+        """Set an attribute of a device, such as `md/array_state`."""
         self._write(self.system / "sys/class/block" / name / attribute, f"{value}\n")
 
     def mount(self, target: str, source: str, format_: str, number: str = "0:99") -> None:
-        """Mount something."""
+        """Add a mount to the mount table."""
         self._mounts.append(
             f"{len(self._mounts) + 20} 1 {number} / {target} rw shared:1 - {format_} {source} rw\n"
         )
         self._write(self.system / "proc/self/mountinfo", "".join(self._mounts))
 
     def umount(self, targets: Iterable[str]) -> None:
-        """Unmount the last thing that is mounted at each target."""
+        """Remove the last mount at each target."""
         for target in targets:
             at = max(index for index, line in enumerate(self._mounts) if line.split(" ")[4] == target)
             del self._mounts[at]
         self._write(self.system / "proc/self/mountinfo", "".join(self._mounts))
 
     def swap(self, node: str) -> None:
-        """Swap to a device."""
+        """Add an active swap device."""
         with (self.system / "proc/swaps").open("a") as file:
             file.write(f"{node}\tpartition\t1048572\t\t0\t\t-2\n")
 
     def link(self, path: str, node: str) -> None:
-        """A link of udev's below /dev."""
+        """Create a udev symlink below /dev."""
         place = self.system / path.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         up = "../" * (len(Path(path).parts) - 3)

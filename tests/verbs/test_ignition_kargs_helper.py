@@ -8,7 +8,7 @@ import pytest
 
 from ignition import cli
 from ignition.bootloader import helper
-from ignition.bootloader.arguments import Wish
+from ignition.bootloader.arguments import ArgumentRequest
 from ignition.errors import IgnitionError, UsageError
 from ignition.stages.kargs import KernelArguments, SetKernelArguments
 from ignition.verbs.ignition_kargs_helper import main, parsed
@@ -52,10 +52,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Record the settings and requests of the helper; raise the exception in it, if any."""
     asked: list[object] = []
 
-    def set_arguments(self: helper.Helper, wish: Wish) -> None:
+    def set_arguments(self: helper.Helper, request: ArgumentRequest) -> None:
         if asked and isinstance(asked[0], Exception):
             raise asked[0]
-        asked.append((self.loader, self.device, wish))
+        asked.append((self.loader, self.device, request))
 
     monkeypatch.setattr(helper.Helper, "set", set_arguments)
     return asked
@@ -68,7 +68,10 @@ def test_environment_selects_boot_loader_and_device(
     monkeypatch.setenv("IGNITION_BOOT_LOADER", "grub")
     monkeypatch.setenv("IGNITION_BOOT_DEVICE", "LABEL=BOOT")
     assert main(["--should-not-exist", "b"]) == 0
-    assert asked == [("auto", "", Wish(("a",))), ("grub", "LABEL=BOOT", Wish((), ("b",)))]
+    assert asked == [
+        ("auto", "", ArgumentRequest(("a",))),
+        ("grub", "LABEL=BOOT", ArgumentRequest((), ("b",))),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -91,4 +94,4 @@ def test_failure_prints_reason(
 def test_program_name_selects_helper(asked: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/libexec/ignition-kargs-helper", "--should-exist", "a"])
     assert cli.main() == 0
-    assert asked == [("auto", "", Wish(("a",)))]
+    assert asked == [("auto", "", ArgumentRequest(("a",)))]

@@ -130,7 +130,7 @@ def _remove_directory(directory: int, name: str, mount: int) -> None:
     descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     try:
         if mount_id(descriptor) != mount:
-            raise OSError(errno.EBUSY, f"a filesystem is mounted at {name} below it")
+            raise OSError(errno.EBUSY, f"another filesystem is mounted at {name}")
         for entry in os.listdir(descriptor):
             remove(descriptor, entry, mount)
     finally:
