@@ -41,8 +41,8 @@ def no_credentials() -> None:
 class Credentials:
     """Functions that return the machine's credentials.
 
-    They return None for "none" and raise `FetchError` if the metadata service cannot be asked. They are
-    called for each attempt, so they should be `Cached`.
+    Each function returns None without credentials and raises `FetchError` if the metadata service fails. The
+    functions are called for each attempt, so they should be `Cached`.
 
     Attributes:
         aws_keys: the keys of the instance's role.

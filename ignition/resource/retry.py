@@ -1,7 +1,7 @@
 """The retry loop, for every protocol.
 
 At a machine's first boot, DNS, DHCP routes and the server of its config may come up later than the machine.
-So every failure that may pass is retried as long as the settings allow, by default without a limit. The
+So every transient failure is retried as long as the settings allow, by default without a limit. The
 retry log (`retry_log`) tells the user why. Source: docs/reference/fetching.md, "Retries and timeouts".
 """
 
@@ -26,7 +26,7 @@ Jitter = Callable[[float], float]
 
 
 class Retry(Exception):
-    """Raised by an attempt that failed in a way that may pass.
+    """A transient failure, raised by an attempt that is to be retried.
 
     Attributes:
         cause: why it failed.

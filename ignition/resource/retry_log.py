@@ -59,7 +59,7 @@ class _Failing:
     cause: Cause = Cause("")
 
     def line(self, now: float, others: int) -> str:
-        """Return the console line, which stands for `others` more fetches."""
+        """Return the console line; it also covers `others` more fetches with the same cause."""
         whose = f"{self.what} and {_count(others, 'other')}" if others else self.what
         tried = f"{_time(now - self.since)}, {_count(self.attempts, 'attempt')}"
         hint = f" ({self.cause.hint})" if self.cause.hint else ""
