@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Build an initramfs with this checkout's (or this package's) dracut module.
 #
 #   dracut/build.sh OUTPUT KERNEL_VERSION [dracut arguments...]

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Install all files of a distribution package below DESTDIR.
 #
 #   DESTDIR=/tmp/package dracut/install.sh

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """First-boot provisioning with the Ignition config language.
 
 The config language as a library, for programs that need neither a machine nor root:

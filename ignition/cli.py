@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Entry point: select the command by program name or first argument, and import only that command.
 
 ignition --stage=… --platform=…     verbs/stage.py: a boot stage

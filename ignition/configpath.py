@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paths into a config: the type, and how a path is printed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reports on configs.
 
 A `Report` lists the findings on a config, each with its severity, its path in the config

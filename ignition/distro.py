@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of the distribution: paths, package names, and environment variables.
 
 Settings that the reference takes from the environment are functions, evaluated at each call; an empty

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exceptions of the engine, and the exit status that each leads to.
 
     IgnitionError                      exit status 1

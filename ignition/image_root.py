@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Apply a config to a tree that is not booted: that of a container, or of an image that is being built.
 
 Directories, files, links and units are written by the same steps as in a first boot; users and groups only

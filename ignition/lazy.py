@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Imports that are put off until their module is needed.
 
 A stage pays for each import on every first boot, and `validate`, `explain` and `schema` have to run without

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The log of a stage, to syslog, the journal or stdout. Callers never pass secrets.
 
 Each line starts with its stage, step and operation (docs/reference/stages.md, "Logging"):

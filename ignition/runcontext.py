@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The context in which an action runs: log prefix, record entry, persistence, cancellation.
 
 One immutable value travels with each thread of work. `entered` replaces it for a block; a thread that works

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text that is safe to print on a terminal."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The version of this engine, in the one place that knows it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Platforms: one file for each platform id, named after it.
 
 `cmdline` and `system` are asked before the platform and cannot be chosen with `--platform`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernel arguments that name a config.
 
 `ignition.config.url=URL`, or `ignition.config.device=LABEL` together with `ignition.config.path=PATH` for a

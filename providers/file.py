@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A file of the running system, for tests and image builds (docs/reference/platforms.md, "file")."""
 
 from __future__ import annotations

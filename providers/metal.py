@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bare metal: no config source of its own (docs/reference/platforms.md, "metal").
 
 The config comes from the kernel command line or from `user.ign`.

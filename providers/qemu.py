@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QEMU's firmware config device, `-fw_cfg name=opt/com.coreos/config,file=…`.
 
 On s390x and ppc64le, which have no such device, the config is on a virtio disk with the serial `ignition`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A `user.ign` in a system config directory (docs/reference/stages.md, "Config sources").
 
 The directory of highest priority that has the file decides. An empty file means "no config", and the platform

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The config language as one annotated model, for every version of spec 3.x.
 
 Each class is one JSON object, each attribute one of its fields. Marks on the attributes

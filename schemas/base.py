@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`Node`, the base of all classes of the model: names, immutability, comparison.
 
 The decoder (`ignition.config.json.shape`) follows the reference's own rules and makes nodes with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Published JSON Schemas: one for each spec version, and one for each JSON document that the engine writes.
 
 The schemas of configs are generated (`ignition.schemas.jsonschema`); those of documents are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checked construction of nodes with pydantic, for code that builds configs in Python.
 
     Filesystem(device="/dev/vdb1", formt="xfs")    # ValidationError: formt: unexpected keyword argument

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`Config`, the whole document. Source: docs/reference/config-language.md, "Fields"."""
 
 from collections.abc import Iterator

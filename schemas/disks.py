@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Disks, partitions and RAID arrays.
 
 Source: docs/reference/config-language.md, "Disks and partitions" and "RAID".

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fields of a node class as plain data: types and marks, read once for each class."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Filesystems and swap areas.
 
 Source: docs/reference/config-language.md, "Filesystems".

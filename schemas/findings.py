@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constructors for the findings of rules."""
 
 from __future__ import annotations

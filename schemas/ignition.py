@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The section `ignition`: version, references to other configs, and fetching.
 
 Source: docs/reference/config-language.md, "Ignition section".

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generator of JSON Schemas (draft 2020-12) for all spec versions, from the annotated model.
 
 Types, marks and the strings below the fields give most of a schema. The required fields are found by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LUKS volumes and the ways to unlock them.
 
 Source: docs/reference/config-language.md, "LUKS".

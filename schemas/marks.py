@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Marks: properties of a field that its type cannot express.
 
     mount_options: Annotated[tuple[str, ...], since("3.1.0"), appended] = ()

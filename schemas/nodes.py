@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files, directories and links.
 
 Source: docs/reference/config-language.md, "Nodes". Rules between several of them are in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules for absolute paths. Source: docs/reference/config-language.md, "Path rules"."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Resources to fetch: configs, certificate bundles, contents of files, keys.
 
 Source: docs/reference/config-language.md, "Resources".

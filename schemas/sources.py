@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules for the URLs of resources. Source: docs/reference/config-language.md, "URLs"."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The versions of spec 3.x and their order.
 
 Source: docs/reference/config-language.md, "Version matrix".

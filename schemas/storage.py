@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The section `storage` and the rules between its parts.
 
 The parts have modules of their own. Source: docs/reference/config-language.md, "Nodes" and

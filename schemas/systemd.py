@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """systemd units and their drop-ins.
 
 Source: docs/reference/config-language.md, "systemd units".

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parser for unit files, with the rules of the reference.
 
 Text before the first section is skipped, unlike in systemd. An option without an equals sign is an

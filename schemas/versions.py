@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parser for `ignition.version`.
 
 Source: docs/reference/config-language.md, "Accepting a document".

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Violations of a JSON Schema, found by the package jsonschema and described without values.
 
 The only module that imports jsonschema; its importers handle a missing package.

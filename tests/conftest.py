@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures for all tests: guards against real programs and the network, and doubles.
 
 - `programs`: fake programs on PATH that record their calls (`lab/programs.py`);

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Documents of all kinds, good and bad: the examples, and those of the pages on codes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The public API: names, types, and imports on first use."""
 
 from __future__ import annotations

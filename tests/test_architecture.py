@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layers of docs/architecture.md, and the import contracts that enforce them."""
 
 from __future__ import annotations

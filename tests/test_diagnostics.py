@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reports, printed like those of the reference."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The docs tell the truth: their Python runs, and their commands print what they say."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The examples are valid, and their hashes match the files that they fetch."""
 
 from __future__ import annotations

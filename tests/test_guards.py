@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The guards of `conftest.py` and the doubles that it offers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Import budget of the stages: each import costs time on every first boot, more so on a slow machine.
 
 Each stage runs in a process of its own, and its top-level modules at the end must be in the list. A module

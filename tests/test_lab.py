@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tools of the tests: cache, guests, and console output."""
 
 from __future__ import annotations

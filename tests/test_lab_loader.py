@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Guests that boot through firmware and boot loader, and start again after a reboot."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The settings of the linters, which refuse code that the project does not allow."""
 
 from __future__ import annotations

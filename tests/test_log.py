@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The log: prefixes, sinks, and no secrets."""
 
 from __future__ import annotations

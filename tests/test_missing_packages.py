@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each command works without each third-party package, or names the package that it needs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packages for users: the contents of wheel and source distribution, and the declared dependencies."""
 
 from __future__ import annotations
@@ -182,3 +183,14 @@ def test_imports_of_the_tests_are_declared() -> None:
     everything = declared(SETTINGS["project"]["dependencies"])
     everything |= declared(SETTINGS["project"]["optional-dependencies"]["dev"])
     assert needed - everything - FOR_TYPES == set()
+
+
+def test_every_program_file_has_a_license_identifier() -> None:
+    missing = [
+        str(path.relative_to(PROJECT))
+        for path in files()
+        if (path.suffix in {".py", ".sh"} or path.read_bytes().startswith(b"#!"))
+        and path.relative_to(PROJECT).parts[0] != "examples"  # the proof in the demo has a fixed digest
+        and "# SPDX-License-Identifier: Apache-2.0" not in path.read_text().splitlines()[:2]
+    ]
+    assert missing == []

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parts of libraries that are not their public interface, and that the engine relies on.
 
 A release of such a library may change them. Each has an upper bound in pyproject.toml and a row here.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The run context: it ends with its block, and cancellation wakes work that waits."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Secrets in outputs: whole runs, passing and failing, of a config with marked secrets.
 
 Each secret contains a mark. After a run, all outputs (stdout, stderr, syslog, journal, files) are

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Print the failure card as the last text on the console when provisioning has failed.
 #
 # This program replaces dracut's emergency program, and runs it if Ignition did not fail. Otherwise

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Helper of ignition-network.service, which runs systemd-networkd in the initramfs.
 #
 #   configure  install the configuration that requests addresses on all wired interfaces; not

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # dracut module: first-boot provisioning with Ignition.
 #
 # A missing file ends the build, because dracut ignores the result of install() and would build an

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Remove the stamp by which the boot loader detects a first boot (05_ignition.cfg).
 #
 # On an error the stamp stays, the unit fails, and the next boot provisions again.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The failure card: one screen for the operator at the console.
 
 At most twenty lines: the stage, the place in the config, the action, the failed

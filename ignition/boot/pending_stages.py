@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pending-stage files: an empty file for each stage that has work, written when the config is known.
 
 The units of the stages have a condition on these files, so a stage without work

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find the line and the source of a place in the merged config, for the message of a failed stage.
 
 The fetch stage writes the unmerged documents to a file that only root can read. A later stage that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The provisioning record: one JSON object a line for everything that was done to the machine.
 
 The record is a file beside the state file, readable by root only; the files stage copies it into

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The state that stages hand on to later stages, in one JSON file.
 
 Shape and file mode are the reference's (docs/reference/stages.md, "State file"), so that tools

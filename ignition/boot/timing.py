@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The duration of each stage: one JSON object a line, in seconds since boot.
 
 `/run/ignition/timing.jsonl` stays readable in the running system. The first stage of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Change kernel arguments in the files of GRUB and systemd-boot, also in Boot Loader Specification entries.
 
 This is the implementation of our `ignition-kargs-helper`. The engine only runs the helper of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Words of a kernel command line, and requested changes of them.
 
 The kernel splits its command line at white space outside double quotes, and stops at the word `--`: later

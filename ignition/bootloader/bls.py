@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boot Loader Specification entries of type 1: text files with a key and a value on each line.
 
 `options` may occur several times; the values form one command line. Only entries with the key `linux` start a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Filesystems that may have boot loader files, as pure functions of facts about the machine.
 
 GRUB's files are on the filesystem labelled `boot`, on an extended boot loader partition, in /boot of the root

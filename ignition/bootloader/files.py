@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the boot loader files of one filesystem, and write the changed ones.
 
 Nothing is written before everything was read. New files are written with temporary names and synced, then

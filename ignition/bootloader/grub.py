@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernel arguments in GRUB's files: the script grub.cfg, and the environment block grubenv.
 
 In a script, arguments are the words of `linux` commands, quoted as in a shell. GRUB adds double quotes to

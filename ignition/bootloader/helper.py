@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Change the kernel arguments and reboot; the protocol is in docs/reference/stages.md, "kargs stage".
 
 Filesystems are mounted read-only, and remounted only if a file on them changes. The machine reboots if files

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mount filesystems with boot loader files: read-only until one is written.
 
 The units of the stages have a private mount namespace, so the mounts are invisible to other processes and end

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find the boot loader files of this machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Codes of report entries: stable names for tools, each with an explanation (`codes.toml`)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Excerpts of a config: the line of a finding, with a caret under the token.
 
     12 |       "contnts": {"source": "data:***"}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetching for a config: its network settings, and the configs that it refers to.
 
     followed = follow(data, "user.ign", fetcher)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Merge a child config into its parent; the child's values win.
 
 The merge rule of a field follows from its type and marks. `pairing` matches the items of

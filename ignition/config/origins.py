@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find the document that a value of a merged config comes from.
 
 Nothing is recorded while merging: the origin is derived afterwards from the merge rules.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bytes to a checked config.
 
     parsed = parse(data, source="user.ign")

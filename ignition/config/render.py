@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Merge a config with the configs that it refers to, until one config is left.
 
     rendered = render(config, fetch)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of a config's resource into the source that the fetcher takes.
 
 Source of the rules: docs/reference/config-language.md, "HTTP headers" and "Resources".

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Upgrade a config to the newest version of the spec.
 
 All versions share one model, so an upgrade sets the version and removes values that had no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Validate a config: the rules of its objects, and duplicate keys.
 
 The rules are methods of the model's classes (`Node.check`). Here they are called in the

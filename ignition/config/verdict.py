@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The verdict on one document, with all findings ready to be printed.
 
 `ignition.config.parse.check` reports what the reference reports, where an empty document

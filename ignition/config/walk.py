@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Iterate over the objects of a config with their paths."""
 
 from __future__ import annotations

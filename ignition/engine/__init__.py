@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run a boot stage from start to end: load the config and the state, perform the steps, write the state.
 
 The sequence is the reference's (docs/reference/stages.md, "Stage sequence"), with two

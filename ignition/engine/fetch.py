@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fetch stages: find the platform's config and merge it with the configs that it references.
 
     answer = acquire(...)            the answer of the first config source that has one

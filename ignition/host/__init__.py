@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The machine that is provisioned: programs, target root, devices, resources.
 
 Stages reach the machine only through a `Host`. Tests replace `run` and `fetch`, and use a real `Root` on a

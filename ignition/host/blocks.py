@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Block devices: their attributes in sysfs, and their bytes. Reads only.
 
 Devices are named by their kernel nodes (`/dev/vdb`). `system` is the path where the running system is

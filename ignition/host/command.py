@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Program calls as values: arguments, purpose, accepted exit statuses."""
 
 from __future__ import annotations

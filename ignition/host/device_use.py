@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Block devices in use: mounted, swapped to, or held by devices that are built on them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wait for block devices, alias them, lock them, and trigger udev.
 
 A device exists when its path resolves. udev events only shorten the wait, so pyudev is imported when a wait

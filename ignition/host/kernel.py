@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Features of the running kernel: built-in, loaded, and loadable. Reads only."""
 
 from __future__ import annotations

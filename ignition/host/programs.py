@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Search for programs without starting them."""
 
 from __future__ import annotations

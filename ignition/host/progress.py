@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Progress messages of long work, in the log and on the console.
 
 The log of an initramfs goes to the journal, which does not appear on the console, so a slow first boot would

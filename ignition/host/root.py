@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The target root for changes: the only way in which stages change the tree that is provisioned.
 
 Paths are resolved by `ignition.host.files.root_view`. Changes are made relative to the descriptor of the

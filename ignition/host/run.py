@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run programs. The only module that starts processes.
 
 The environment has only the variables below, stdin is empty unless the command has input, and both output

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SELinux configuration of the target root.
 
 Nothing is labelled in a root without `/etc/selinux/config`, with SELinux disabled, or in permissive mode

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A resource to fetch: URL, request headers, compression, digest."""
 
 from __future__ import annotations

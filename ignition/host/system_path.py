@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paths of the running system, which tests mount somewhere else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Users and groups of the target root.
 
 The files of the target root are parsed; name services of the running system are not used. `/usr/lib/passwd`

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pack the engine into an initramfs, and prove that the packed engine works.
 
 No list of modules is maintained by hand. `imports` reads the engine's source, `probe` runs trials in a child

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compile modules for the packed tree: a program for a child interpreter.
 
     python -I -X no_debug_ranges bytecode.py < list         JSON: [source, target, shown, level] …

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check that a finished initramfs image contains all files of the engine.
 
 If a dependency of a module is missing, dracut leaves the module out, prints one line among hundreds, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find the imports of the engine by reading its source.
 
 The engine imports large libraries inside the functions that need them, so one run shows only some of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packed tree: a Python installation that contains the engine and nothing else.
 
     usr/bin/ignition                              starts the engine

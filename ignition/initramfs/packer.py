@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pack the engine: find its modules and libraries, write the packed tree, run the packed engine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Import and run the engine, and report what that loaded: a program for a child interpreter.
 
     python -I [-S] probe.py RESULT < JOB          both are JSON

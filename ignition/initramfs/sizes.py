@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure how much the engine adds to an initramfs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modules that the packed Python gets in another form, and modules that it does not get.
 
 - `certifi` carries a CA bundle of its own. The packed module names the system's bundle, as the packages of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run trials of the engine in a child interpreter, without touching the build host.
 
 The same trials run twice: in the build host's Python, to find the modules and files that the engine needs,

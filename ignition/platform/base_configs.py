@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Base configs: fragments of the image that are merged below the user's config.
 
 Fragments are in `base.d` and in `base.platform.d/PLATFORM` of the three system config directories

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Filesystems that hold a config, mounted read-only for a moment."""
 
 from __future__ import annotations

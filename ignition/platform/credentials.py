@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The credentials that metadata services give to the machine that asks.
 
 One function for each cloud returns credentials that are asked for when they are needed:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A client for the metadata services of clouds, which answer over link-local HTTP.
 
 Each question has a time limit: a service that does not answer must not stop a boot that does not need it.

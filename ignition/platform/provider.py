@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a provider is, and everything that it may use.
 
 A provider returns the bytes of the user's config, or nothing; it knows nothing of the config language. Each

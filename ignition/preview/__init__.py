@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Previews: the effects of provisioning on this machine, object by object, without changing it.
 
 A preview runs `observe` and `plan` of all steps on a read-only view of the machine (`host`). Each step has an

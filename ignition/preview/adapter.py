@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The interface between previews and steps: an adapter derives effects and predictions from a step's plan."""
 
 from __future__ import annotations

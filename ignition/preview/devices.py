@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Block devices as they will be: existing ones, predicted ones, and without those that will be removed."""
 
 from __future__ import annotations

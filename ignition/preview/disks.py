@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The adapters of the disks stage's steps for partitions and filesystems."""
 
 from __future__ import annotations

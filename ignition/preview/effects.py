@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Effects: what provisioning does to each object of the config, for people and programs."""
 
 from __future__ import annotations

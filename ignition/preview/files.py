@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The adapters of the files stage's steps."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The machine of a preview: a read-only view with predictions."""
 
 from __future__ import annotations

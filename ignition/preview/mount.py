@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The adapter of the mount stage."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Queries: the read-only programs of a preview, and answers for devices that do not exist yet."""
 
 from __future__ import annotations

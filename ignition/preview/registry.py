@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of adapters: stage and step name to adapter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The target root as it will be: the existing tree, and predictions kept in memory."""
 
 from __future__ import annotations

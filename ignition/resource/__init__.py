@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetch resources by URL, for configs and for platform providers.
 
     fetcher = Fetcher(Settings(total=120))

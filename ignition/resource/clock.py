@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The clock of retries, and deadlines."""
 
 from __future__ import annotations

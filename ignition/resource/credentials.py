@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The credentials of a machine for the object stores of its cloud.
 
 A platform gives `Credentials` to the fetcher (`ignition.platform.credentials`). Without them, which is the

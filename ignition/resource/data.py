@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decode `data:` URLs (RFC 2397)."""
 
 from __future__ import annotations

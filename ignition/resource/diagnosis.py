@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Translate transport exceptions into causes and hints for users.
 
 requests wraps urllib3, which wraps http.client, ssl and the kernel. The innermost exception of that chain has

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Redaction of URLs for log lines and messages: passwords, tokens and signatures are replaced.
 
 Every URL in a log line or an error of `ignition.resource` passes `redact`.

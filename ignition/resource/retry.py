@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The retry loop, for every protocol.
 
 At a machine's first boot, DNS, DHCP routes and the server of its config may come up later than the machine.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The log lines of fetches that fail and are retried.
 
 Each new cause is one log line. A lasting failure is also shown on the console of a boot: after ten seconds,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of a fetcher, fixed for its lifetime."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hash and write the bytes of a resource.
 
 Receiving and decompressing take about as long as hashing and writing, and all of them release the interpreter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stream received data through decompression, verification and storage, in pieces.
 
     source → gunzip (if `compression` is gzip) → digest and destination

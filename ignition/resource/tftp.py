@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TFTP client: read requests in octet mode (RFC 1350), with the blksize option (RFC 2347, RFC 2348).
 
 A packet without an answer is repeated five times at intervals of five seconds, as in the reference. In

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TLS trust: the system's CA bundle plus the bundles of the config.
 
 The bundle of a Python package (certifi) is never used. The bundles of a config are trusted in addition to the

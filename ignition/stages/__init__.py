@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stages, steps, plans and actions: observe, plan, apply.
 
 A stage is a list of steps. A step reads the machine (`observe`), decides in a pure

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Actions that every stage uses: run a program, run actions in parallel."""
 
 from __future__ import annotations

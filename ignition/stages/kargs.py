@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kargs stage: set kernel arguments; docs/reference/stages.md, "kargs stage"."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mount stage: mount the filesystems of the config in the target root, each after those above it.
 
 Source of the rules: docs/reference/stages.md, "mount stage". Created directories are persisted for the files

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SELinux labels of single paths in the target root."""
 
 from __future__ import annotations

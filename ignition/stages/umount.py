@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The umount stage: unmount the filesystems of the mount stage, deepest first.
 
 Source of the rules: docs/reference/stages.md, "umount stage".

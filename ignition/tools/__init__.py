@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """External programs, one module each: build a `Command`, and parse the output."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""blkid: probe the signatures on a device with libblkid, like the reference.
 
 One call per device: with several devices, blkid 2.38 stops silently at the first one without a signature. The

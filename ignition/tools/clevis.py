@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """clevis: bind LUKS volumes to Tang servers and TPMs, and unlock them.
 
 Source: clevis(1), clevis-luks-bind(1), clevis-luks-unlock(1), and docs/reference/stages.md,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kernel command line: text to words.
 
 The kernel splits its command line at white space outside double quotes and knows no other quoting

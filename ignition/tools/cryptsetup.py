@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """cryptsetup: create, open and inspect LUKS volumes.
 
 Order and spelling of the options: docs/reference/stages.md, "disks stage: LUKS". Keys are passed on standard

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dmsetup: tables of device-mapper devices."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read a GUID partition table (GPT); `ignition.tools.sfdisk` writes it.
 
 Reading it without a program also gives values that no program prints completely: the usable sectors and the

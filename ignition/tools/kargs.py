@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kernel arguments helper of the distribution, and the programs that our own helper runs.
 
 The helper knows the boot loader. It reboots after a change, and the next boot starts again.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """mdadm: create and assemble RAID arrays, and read superblocks.
 
 Order and spelling of the options: docs/reference/stages.md, "disks stage: RAID". `--homehost any` makes the

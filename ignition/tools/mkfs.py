@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """mkfs.btrfs, mkfs.ext4, mkfs.fat, mkfs.xfs and mkswap: create filesystems.
 
 Order and spelling of the options: docs/reference/stages.md, "disks stage: filesystems". Options of the config

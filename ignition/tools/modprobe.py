@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """modprobe: load kernel modules."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """mount and umount: change the mount table."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """partx: update the kernel's partitions of a disk that is in use, or that the kernel does not scan."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """useradd, usermod, groupadd and related programs: change users and groups of a target root.
 
 With `--root` they change into the target root, so its `login.defs` and `/etc/skel` apply. Password hashes are

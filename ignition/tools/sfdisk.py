@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""sfdisk: write GUID partition tables.
 
 The reference uses sgdisk, which syncs and sleeps for a second after each write (a fifth of the reference's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """systemctl with `--root`: enable and disable units of the target root.
 
 System V scripts are skipped: systemctl would pass them to a program of its distribution in the running

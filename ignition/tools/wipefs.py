@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """wipefs: list and erase signatures, for many devices in one call.
 
 The list also contains signatures that libblkid rejects, for example with a wrong checksum. A device without

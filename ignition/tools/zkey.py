@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """zkey and zkey-cryptsetup: volume keys that only this machine's crypto card can use (IBM Z).
 
 Source: zkey(1), zkey-cryptsetup(1), docs/reference/stages.md, "disks stage: LUKS".

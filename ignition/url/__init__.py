@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parse URLs by the rules of Go's `net/url`.
 
 The reference validates configs by these rules, which differ from `urllib.parse`: an invalid percent escape,

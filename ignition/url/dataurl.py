@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """data URLs: contents inside the config.
 
 The grammar is the reference's subset of RFC 2397, stricter than browsers: `data:` and `base64` are lower

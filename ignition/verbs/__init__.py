@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands: one module each, with its arguments, one call into the library, and its output."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition apply --root DIR [--users] CONFIG`: apply a config to the root of an image during its build.
 
 Applies directories, files, links and units; with `--users` also users and groups. Does not need a running

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Input and output of commands: files or stdin, UTF-8 in any locale, a closed pipe without a traceback."""
 
 from __future__ import annotations

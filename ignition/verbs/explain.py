@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition explain [CODE]`: list the codes of findings, or explain one of them."""
 
 from __future__ import annotations

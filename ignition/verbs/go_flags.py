@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Command lines with the rules of Go's `flag` package, for compatibility with the reference.
 
 `-x` and `--x` are the same, a value follows after `=` or as the next word, a

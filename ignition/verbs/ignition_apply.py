@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition-apply [flags] config.ign`: the reference's program for containers, with its command line.
 
 Runs only in a container, like the reference: on a machine, a partial provisioning could be taken for a

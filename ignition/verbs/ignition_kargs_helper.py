@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition-kargs-helper --should-exist ARG … --should-not-exist ARG …`: change the kernel arguments.
 
 Follows the protocol of the reference (docs/reference/stages.md, "kargs stage"): exit status 0 means that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition-rmcfg --platform=NAME`: delete the config from the platform.
 
 A config may hold secrets, and on some platforms every user of the machine can read it. Command line and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition-validate [flags] FILE|-`: the reference's validator, with its command line.
 
 Flags, streams, line format and exit codes are the reference's (docs/reference/config-language.md,

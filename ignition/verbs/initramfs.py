@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition initramfs`: pack the engine for an initramfs, or check a finished image.
 
 dracut's module calls it while it builds the image:

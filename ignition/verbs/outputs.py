@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Output formats of `ignition validate`: each turns verdicts into pieces of text."""
 
 from __future__ import annotations

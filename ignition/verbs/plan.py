@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition plan [--config FILE | --config-cache [FILE]] [--root DIR]`: preview provisioning.
 
 Run the read-only half of all stages on this machine and print, for each object, whether it is kept, created,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Command lines of the reference's small programs, with their common help, version and usage errors."""
 
 from __future__ import annotations

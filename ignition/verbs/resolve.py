@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition resolve [--offline] [--root DIR] CONFIG`: fetch and merge a config like a boot does.
 
 Follows references, verifies hashes, and checks the result. The tree of merged documents with their digests

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition schema [NAME]`: print published JSON Schemas, or check a document against one.
 
 Schemas exist for each spec version and for each JSON document that the engine writes. Exit status:

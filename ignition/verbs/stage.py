@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition --stage=… --platform=…`: run one stage of the first boot.
 
 Command line and exit status are the reference's (docs/reference/stages.md, "Command line" and "Exit

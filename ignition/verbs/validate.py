@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition validate [--strict] [--output text|json|sarif|github] PATH…`: check configs and explain findings.
 
 A path is a file, a directory (searched for `*.ign` and `*.json`), or `-` for stdin. Exit status: 0 all

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The failure card: its rows, its size, and no secrets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Line and source of places in the merged config."""
 
 from __future__ import annotations

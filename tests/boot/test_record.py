@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The provisioning record: one whole line per action, also after a kill."""
 
 from __future__ import annotations

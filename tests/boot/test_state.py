@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The record that a stage leaves for later ones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A machine with directories as disks; fake programs mount them."""
 
 from __future__ import annotations

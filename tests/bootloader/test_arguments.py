@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Words of a kernel command line, and requested changes of them."""
 
 from __future__ import annotations

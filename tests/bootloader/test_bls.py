@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boot Loader Specification entries: changes of options."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Candidate filesystems: order, and choice among several."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files for later kernels of the installed system; the tests of the helper cover the rest."""
 
 from __future__ import annotations

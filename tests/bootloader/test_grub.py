@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GRUB's script and environment block: only kernel arguments change, in GRUB's own quoting."""
 
 from __future__ import annotations

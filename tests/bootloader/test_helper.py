@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kernel arguments helper on machines with various boot loaders: changes, and a single reboot."""
 
 from __future__ import annotations

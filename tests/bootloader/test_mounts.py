@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The helper on a real filesystem. Needs root and loop devices."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hypothesis strategies for configs in the newest form, with unique keys as after parsing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random config documents: mostly valid, with common mistakes.
 
 The documents are generated from the fields of the model, so that new fields are covered

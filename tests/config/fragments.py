@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fragments of configs with one object each, and the paths of these objects."""
 
 from __future__ import annotations

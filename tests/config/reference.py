@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verdicts of the reference validator that the distribution packages.
 
 It knows the spec up to 3.3.0. Rules that were added or dropped later are excluded from the

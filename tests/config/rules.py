@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Validation rules, except those for disks, RAID, filesystems and LUKS.
 
 Source: docs/reference/config-language.md, "Fields" and "Duplicates".

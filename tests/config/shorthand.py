@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Short notations for configs and findings in test tables."""
 
 from __future__ import annotations

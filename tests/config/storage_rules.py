@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Validation rules for disks, RAID, filesystems and LUKS.
 
 Source: docs/reference/config-language.md, "Disks and partitions", "RAID", "Filesystems" and "LUKS".

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparison with the packaged reference validator (spec up to 3.3.0).
 
 Compared are exit status, severities, paths, lines, columns and the order of the entries.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Codes of report entries: each has an explanation whose examples are correct."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Excerpts: the caret, clipping to a terminal line, and hidden secrets."""
 
 from __future__ import annotations

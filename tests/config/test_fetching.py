@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Network settings of a config, embedded certificate authorities, and `follow`."""
 
 from __future__ import annotations

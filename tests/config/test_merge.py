@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Merging: the rules of docs/reference/config-language.md, "Merging", and general laws."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Detection of the config fields that need the network."""
 
 from __future__ import annotations

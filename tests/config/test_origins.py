@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Origins of the values of merged configs."""
 
 from __future__ import annotations

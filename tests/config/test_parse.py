@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parsing: accepted documents, reports and errors.
 
 Source: docs/reference/config-language.md, "Accepting a document" and "Reports".

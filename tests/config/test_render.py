@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Following references: order, network settings, replacement, cycles and depth."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every validation rule, in every version of the spec that has it.
 
 A row has the findings on a fragment in the versions from `first` to `last`. In versions

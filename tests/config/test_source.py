@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of a resource into a source."""
 
 from __future__ import annotations

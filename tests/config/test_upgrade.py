@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Upgrades; docs/reference/config-language.md, "Translation between versions"."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verified examples; docs/reference/config-language.md, "Test vectors"."""
 
 from __future__ import annotations

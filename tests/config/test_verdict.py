@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verdicts: each finding has a code, a position and a hint."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`dracut/build.sh`: builds with the module of the checkout, and leaves no incomplete image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clevis in the initramfs: when it is included, and with which files."""
 
 from __future__ import annotations

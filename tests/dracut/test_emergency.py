@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition-emergency.sh`: the console after a failure, and the cases that are left to dracut."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Removal of the first-boot stamp, on any filesystem that may hold it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The generator: the target that it enables, and the platform id that it writes for the units."""
 
 from __future__ import annotations

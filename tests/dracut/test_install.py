@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`dracut/install.sh`: installs the tree of a distribution package without privileges."""
 
 from __future__ import annotations

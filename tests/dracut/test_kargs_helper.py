@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kernel argument helper in the image, by the settings of the build."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The helper of ignition-network.service: when the network counts as up, and its failure card."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packing of the engine by the dracut module: failures that end the build."""
 
 from __future__ import annotations

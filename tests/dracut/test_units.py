@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The units: accepted by systemd, and ordered as a boot needs (docs/reference/stages.md, "dracut module")."""
 
 from __future__ import annotations

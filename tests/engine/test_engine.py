@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stage from start to end, as the units start it: `ignition --stage=… --platform=file …`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Enablement of units, for each kind of `/etc/machine-id` in an image.
 
 systemd treats a missing or `uninitialized` machine-id as a first boot and applies presets to all units. With

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """First boots in QEMU, from dracut's initramfs to the provisioned machine.
 
 Each machine boots once, and the machines that must fail boot side by side. Each test checks one aspect of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernel arguments on machines with firmware and boot loader: one change, one reboot.
 
 On its first boot, each machine gets a config with other kernel arguments than those of the boot. The machine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RAID arrays, nested arrays and LUKS volumes: created in the initramfs, opened by the running system.
 
 Before the boot, the disk has a partition table with labels and a LUKS volume. Missing partitions are created

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m tests.guest [PART…]`: run all cases, or those whose `FILE/title` contains one of the parts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Load the cases from the files in `cases/`, on the host and in the guest.
 
 `runner.py` documents the format. Unknown keys are errors, so that a misspelt key is not ignored.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compare the disks with the expected state, by the system's programs and the kernel, without the engine."""
 
 from __future__ import annotations

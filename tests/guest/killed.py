@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kill a provisioning at each command boundary and start it again.
 
 A boundary is the point after one command that changes something and before the next one; commands that run in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boot the guest with its disks, run cases in it, and read the results.
 
 The engine of the checkout and the cases are on a small disk of their own, so that the guest's image does not

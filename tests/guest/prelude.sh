@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Functions for the commands of cases; sourced before each script.
 # shellcheck disable=SC2317 # the functions are called by the sourcing script
 

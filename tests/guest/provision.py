@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run one provisioning: the engine's stages, in a process of their own.
 
 The process is forked from the runner, which has imported all modules already, because starting an interpreter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run the cases of `cases/*.toml` in the guest, and report the result of each.
 
 A case is "disks before, config, disks after", as data. To add a case, write it to the file of its topic:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every case of `cases/`: disks before, config, disks after, on a real kernel.
 
 Two guests run side by side and boot once each, because a case uses little more than one processor.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run one case: disks before, config, disks after, and a second run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The disks of the guest: empty them before a case, and count writes during a run."""
 
 from __future__ import annotations

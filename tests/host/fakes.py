@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""A host for stage tests: fake programs, devices and resources, and a real target root.
 
 host = FakeHost(tmp_path)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Block device attributes from sysfs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands: formatting, and redaction of secrets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Block devices in use: by mounts, swap, btrfs and holders."""
 
 from __future__ import annotations

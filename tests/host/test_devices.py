@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Block devices: waiting, aliases, udev events, locks, zeroing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernel features from /proc and from the list of modules."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mount table and the processes that use a mount."""
 
 from __future__ import annotations

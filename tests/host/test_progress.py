@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Progress messages of downloads and programs, in the log and on the console."""
 
 from __future__ import annotations

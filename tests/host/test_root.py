@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Changes of the target root: atomic, and limited to the requested path."""
 
 from __future__ import annotations

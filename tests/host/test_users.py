@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Users and groups from the files of the target root."""
 
 from __future__ import annotations

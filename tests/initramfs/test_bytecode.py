@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Byte code of the packed tree: the behaviour of the sources, without their docstrings."""
 
 from __future__ import annotations

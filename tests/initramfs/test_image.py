@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check of a finished image: every packed file must be in it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The imports found in a source, and the modules that the boot path reaches."""
 
 from __future__ import annotations

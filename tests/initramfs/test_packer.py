@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packed engine: complete, independent of the system's Python, and equal in behaviour."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modules that the packed Python gets in another form, and modules that are hidden from it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find the accelerator that works for QEMU on this machine.
 
 With nested virtualisation, `/dev/kvm` can be writable although no guest boots. Therefore a test boots a

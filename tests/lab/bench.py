@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`make bench`: measure times and sizes on this machine, in the initramfs and in a guest, with targets."""
 
 from __future__ import annotations

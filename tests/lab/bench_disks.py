@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure the disks stage, and a plan for many disks, on loop devices of this machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure the files stage, and the packaged reference engine with the same config, on this machine.
 
 Each engine fetches its config first. Then the files stage is timed, in turns, on a new filesystem on a loop

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What reading configs costs, beside the packaged reference's validator where it is installed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cache of images for boots: `$XDG_CACHE_HOME/ignition-lab`, with one folder per content.
 
 The name of a folder contains a hash of all inputs, so changed inputs give another folder.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Run the linters beside the unit tests; print the linters' output after that of the tests.
 #
 #   tests/lab/check.sh TEST_COMMAND...

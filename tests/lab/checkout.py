@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The source files of the checkout, found without git: an unpacked source distribution has none."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run programs that build the test environment; a failure shows the end of their output."""
 
 from __future__ import annotations

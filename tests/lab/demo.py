@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`make demo`: first boot of a machine with `examples/demo.ign`, and a table of the result."""
 
 from __future__ import annotations

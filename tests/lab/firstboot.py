@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boot a machine for the first time with a config, and read the checks of the guest from its console.
 
 The guest checks the result itself: `examples/demo/proof` runs as a unit of the config and prints PROOF lines,

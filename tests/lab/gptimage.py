@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write disk images with a GPT byte by byte, by the UEFI specification.
 
 The module is fast enough for thousands of random tables, and independent of partitioning programs and of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Guards for unit tests: no real programs and no sockets outside loopback, unless a marker permits them.
 
 One audit hook sees all ways to start a program or to use a socket. Its exceptions derive from

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boot a guest in QEMU and read its console.
 
 The guest gets its config through fw_cfg, can connect only to the HTTP server of `Guest.port`, and cannot

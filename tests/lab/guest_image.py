@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build the image for `tests/guest`: a Debian with Python and all storage programs.
 
 The system itself is not provisioned. The engine's stages run in it repeatedly, on its disks, as in an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build the root image of the guests: a minimal Debian, as from an image builder.
 
 `/etc/machine-id` is empty, as most image builders leave it: then systemd applies no presets, and the engine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build the guests' initramfs with dracut: with the ignition module, or without it for comparison.
 
 The initramfs is rebuilt if one of its inputs has changed: the engine, the dracut module, the Python

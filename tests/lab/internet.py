@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A proxy on loopback that ends each tunnel at a local server, with a certificate for any host.
 
 The code under test connects to public host names over TLS without any change. Its config names this proxy and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Provide the guests' kernel: Debian's kernel for virtual machines, unpacked into the cache.
 
 The package is not installed, because its hooks would build an initramfs and change the boot menu of the host.

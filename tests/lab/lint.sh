@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Run all linters on the whole project, in parallel; print the output of each that fails.
 set -u
 cd "$(dirname "$0")/../.." || exit

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Guests whose firmware starts a boot loader from a disk.
 
 The disks are built without mounting filesystems: with mtools, and with mke2fs at an offset.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A log that a test reads back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loop devices for tests with the running kernel. Needs root, losetup and partx."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LUKS volumes with real headers, on a kernel that cannot open them.
 
 Commands that open a volume are replaced by commands that test the same key. A `Boot` keeps the state of its

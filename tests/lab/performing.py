@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run plans and stages as the engine does, and return the state that their actions persisted.
 
 Inside a block of `persisting`, the outer receiver gets each piece of state as well, also before a failure.

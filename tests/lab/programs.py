@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fake programs in PATH that give prepared output and log their calls."""
 
 from __future__ import annotations

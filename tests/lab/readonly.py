@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prove that code does not write: inside `only_looking()`, each write by the process is an error.
 
 One audit hook sees all ways to write. Its exceptions derive from `BaseException`, so that no handler catches

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real HTTP server on loopback that fails on request.
 
 Unit tests use it directly; the guests of the lab reach it through QEMU's `guestfwd`.

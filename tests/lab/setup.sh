@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Install what the demo (`setup.sh demo`) or all targets (`setup.sh test`) need on Debian 12.
 #
 # The script runs before anything else is installed, so it needs only sh. If nothing is missing, it

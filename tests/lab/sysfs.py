@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fake `/sys`, `/proc` and `/dev` for tests. Disks are files."""
 
 from __future__ import annotations

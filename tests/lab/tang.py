@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Tang server on loopback: Debian's `tangd`, started for each connection, as by systemd.
 
     with TangServer(tmp_path / "keys") as tang:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real TFTP server on loopback that misbehaves on request (RFC 1350, 2347, 2348)."""
 
 from __future__ import annotations

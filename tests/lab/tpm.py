@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A software TPM 2: swtpm.
 
 For programs of this machine the TPM listens on two ports on loopback. It serves one client at a time, without

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`make try CONFIG=FILE`: boot a machine with a config, with the console on the terminal.
 
 The machine has an empty second disk, `/dev/disk/by-id/virtio-data`. The files in the directory of the config

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Credentials from metadata services on loopback; errors do not quote the answers."""
 
 from __future__ import annotations

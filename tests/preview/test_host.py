@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The host of a preview: read-only programs and predicted devices."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Previews of LUKS volumes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configs without some of their objects."""
 
 from __future__ import annotations

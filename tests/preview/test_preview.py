@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Previews of whole configs, on loop disks with real programs and on trees; nothing is written."""
 
 from __future__ import annotations

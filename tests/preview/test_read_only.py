@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Previews cannot change the machine: no type that they use has or reaches a method that does."""
 
 from __future__ import annotations

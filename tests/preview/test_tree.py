@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The predicted tree of a preview: predictions are readable, and nothing is written to disk."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Previews of LUKS volumes with Clevis: no server is asked and no pin is tried."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A platform on a temporary directory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requirements that every provider meets."""
 
 from __future__ import annotations

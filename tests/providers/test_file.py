@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The file platform: the config from a file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The metal platform, which has no config."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QEMU's firmware config, and the disk on machines without one."""
 
 from __future__ import annotations

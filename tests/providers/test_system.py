@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`user.ign` in the system directories."""
 
 from __future__ import annotations

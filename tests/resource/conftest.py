@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures: a fake clock, HTTP clients, raw TCP servers and a certificate authority."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Causes and hints for exceptions of the HTTP libraries."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetcher: schemes, offline mode, data URLs, limits, hidden secrets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Table of server failures, and the result of a config fetch for each.
 
 Each case has the responses of a route in order; the last one is repeated. Expected are the body or the error,

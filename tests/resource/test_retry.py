@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The retry loop: delays, jitter, time limits."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Log lines and console lines of failing fetches."""
 
 from __future__ import annotations

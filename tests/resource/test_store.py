@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hashing and writing of resources, with a thread for large ones."""
 
 from __future__ import annotations

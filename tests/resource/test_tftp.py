@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The TFTP client against a server that drops, duplicates and changes packets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TLS trust, and the errors for servers that are not trusted."""
 
 from __future__ import annotations

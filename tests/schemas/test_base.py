@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nodes: JSON names, equality, immutability, and `repr` without secrets."""
 
 from __future__ import annotations

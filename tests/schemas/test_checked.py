@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constructors check with pydantic; parsing does not import it."""
 
 from __future__ import annotations

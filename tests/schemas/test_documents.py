@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The published schemas of documents agree with the documents that the engine writes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model is consistent: every list has a merge rule, and every mark fits its field."""
 
 from __future__ import annotations

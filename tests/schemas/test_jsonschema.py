@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The published schemas of configs are current, describe every field, and agree with the engine."""
 
 from __future__ import annotations

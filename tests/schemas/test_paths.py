@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules for paths, and counting the parents of a path."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parser for unit files follows the reference (docs/reference/config-language.md, "systemd units")."""
 
 from __future__ import annotations

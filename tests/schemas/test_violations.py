@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Violations have a path and a message that holds no value of the document."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kargs stage: one call of the helper, and its failures."""
 
 from __future__ import annotations

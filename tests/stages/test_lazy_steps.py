@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps whose modules are imported only for configs with work for them."""
 
 from __future__ import annotations

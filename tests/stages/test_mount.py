@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mount stage: order, created directories, symlinks, existing mounts, and real mounts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SELinux labels, set by the real setfiles, which needs root but no SELinux in the kernel."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plans: refused as a whole or carried out in order; failures name their place in the config."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The umount stage: order, retries of busy mounts, and the processes that use them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """blkid: command line and output. The samples are from blkid 2.38."""
 
 from __future__ import annotations

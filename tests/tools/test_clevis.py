@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """clevis: command lines, and hints for its error messages."""
 
 from __future__ import annotations

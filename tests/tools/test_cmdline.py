@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernel command lines, as the kernel and as the reference's config sources read them."""
 
 from __future__ import annotations

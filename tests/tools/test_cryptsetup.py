@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """cryptsetup: command lines, metadata, and real volumes in files."""
 
 from __future__ import annotations

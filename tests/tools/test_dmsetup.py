@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dmsetup: command line, and the table of a partition."""
 
 from __future__ import annotations

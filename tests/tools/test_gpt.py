@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The GPT reader on sound and damaged images, compared with libblkid."""
 
 from __future__ import annotations

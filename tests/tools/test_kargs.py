@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kernel arguments helper: its command line, and the programs that it runs."""
 
 from __future__ import annotations

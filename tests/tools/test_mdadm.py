@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """mdadm: command lines, names, and superblocks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Command lines of mkfs programs; docs/reference/stages.md, "disks stage: filesystems"."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """partx: command lines, and runs of numbers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """useradd and related programs: command lines."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """setfiles: command line, and paths on standard input."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sfdisk: command lines and scripts, and its tables compared with sgdisk's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """systemctl with `--root`: command lines."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """wipefs: command lines, and the list of signatures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """data URLs by the reference's grammar; docs/reference/config-language.md, "data URLs"."""
 
 from __future__ import annotations

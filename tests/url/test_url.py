@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """URLs by the rules of Go's `net/url`; docs/reference/config-language.md, "URLs"."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition explain` lists and explains all codes, and suggests a code for an unknown one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Command lines follow the rules of Go's packages flag and pflag."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition-apply` and `ignition apply`: provision a root directory without a boot."""
 
 from __future__ import annotations

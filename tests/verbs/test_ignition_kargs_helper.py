@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition-kargs-helper`: command line, exit status and messages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition-rmcfg`: the reference's command line and exit codes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition-validate` matches the reference: streams, lines, exit status."""
 
 from __future__ import annotations

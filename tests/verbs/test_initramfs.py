@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition initramfs`: its command line, and one of its three actions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition plan`: its command line, its two outputs, its exit statuses."""
 
 from __future__ import annotations

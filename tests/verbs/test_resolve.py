@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition resolve` prints the config that a machine would apply, and the tree of its documents."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition schema` prints published schemas and checks documents against them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ignition validate`: files, output formats, exit status."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The config cache: the merged config that the fetch stage writes for later stages.
 
 It is compact JSON in the newest version, as the reference writes it. It was validated

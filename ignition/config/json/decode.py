@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON text to raw values, by the rules of the reference's decoder.
 
 `json.loads` alone would lose repeated keys and the difference between `420` and `420.0`,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write a config as JSON, in the newest version of the spec or an older one.
 
 An older version is written only if nothing is lost: every field and value exists in it,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines and columns of the paths of a config in its text.
 
 Source of the way of counting: docs/reference/config-language.md, "Reports".

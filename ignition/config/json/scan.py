@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A JSON scanner that remembers the place of each value in the text.
 
 It runs only when a report has entries or when the standard library refuses the text. It

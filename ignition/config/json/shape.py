@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Raw JSON values to the model, by the reference's decoding rules.
 
 The reference decodes with Go's `encoding/json`: keys match in any case, a repeated key is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Raw JSON values, and the rules that every reader of JSON text here shares.
 
 Source: docs/reference/config-language.md, "JSON decoding".

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """File system calls below the target root; `host/root.py` is the gate for changes."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Atomic replacement of files of the running system."""
 
 from __future__ import annotations

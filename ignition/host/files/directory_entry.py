@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Create, change and remove one entry of an open directory.
 
 Functions take the descriptor of the directory and the name of the entry, never a path, and follow no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files in memory, for programs that read keys only from a file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """System calls that Python lacks: openat2(2) and syncfs(2)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Changes of paths in the target root: the state before and after, with digests of contents.
 
 `Root` reports each change to its listener. Contents are digested while they are written. Existing contents

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The target root for reading: path resolution and file contents. Nothing is changed here.
 
 Every path is resolved with `openat2` and `RESOLVE_IN_ROOT`: symlinks, also absolute ones and chains of them,

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modules that replace modules of the standard library in the packed Python, one file each."""

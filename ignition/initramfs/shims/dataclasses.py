@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replacement for `dataclasses` in the packed Python: the features that the engine uses, without compiling.
 
 The standard library writes the methods of each class as text and compiles that text when the class is made. A

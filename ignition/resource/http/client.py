@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HTTP client: accepted statuses, retries, redirects and time limits as in the reference.
 
 One `fetch` is a series of attempts (`retry.retried`). An attempt starts at the URL of the request, follows

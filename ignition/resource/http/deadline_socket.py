@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sockets with a deadline.
 
 The timeout of a socket starts again with each byte, so a slow or hostile server could block a boot without

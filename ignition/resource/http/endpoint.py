@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Host, port, Host header and request URL of an http(s) URL."""
 
 from __future__ import annotations

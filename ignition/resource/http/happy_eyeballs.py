@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TCP connections to a host by name: Happy Eyeballs (RFC 8305).
 
 Many hosts have an IPv6 and an IPv4 address, and on many first-boot networks only one of them works. So a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build request headers and parse response headers."""
 
 from __future__ import annotations

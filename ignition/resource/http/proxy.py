@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choose the proxy of a request, by the rules of Go's `golang.org/x/net/http/httpproxy`.
 
 `httpProxy` is used for `http:` URLs only, `httpsProxy` for `https:` URLs only. Loopback addresses are never

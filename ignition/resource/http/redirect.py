@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The requests of a redirect chain: URL, method and headers of each.
 
 Source: docs/reference/fetching.md, "HTTP and HTTPS" and "Redirects".

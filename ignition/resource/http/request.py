@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HTTP requests and responses as values."""
 
 from __future__ import annotations

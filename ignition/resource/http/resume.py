@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The state of one download over all attempts, and resumption of interrupted bodies (RFC 9110 section 14).
 
 An interrupted body is resumed with a Range request if the response had a validator (strong ETag or

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Single HTTP exchanges over requests, without retries and redirects; all statuses are returned.
 
 requests is used at its transport adapter, the layer below sessions. Sessions add proxies of the environment,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """URLs of S3 objects and signatures of requests to S3, by boto3 and botocore.
 
 boto3 sends nothing here. Requests are sent by `http.client.Http`, with the timeouts, retries, proxies, TLS

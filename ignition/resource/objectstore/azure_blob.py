@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Azure Blob Storage with the machine's managed identity.
 
 URLs are `https://ACCOUNT.blob.core.windows.net/CONTAINER/BLOB`. Without an identity such a URL is fetched

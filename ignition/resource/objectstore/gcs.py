@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Google Cloud Storage: `gs://BUCKET/OBJECT` over its JSON API.
 
 Source: docs/reference/fetching.md, "Google Cloud Storage".

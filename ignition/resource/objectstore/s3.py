@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """S3: `s3://bucket/key` and `arn:` URLs of buckets and access points.
 
     parse URL ─▶ region (looked up by HEAD of the bucket, unless the ARN has one) ─▶ object URL ─▶ GET

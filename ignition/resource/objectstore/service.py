@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The interface of services on top of HTTP: authentication and error codes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The disks stage: partition tables, RAID arrays, LUKS volumes, filesystems.
 
 Each step observes the machine after the step before it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step that creates filesystems, or keeps those that match the config.
 
 One wipefs call lists the signatures on all devices. Empty devices (all of them on a new machine) need neither

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernel modules: find the missing ones, and load modules of filesystems in parallel with other work.
 
 The kernel would load the module of a filesystem at its first mount, which takes a good part of a second

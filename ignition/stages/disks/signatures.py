@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signatures on devices as libblkid finds them: one wipefs call for all, blkid only where needed."""
 
 from __future__ import annotations

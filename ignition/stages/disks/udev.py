@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Actions that coordinate with udev: wait for it, and keep it away while a program writes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files stage: users and groups, files, systemd units, and the files that describe the provisioning.
 
 The order of the steps is the reference's (docs/reference/stages.md, "files stage"). Each step observes the

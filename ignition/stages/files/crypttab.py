@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step that writes LUKS keys to `/etc/luks` and one line for each volume to `/etc/crypttab`.
 
 systemd-cryptsetup-generator creates units from the lines, which open the volumes at every boot (crypttab(5);

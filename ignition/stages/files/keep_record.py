@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step that copies the provisioning record into the target root.
 
 Each boot that provisions has its own file, named after the boot id, which is also in the result file.

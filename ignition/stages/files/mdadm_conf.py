@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step that lists the config's RAID arrays in the target root's `mdadm.conf`, if that file exists.
 
 Without the file, mdadm assembles arrays from their superblocks. With it, that may be disabled (`AUTO -all`),

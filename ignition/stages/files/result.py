@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step that writes the result file, `/etc/.ignition-result.json`.
 
 The file tells programs of the running system when the machine was provisioned, and whether a user config

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step that sets SELinux labels on written files, where the target root has a policy."""
 
 from __future__ import annotations

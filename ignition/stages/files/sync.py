@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The last step of the files stage: write all filesystems of the target root to disk."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The config cache."""
 
 from __future__ import annotations

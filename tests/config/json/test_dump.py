@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configs written as JSON, in each version of the spec."""
 
 from __future__ import annotations

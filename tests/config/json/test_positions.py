@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines and columns; docs/reference/config-language.md, "Reports"."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decoding rules; docs/reference/config-language.md, "JSON decoding"."""
 
 from __future__ import annotations

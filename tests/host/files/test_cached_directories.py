@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cached directories: resolved once, with the same results as without the cache."""
 
 from __future__ import annotations

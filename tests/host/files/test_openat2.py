@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors of openat2. The tests of `RootView` check path resolution."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reports of the target root about changed paths: the state before and after."""
 
 from __future__ import annotations

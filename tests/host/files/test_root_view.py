@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Path resolution in the target root: as in a chroot, and never outside of the root."""
 
 from __future__ import annotations

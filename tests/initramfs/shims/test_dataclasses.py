@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packed `dataclasses` behaves as the standard library's, for all features that the engine uses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTTP client against a local server: requests, statuses, transport failures, proxies."""
 
 from __future__ import annotations

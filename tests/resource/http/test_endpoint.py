@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Host, Host header and request URL of http(s) URLs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Name lookup and parallel connection attempts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Headers of configs, and Retry-After of responses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The choice of the proxy, by the rules of the reference."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Redirects: targets, methods, headers and limits."""
 
 from __future__ import annotations

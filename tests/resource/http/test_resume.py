@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Response bodies that are interrupted, stall or trickle, and their resumption."""
 
 from __future__ import annotations

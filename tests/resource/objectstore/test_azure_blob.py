@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetches from Azure Blob Storage over TLS: with the machine's token, then anonymous."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetches from Google Cloud Storage over TLS."""
 
 from __future__ import annotations

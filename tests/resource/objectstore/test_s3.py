@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetches from S3: moto's server and a scripted server under AWS's host names, over TLS."""
 
 from __future__ import annotations

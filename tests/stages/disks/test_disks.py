@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The disks stage on loop devices with real programs."""
 
 from __future__ import annotations

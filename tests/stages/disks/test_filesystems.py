@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Filesystems: the decision table, mismatches, and plans."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signatures on devices, and in extents of future partitions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """udev events for several devices."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lock of the whole disk is held while a program writes to a device; fake programs check the lock."""
 
 from __future__ import annotations

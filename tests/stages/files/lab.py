@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Helpers for tests of the files stage: configs from plain data, snapshots of trees, account files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keys in `/etc/luks` and lines in `/etc/crypttab`: private, idempotent, and without replacing other keys."""
 
 from __future__ import annotations

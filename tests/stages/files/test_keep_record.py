@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The copy of the provisioning record in the target root."""
 
 from __future__ import annotations

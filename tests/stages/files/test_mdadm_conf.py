@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RAID arrays in mdadm.conf of the target root: added once, and never to a file that the config writes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The result file, byte by byte as the reference writes it, and the platform's files."""
 
 from __future__ import annotations

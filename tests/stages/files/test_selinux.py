@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SELinux labels of the files stage, and sync."""
 
 from __future__ import annotations

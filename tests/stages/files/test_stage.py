@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole files stage: step order, second runs, and kills at any change."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Actions on one LUKS volume: create it, open it, and resume an interrupted creation.
 
 A generated key is persisted before a volume exists that nothing else opens, and removed from the volume only

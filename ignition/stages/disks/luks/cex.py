@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LUKS volumes with a CEX key, which only the machine's CryptoExpress card can use (IBM Z).
 
 The card generates and protects the volume key, so the passphrase of the volume protects nothing and is not

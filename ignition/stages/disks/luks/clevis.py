@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LUKS volumes that Clevis unlocks with Tang servers, a TPM 2, or custom pins.
 
 The pins are tried before the stage writes anything (`Pins`): an unreachable Tang server, a wrong thumbprint

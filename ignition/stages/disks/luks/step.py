@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step that creates LUKS 2 volumes and opens them, or opens existing ones.
 
 All keys are fetched before the first write. They are never in a file here: programs read them from standard

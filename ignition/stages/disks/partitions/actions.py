@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Actions on partition tables: write a table, tell the kernel, and check what the kernel sees."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decide the changes of one disk's partition table, and the refusals: pure functions."""
 
 from __future__ import annotations

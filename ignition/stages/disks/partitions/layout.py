@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lay out new partitions with the rules of sgdisk, as a pure function.
 
 The reference runs `sgdisk --pretend` and parses its output. The rules are few (docs/reference/stages.md,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Match the config's partition entries with one disk's partition table: pure functions.
 
 `resolve` assigns numbers and sectors to the entries, `differences` compares each with the existing partition,

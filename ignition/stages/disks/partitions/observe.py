@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the facts about a disk that decide its partition table. Writes nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Detect stale filesystem signatures inside the extents of partitions to be created.
 
 A new table erases nothing: an old filesystem inside the extent of a new partition reappears with it. Entries

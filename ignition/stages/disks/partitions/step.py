@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step that writes partition tables.
 
 Tables are read without a process (observe.py), decided in pure functions (match.py, layout.py, decide.py)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Refuse two config entries that claim the same device.
 
 Two such entries would destroy each other's work; the reference notices after the first one was applied,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The first step of the disks stage: refuse what no step can do, before any step writes.
 
 It refuses contradictions in the config, devices that two entries claim, missing programs and kernel

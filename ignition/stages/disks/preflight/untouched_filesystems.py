@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check filesystems on devices that the earlier steps of the stage do not change.
 
 Their mismatches are known before the first step writes. The reference reports them after the other disks

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Order arrays whose members are other arrays."""
 
 from __future__ import annotations

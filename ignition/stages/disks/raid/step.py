@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step that creates RAID arrays, or keeps those that match the config.
 
 One wipefs call lists the signatures on all members; only members of an existing array are examined with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Roll back account changes that did not finish.
 
 useradd and its family change six files and a home, one after the other. After a failure or a power cut in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Groups and users, in config order, created, changed and deleted by the shadow programs.
 
 A new user takes one `useradd` that sets everything. An existing user is changed only where it differs, so

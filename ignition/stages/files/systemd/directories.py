@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The directories of unit files, and how they are listed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step that enables and disables units, so that enabled units really start.
 
 The reference only writes a preset file. But systemd applies presets only where `/etc/machine-id` is missing

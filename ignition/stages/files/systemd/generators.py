@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Units that systemd's and Podman's generators create at boot."""
 
 from __future__ import annotations

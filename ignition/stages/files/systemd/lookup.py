@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Look up units in the target root: resolve names and aliases, find the symlinks that start them.
 
 Directories and precedence: systemd.unit(5), without those below `/run`, which do not outlive the initramfs.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The preset file of the config, and the names of templates and instances."""
 
 from __future__ import annotations

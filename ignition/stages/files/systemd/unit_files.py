@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step that writes unit files, drop-ins, masks and presets."""
 
 from __future__ import annotations

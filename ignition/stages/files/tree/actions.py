@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Actions that write files, directories and links (docs/reference/stages.md, "files stage").
 
 Each action checks the path again before it acts and leaves a matching object untouched, so a second run

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The append journal: each fragment is appended once, however often the stage runs.
 
 Before the first append, the length of the file is written to a journal in the target root, which survives

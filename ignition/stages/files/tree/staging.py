@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stage the contents of files: fetch and verify all of them before the first file is moved into place.
 
 Each resource is written to a staging directory on the mount of its file, so that moving it into place

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step for directories, files and links.
 
 All paths are resolved before the first write, and two entries with the same resolved path are refused.

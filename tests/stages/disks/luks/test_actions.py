@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Actions on one LUKS volume: resuming after interruption, and real headers."""
 
 from __future__ import annotations

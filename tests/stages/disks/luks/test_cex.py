@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LUKS volumes that a crypto card unlocks, with fake cards and programs."""
 
 from __future__ import annotations

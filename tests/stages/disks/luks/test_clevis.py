@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clevis: policies, the trial before any write, and real volumes with Tang servers and a TPM."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LUKS volumes: the decision table, reuse of existing volumes, and the plan."""
 
 from __future__ import annotations

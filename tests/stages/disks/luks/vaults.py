@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A machine with three disks, for tests of LUKS volumes."""
 
 from __future__ import annotations

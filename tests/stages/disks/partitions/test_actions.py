@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write a partition table, update the kernel's partitions, and compare both."""
 
 from __future__ import annotations

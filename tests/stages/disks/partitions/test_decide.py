@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decisions for one disk: sfdisk calls and refusals, as tables of cases."""
 
 from __future__ import annotations

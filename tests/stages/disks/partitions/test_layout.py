@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Placement of partitions: single cases, invariants, and comparison with sgdisk."""
 
 from __future__ import annotations

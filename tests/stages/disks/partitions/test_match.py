@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The decision table of partitions, their numbers, and mismatches."""
 
 from __future__ import annotations

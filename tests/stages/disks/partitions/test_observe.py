@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Observation of disks: partition tables, unusable tables, and use by mounts and holders."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stale signatures in the extents of partitions to be created, found by any device path."""
 
 from __future__ import annotations

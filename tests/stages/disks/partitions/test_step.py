@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The partitions step: waiting for devices, and plans compared by their describe() text."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Refusals where two entries of a config claim one device, by any of its paths."""
 
 from __future__ import annotations

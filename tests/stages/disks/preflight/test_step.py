@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Refusals for missing programs and kernel features, before any write of the stage."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Filesystems on devices that no earlier step changes: decided before any write."""
 
 from __future__ import annotations

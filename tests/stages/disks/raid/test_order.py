@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RAID arrays on RAID arrays: order, dependency cycles, and nesting depth."""
 
 from __future__ import annotations

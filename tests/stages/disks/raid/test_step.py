@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RAID arrays: the decision table, mismatches, order, and plans."""
 
 from __future__ import annotations

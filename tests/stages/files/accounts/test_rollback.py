@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rollback of interrupted changes of users and groups, with real programs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Groups and users: command lines of plans, and real programs on a small target root."""
 
 from __future__ import annotations

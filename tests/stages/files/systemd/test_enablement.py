@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """systemd units: files, presets, and enablement by the real systemctl."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Appended fragments: once each, in repeated and in interrupted runs."""
 
 from __future__ import annotations

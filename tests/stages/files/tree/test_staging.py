@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Staging of contents: parallel downloads, and modes of staged files."""
 
 from __future__ import annotations

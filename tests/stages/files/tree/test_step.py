@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Directories, files and links: refusals, actions, and second runs."""
 
 from __future__ import annotations
