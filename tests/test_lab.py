@@ -91,7 +91,7 @@ def test_run_failed_program_is_error_with_stderr() -> None:
 
 
 def test_run_missing_program_is_error_with_name() -> None:
-    with pytest.raises(LabError, match="no-such-program is missing"):
+    with pytest.raises(LabError, match='program "no-such-program" not found'):
         run("no-such-program")
 
 
