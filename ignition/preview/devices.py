@@ -10,6 +10,7 @@ from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Run, blocks
 from ignition.host.command import Ran
+from ignition.host.system_path import under
 from ignition.preview.tree import Unseen
 from ignition.stages.disks import signatures
 from ignition.stages.disks.signatures import Place
@@ -89,7 +90,7 @@ class PredictedDevices:
                 continue
             if self.resolve(device) in self._gone:
                 raise MissingDevice(f"device {device} not found: its partition will be deleted")
-            if not os.path.exists(self._system.rstrip("/") + device):
+            if not os.path.exists(under(self._system, device)):
                 if device in self._uncertain:
                     raise Unseen(self._uncertain[device])
                 raise MissingDevice(

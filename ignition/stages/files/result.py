@@ -18,6 +18,7 @@ from ignition.configpath import ConfigPath
 from ignition.errors import IgnitionError
 from ignition.host import Host, View
 from ignition.host.command import Command
+from ignition.host.system_path import under
 from ignition.schemas.config import Config
 from ignition.stages import Plan
 
@@ -81,7 +82,7 @@ class Result:
 
     def observe(self, config: Config, host: View, state: State) -> ResultFacts:
         del config
-        with open(host.system.rstrip("/") + distro.boot_id_path(), encoding="ascii") as file:
+        with open(under(host.system, distro.boot_id_path()), encoding="ascii") as file:
             boot_id = file.read().strip()
         previous = host.root.exists(distro.RESULT_FILE)
         return ResultFacts(
