@@ -11,22 +11,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from threading import Event
+    from typing import Protocol
 
-__all__ = ["Cancelled", "Entry", "RunContext", "check_cancelled", "current", "entered", "sleep"]
+    class Entry(Protocol):
+        """The open record entry of one action (`ignition.boot.record`)."""
+
+        def add_change(self, change: Any, /) -> None:
+            """Note that a path of the target root changed (`ignition.host.files.path_change`)."""
+
+        def add_command(self, argv: tuple[str, ...], status: int, /) -> None:
+            """Note a program that ran, secrets hidden, and its exit status."""
 
 
-class Entry(Protocol):
-    """The open record entry of one action (`ignition.boot.record`)."""
-
-    def add_change(self, change: Any, /) -> None:
-        """Note that a path of the target root changed (`ignition.host.files.path_change`)."""
-
-    def add_command(self, argv: tuple[str, ...], status: int, /) -> None:
-        """Note a program that ran, secrets hidden, and its exit status."""
+__all__ = ["Cancelled", "RunContext", "check_cancelled", "current", "entered", "sleep"]
 
 
 class RunContext(NamedTuple):

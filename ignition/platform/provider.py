@@ -22,7 +22,6 @@ from ignition.host import Fetch, Run
 from ignition.host.command import Command
 from ignition.host.source import Source
 from ignition.host.system_path import under
-from ignition.tools import cmdline
 
 if TYPE_CHECKING:
     from ignition.platform.config_drive import Drive
@@ -63,6 +62,8 @@ class ProviderContext:
 
     def kernel_arguments(self) -> dict[str, str]:
         """Return the `key=value` kernel arguments with a value; the last one of a key wins."""
+        from ignition.tools import cmdline
+
         with open(self.path(distro.kernel_command_line_path()), encoding="utf-8", errors="replace") as file:
             found = cmdline.values(file.read())
         for key, value in found.items():
