@@ -60,7 +60,7 @@ def read_exactly(path: str, size: int) -> bytes:
         IgnitionError: the file is shorter or longer than `size`.
     """
     data = bytearray()
-    started = said = time.monotonic()
+    started = reported = time.monotonic()
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         while len(data) <= size:
@@ -69,9 +69,9 @@ def read_exactly(path: str, size: int) -> bytes:
                 break
             data += piece
             now = time.monotonic()
-            if now - started > SLOW_AFTER and now - said > SLOW_AFTER / 2:
+            if now - started > SLOW_AFTER and now - reported > SLOW_AFTER / 2:
                 log.info(f"reading the config from QEMU: {len(data)} of {size} bytes (this is slow)")
-                said = now
+                reported = now
     finally:
         os.close(descriptor)
     if len(data) != size:

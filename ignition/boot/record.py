@@ -109,11 +109,11 @@ class Record:
 
     def end(self, error: Exception | None = None, path: ConfigPath | None = None) -> None:
         """Record how the stage ended; `path` is the place in the config that a failure belongs to."""
-        said: dict[str, Any] = {"stage": self.stage, "ended": "failed" if error else "passed"}
+        line: dict[str, Any] = {"stage": self.stage, "ended": "failed" if error else "passed"}
         if error:
-            said |= _failure(error)
-            said |= {"config": format_path(path)} if path is not None else {}
-        self.write(said | {"seconds": _since(self._began)})
+            line |= _failure(error)
+            line |= {"config": format_path(path)} if path is not None else {}
+        self.write(line | {"seconds": _since(self._began)})
 
     def write(self, fields: dict[str, Any]) -> None:
         """Add one line, starting with the time."""
@@ -251,10 +251,10 @@ def _members(stage: str, step: str, action: Action, began: float, outcome: str, 
     )
     if sources := getattr(action, "sources", ()):
         members += f',"sources":[{",".join(map(_quoted, sources))}]'
-    told = [each for each in opened.changes.values() if each.before != each.after]
+    changed = [each for each in opened.changes.values() if each.before != each.after]
     if getattr(action, "secret", False):
-        told = [_without_digests(each) for each in told]
-    if changes := ",".join(_change(*each) for each in told):
+        changed = [_without_digests(each) for each in changed]
+    if changes := ",".join(_change(*each) for each in changed):
         members += f',"changes":[{changes}]'
     if opened.commands:
         members += f',"commands":{_encode(opened.commands)}'
@@ -287,8 +287,8 @@ def _standing(there: PathState | None) -> str:
 def _failure(error: BaseException) -> dict[str, Any]:
     """Return the innermost error's type and the message, unless that may hold secrets."""
     *_, root = causes(error)
-    said = {"error": type(root).__name__}
-    return said | ({"message": text_of(error)} if isinstance(error, IgnitionError | OSError) else {})
+    fields = {"error": type(root).__name__}
+    return fields | ({"message": text_of(error)} if isinstance(error, IgnitionError | OSError) else {})
 
 
 def _append(descriptor: int, line: bytes) -> None:

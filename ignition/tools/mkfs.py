@@ -71,8 +71,8 @@ def make(
 
 def error_before_usage(stderr: str) -> str:
     """Return the error message that precedes a long usage text, as in mkfs.xfs, or ""."""
-    said, usage, _ = stderr.partition("Usage: ")
-    return " ".join(said.split()) if usage else ""
+    reason, usage, _ = stderr.partition("Usage: ")
+    return " ".join(reason.split()) if usage else ""
 
 
 def _uuid(format_: str, uuid: str) -> str:

@@ -115,7 +115,7 @@ def check(file: str, name: str | None) -> int:
 
     Raises:
         OSError: the file cannot be read.
-        IgnitionError: the document is not JSON, its schema cannot be told, or jsonschema is missing.
+        IgnitionError: the document is not JSON, its schema cannot be determined, or jsonschema is missing.
     """
     data = contents(file)
     with requires("ignition schema --check", "jsonschema", verb="needs"):
